@@ -1,0 +1,104 @@
+/**
+ * What the admin API may ask of the control plane. The pipeline implements it; the API only speaks HTTP.
+ *
+ * @module
+ */
+import type { Fault } from "../core/errors.ts";
+
+/** Result of a rule swap or check. */
+export type SwapResult =
+  | { readonly ok: true; readonly version: number; readonly rules: number; readonly tests: number }
+  | { readonly ok: false; readonly version: number; readonly faults: readonly Fault[] };
+
+/** The control plane, as seen from HTTP. */
+export interface Control {
+  /** True while the process lives and its workers' heartbeats move. */
+  healthy(): { readonly ok: boolean; readonly problems: readonly string[] };
+  /** True while lines that are accepted now can be delivered or kept. */
+  ready(): { readonly ok: boolean; readonly problems: readonly string[] };
+  /** The object of `GET /admin/stats` (DESIGN names: ledger, latency_ms, rules, workers, listeners, kafka, uptime_s, version, runtime). */
+  stats(): Promise<Stats>;
+  /** Rules in force: version, when and from where, files with their text, the fault of the last refused swap. */
+  rules(): RulesView;
+  /** Compiles `text` in place of the rule file `file` (default: the only one), runs its tests, swaps all workers or none, then writes the file. */
+  putRules(text: string, file?: string): Promise<SwapResult>;
+  /** The same without swapping. */
+  checkRules(text: string, file?: string): Promise<SwapResult>;
+  /** Configuration in force without secrets. */
+  config(): unknown;
+  /** Reads configuration and rule files again; a fault changes nothing. */
+  reload(): Promise<SwapResult>;
+  /** Stops accepting, delivers what was accepted, then ends the process. Returns at once. */
+  drain(): void;
+}
+
+/** `GET /admin/rules`. */
+export interface RulesView {
+  readonly version: number;
+  readonly loaded_at: string;
+  readonly source: string;
+  readonly names: readonly string[];
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  readonly last_error?: { readonly at: string; readonly faults: readonly Fault[] };
+}
+
+/** The ledger. `received + fan_out = delivered + spooled + in_flight + dead_lettered + sum(dropped)` at every snapshot. */
+export interface Ledger {
+  readonly received: number;
+  readonly fan_out: number;
+  readonly delivered: number;
+  readonly spooled: number;
+  readonly in_flight: number;
+  readonly dead_lettered: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly balanced: boolean;
+}
+
+/** Percentiles in milliseconds. */
+export interface Percentiles {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** `GET /admin/stats`. */
+export interface Stats {
+  readonly ledger: Ledger;
+  /** Totals since start that are not in the ledger. */
+  readonly totals: {
+    readonly bytes_received: number;
+    readonly connections_open: number;
+    readonly connections_accepted: number;
+    readonly connections_refused: number;
+    readonly frames_empty: number;
+    readonly frames_truncated: number;
+    readonly unparsed: number;
+    readonly datagrams: number;
+    readonly pauses: number;
+  };
+  readonly latency_ms: { readonly receive_to_ack: Percentiles };
+  readonly rules: {
+    readonly version: number;
+    readonly loaded_at: string;
+    readonly source: string;
+    readonly hits: readonly { readonly rule: string; readonly hits: number }[];
+    readonly last_error?: RulesView["last_error"];
+  };
+  readonly workers: readonly Record<string, unknown>[];
+  readonly listeners: readonly Record<string, unknown>[];
+  readonly sink: { readonly name: string; readonly ready: boolean; readonly problems: readonly string[] };
+  readonly kafka: { readonly brokers: readonly Record<string, unknown>[]; readonly topics: Readonly<Record<string, TopicStats>> };
+  readonly uptime_s: number;
+  readonly version: string;
+  readonly runtime: string;
+  readonly state: "starting" | "running" | "draining";
+}
+
+/** Counts of one topic, summed over workers. */
+export interface TopicStats {
+  readonly submitted: number;
+  readonly delivered: number;
+  readonly dead_lettered: number;
+}

@@ -1,0 +1,44 @@
+/**
+ * A closed record batch on its way from the batcher to a sink.
+ *
+ * The bytes lie in the kernel's memory, encoded as Kafka record batch v2 without a valid header: producer id,
+ * sequence and CRC are stamped by the sink that needs them (`kernel.sealBatch`). Whoever holds the batch owns
+ * its extent until it settles it; the bytes must not be touched while a socket may still read them.
+ *
+ *     at - headroomBytes      at            at + 61                 end
+ *     | room for a request head | batch header | records ............ |
+ *
+ * @module
+ */
+
+/** Bytes in front of each batch in which a Produce request's head may be written (topic names are at most 249 bytes). */
+export const headroomBytes = 512;
+
+/** A batch that takes no more records. */
+export interface ClosedBatch {
+  readonly topic: string;
+  /** The partition, or -1 while nobody has chosen one. Set once by the producer. */
+  partition: number;
+  /** Offset of the batch header in the kernel's memory. */
+  readonly at: number;
+  /** End of the records. Smaller than at closing when compression made it so. */
+  end: number;
+  /** Records in it; never 0. */
+  readonly count: number;
+  /** Bytes of the records before compression. */
+  readonly rawBytes: number;
+  /** Record batch attributes: bits 0-2 are the codec. */
+  attributes: number;
+  /** Receive time of the first record, epoch milliseconds; record timestamps are deltas to it. */
+  readonly baseTimestampMs: number;
+  /** Receive time of the last record. */
+  readonly maxTimestampMs: number;
+  /** When the first record was appended, on the monotonic clock (`performance.now()`), for latency. */
+  readonly openedAtMs: number;
+}
+
+/** What became of a batch. */
+export type BatchOutcome =
+  | { readonly kind: "delivered" }
+  /** It can never be delivered as it is; its records go to the dead letter. `reason` is a constant name, `message` for people. */
+  | { readonly kind: "rejected"; readonly reason: string; readonly message: string };

@@ -1,0 +1,88 @@
+/**
+ * The configuration in force: every default applied, every path absolute, every size in bytes, every time in
+ * milliseconds. Plain data, so that it can be posted to workers. `load.ts` makes it, `schema.ts` describes what
+ * people write.
+ *
+ * @module
+ */
+
+/** `frame_max`, framing and so on of one `listen` entry. */
+export interface SyslogListen {
+  readonly kind: "syslog";
+  readonly transport: "tcp" | "tls" | "udp" | "unix";
+  /** Address for tcp, tls, udp. */
+  readonly hostname: string;
+  readonly port: number;
+  /** Path for unix. */
+  readonly path: string;
+  readonly framing: "auto" | "newline" | "octet" | "nul";
+  readonly tls?: TlsServer;
+}
+
+/** Certificate files of a TLS listener. */
+export interface TlsServer {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile?: string;
+  readonly client: "none" | "request" | "require";
+}
+
+/** How to reach Kafka. */
+export interface KafkaConfig {
+  /** `host:port`. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** Topic of lines that no rule forwards. */
+  readonly topic: string;
+  readonly compression: { readonly codec: "none" | "gzip" | "zstd"; readonly level?: number };
+  readonly lingerMs: number;
+  /** Records of one batch, bytes. */
+  readonly batchBytesMax: number;
+  /** How long a topic may be unknown to the cluster before its lines go to the dead letter. */
+  readonly topicWaitMs: number;
+  readonly requestTimeoutMs: number;
+  /** Topics that a log line may choose; patterns with `*`. */
+  readonly topicsAllow: readonly string[];
+  /** Different topics at most. */
+  readonly topicsMax: number;
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string; readonly verify: boolean };
+  readonly sasl?: { readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; readonly username: string; readonly password: string };
+}
+
+/** One rule or test as it was written, with where it stands. */
+export interface RuleSource {
+  /** Parsed YAML, valid against the rule schema. */
+  readonly value: unknown;
+  readonly file: string;
+  /** Path of the rule in its file (`rules.3`). */
+  readonly path: string;
+  readonly line: number;
+}
+
+/** All rules and tests, in order, from all files. Plain data. */
+export interface RuleSet {
+  readonly dialect: "corndog" | "hotdog";
+  readonly rules: readonly RuleSource[];
+  readonly tests: readonly RuleSource[];
+  /** The files they came from with their text as read; what `PUT /admin/rules` writes back. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+}
+
+/** The whole configuration. */
+export interface Config {
+  /** The file it came from; undefined for the embedded default. */
+  readonly file: string | undefined;
+  readonly dialect: "corndog" | "hotdog";
+  readonly listen: readonly SyslogListen[];
+  readonly frameBytesMax: number;
+  readonly admin: { readonly hostname: string; readonly port: number; readonly tokenFile?: string } | undefined;
+  readonly sink: "kafka" | "file" | "stdout" | "blackhole";
+  readonly fileSink: { readonly dir: string; readonly rotateBytes: number; readonly keep: number };
+  readonly kafka: KafkaConfig;
+  readonly deadLetter: { readonly file: string; readonly bytesMax: number };
+  readonly limits: { readonly memoryBytes: number; readonly connections: number; readonly idleMs: number };
+  readonly workers: number;
+  readonly statsd: { readonly hostname: string; readonly port: number } | undefined;
+  readonly drainTimeoutMs: number;
+  readonly rules: RuleSet;
+}

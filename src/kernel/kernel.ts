@@ -1,0 +1,182 @@
+/**
+ * The typed front of the WebAssembly kernel: one instance and one linear memory per worker.
+ *
+ * In: bytes that a source left in the input region. Out: frame rows, header rows, encoded Kafka records.
+ * The memory is made with `initial == maximum`, so its addresses hold and views of it never detach;
+ * pages that nobody touches cost nothing.
+ *
+ * Memory, in this order (offsets in bytes, all regions 64-byte aligned):
+ *
+ *     0          control block and CRC tables (the kernel's own)
+ *     rows       frame table:  rowsMax x 16 bytes   [start u32][end u32][flags u32][message start u32]
+ *     headers    header table: rowsMax x 64 bytes   [priority u32][timestamp s,e][host s,e][app s,e][procid s,e][msgid s,e][sd s,e]...
+ *     scratch    bytes that a rule rendered, on their way into a batch
+ *     input      the chunk in work: [half frame of this connection][piece of the chunk][64 bytes slack]
+ *     arena      record batches (src/batch/arena.ts gives out extents of it)
+ *
+ * Offsets in rows are absolute in this memory. Nothing here allocates per line.
+ *
+ * @module
+ */
+
+/** Sizes of a kernel memory, in bytes unless the name says otherwise. */
+export interface KernelSizes {
+  /** Longest frame that is kept whole (`listen[].frame_max`). */
+  readonly frameBytesMax: number;
+  /** Bytes of one piece that is scanned at a time; 64 KiB stays in the L2 cache. */
+  readonly pieceBytes: number;
+  /** Rows of the frame table; a scan stops when it is full and is called again. */
+  readonly rowsMax: number;
+  /** Room for one rendered record value, key and headers. */
+  readonly scratchBytes: number;
+  /** Room for record batches. */
+  readonly arenaBytes: number;
+}
+
+/** Bits of a frame's flags word. */
+export const frameFlag = {
+  /** All bytes are below 0x80, so latin1 decoding is exact. */
+  ascii: 1,
+  /** The frame was longer than `frameBytesMax`; only its beginning is here. */
+  truncated: 2,
+  /** A `<PRI>` was read. */
+  priority: 4,
+  /** The header is RFC 5424. */
+  rfc5424: 8,
+  /** The header is RFC 3164 (BSD). */
+  rfc3164: 16,
+  /** `parseHeaders` has filled this row's header row and message start. */
+  parsed: 32,
+} as const;
+
+/** Words of a header row; `start` and `end` are absolute offsets, both 0 where the field is absent or nil ("-"). */
+export const headerWord = {
+  priority: 0,
+  timestamp: 1,
+  hostname: 3,
+  appname: 5,
+  procid: 7,
+  msgid: 9,
+  structuredData: 11,
+} as const;
+
+/** Bytes of a frame row and of a header row. */
+export const frameRowBytes = 16;
+/** @see frameRowBytes */
+export const headerRowBytes = 64;
+
+/** Why a scan stopped. */
+export const scanStop = {
+  /** The rest of the input is the beginning of a frame; more bytes are needed. */
+  needMore: 0,
+  /** The frame table is full; take the rows and scan on from `consumed`. */
+  tableFull: 1,
+  /** Octet counting: no believable count (`digits SP "<"`) at `consumed`. */
+  notACount: 2,
+  /** A frame longer than `frameBytesMax` began: its row is written (truncated); `skip` bytes after the input, or all bytes up to the next newline, belong to it. */
+  oversize: 3,
+} as const;
+
+/** Which part of a frame becomes the value of its record. */
+export const framePart = { raw: 0, message: 1 } as const;
+
+/** The kernel as the stages use it. Single-threaded; results of a call stay until the next one. */
+export interface Kernel {
+  readonly sizes: KernelSizes;
+  /** The whole linear memory. */
+  readonly bytes: Uint8Array;
+  /** The same memory as little-endian words, for reading rows: index = offset / 4. */
+  readonly words: Uint32Array;
+  readonly rowsAt: number;
+  readonly headersAt: number;
+  readonly scratchAt: number;
+  readonly inputAt: number;
+  /** Half frame + piece must fit: frameBytesMax + pieceBytes. */
+  readonly inputBytes: number;
+  readonly arenaAt: number;
+
+  /**
+   * Finds frames that end with LF in [start, end) and writes rows from row 0. One CR before the LF belongs
+   * to the delimiter. Empty frames get no row and are counted in `emptyFrames`. Returns the number of rows;
+   * `consumed` and `stop` tell where and why it stopped.
+   */
+  scanNewline(start: number, end: number): number;
+  /** The same for NUL-terminated frames. */
+  scanNul(start: number, end: number): number;
+  /**
+   * Finds octet-counted frames (RFC 6587 3.4.1: `MSG-LEN SP SYSLOG-MSG`). A count is believed only as
+   * 1 to 9 digits without leading zero, SP, "<". One LF between frames is skipped.
+   */
+  scanOctets(start: number, end: number): number;
+  /** Writes [start, end) as the only row (a datagram). */
+  rowOf(start: number, end: number): void;
+  /** First byte that the last scan did not consume (absolute offset). */
+  readonly consumed: number;
+  /** One of `scanStop`. */
+  readonly stop: number;
+  /** After `oversize` of an octet-counted frame: bytes that follow the input and still belong to it. */
+  readonly skip: number;
+  /** Empty frames seen by the last scan. */
+  readonly emptyFrames: number;
+
+  /** Parses the headers of rows [from, to): fills header rows, message starts and flags. A frame without a header keeps message start = frame start. */
+  parseHeaders(from: number, to: number): void;
+
+  /**
+   * Encodes rows [from, to) as Kafka records (value = `part`, no key, no headers) at `at`, not past `limit`.
+   * Returns the first row that found no room; `encodedEnd` is the end of what was written.
+   * `offsetDelta` is the delta of the first of them.
+   */
+  encodeRows(
+    from: number,
+    to: number,
+    part: number,
+    at: number,
+    limit: number,
+    offsetDelta: number,
+    timestampDelta: number,
+  ): number;
+  readonly encodedEnd: number;
+
+  /**
+   * Encodes one record; returns its end. The caller has checked room with `recordBytesMax`.
+   * `keyLength` -1 is a null key. `headersAt` points to encoded headers (varint count first); `headersLength` 0 is none.
+   */
+  encodeRecord(
+    at: number,
+    offsetDelta: number,
+    timestampDelta: number,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueLength: number,
+    headersAt: number,
+    headersLength: number,
+  ): number;
+
+  /**
+   * Writes the 61-byte header of record batch v2 at `at` (KIP-98 layout) for `count` records that end at `end`,
+   * CRC-32C included. `attributes` bits 0-2 are the compression codec. Producer id -1n, epoch -1, sequence -1 mean no idempotence.
+   */
+  sealBatch(
+    at: number,
+    end: number,
+    count: number,
+    baseTimestampMs: number,
+    maxTimestampMs: number,
+    producerId: bigint,
+    producerEpoch: number,
+    baseSequence: number,
+    attributes: number,
+  ): void;
+  /** CRC-32C (Castagnoli, RFC 3720 B.4) of `length` bytes at `at`, as an unsigned number. */
+  crc32c(at: number, length: number): number;
+}
+
+/** Bytes of a record batch v2 header, from baseOffset to the record count. */
+export const batchHeaderBytes = 61;
+
+/** Upper bound of one encoded record: five varints, attributes, and its parts. */
+export function recordBytesMax(keyLength: number, valueLength: number, headersLength: number): number {
+  return 32 + (keyLength > 0 ? keyLength : 0) + valueLength + headersLength;
+}

@@ -1,0 +1,79 @@
+/**
+ * What a compiled set of rules is to the pipeline: one call per line, or none where the answer is always the same.
+ *
+ * A program is pure: it sees a `Line`, writes an `Outcome`, and knows no clock, socket or memory. Values that no
+ * rule changed are named ("message", "raw"), never decoded; the pipeline copies their bytes from the frame.
+ *
+ * @module
+ */
+
+/** A field that a rule or template may look at. `sd` is reached as `sd.<id>.<param>`. */
+export type FieldName =
+  | "msg"
+  | "hostname"
+  | "appname"
+  | "severity"
+  | "facility"
+  | "procid"
+  | "msgid"
+  | "timestamp"
+  | "peer"
+  | "raw";
+
+/** One line as a rule sees it. The pipeline lends one object and moves it from row to row: nothing may keep it. */
+export interface Line {
+  /** The field as text (invalid UTF-8 becomes U+FFFD), or undefined where the line has none. Severity and facility are names ("err", "local0"). */
+  text(field: FieldName): string | undefined;
+  /** Numeric severity 0-7 or facility 0-23, or -1 without a priority. */
+  severity(): number;
+  facility(): number;
+  /** A structured data parameter, unescaped. */
+  structured(id: string, param: string): string | undefined;
+  /** The message parsed as JSON, at most once per line; undefined where it is not JSON. Callers must not change it. */
+  json(): unknown;
+  /** Receive time of the line, epoch milliseconds. */
+  readonly nowMs: number;
+}
+
+/** Where a value comes from: bytes of the frame, or text that a rule made. */
+export type ValueSource = "message" | "raw" | "text";
+
+/** One record to send. Objects of this shape are reused: read them before the next line. */
+export interface Forward {
+  topic: string;
+  /** True where the topic's text came from the line and not from the rule file alone; then it must be checked. */
+  topicFromLine: boolean;
+  value: ValueSource;
+  /** The value where `value` is "text". */
+  text: string;
+  /** undefined is a null key. */
+  key: string | undefined;
+}
+
+/** What became of one line. One object per program, written anew by each `apply`. */
+export interface Outcome {
+  /** `forward`: `forwards[0..count)`. `drop`: a rule ended it, `reason` is "rule_stop" or "rule_drop". `dead_letter`: a rule failed or said so. `default`: no rule forwarded or ended it. */
+  kind: "forward" | "drop" | "dead_letter" | "default";
+  count: number;
+  readonly forwards: Forward[];
+  /** Constant name of the reason for `drop` and `dead_letter`. */
+  reason: string;
+  /** For people: why, with the rule's name. */
+  message: string;
+  /** Index of the rule that decided, -1 for none. */
+  rule: number;
+}
+
+/** A compiled rule set. */
+export interface Program {
+  /** True if no rule can change what every line gets: then `uniform` tells it, and `apply` need not be called. */
+  readonly uniform: { readonly topic: string; readonly value: "message" | "raw"; readonly rule: number } | undefined;
+  /** False if no rule looks at header fields or the message, so that headers need not be parsed. */
+  readonly needsHeaders: boolean;
+  /** The rules' names, by index, as in hit counters. */
+  readonly names: readonly string[];
+  /** Matches per rule, by index. The pipeline adds to the `uniform` rule's count itself. */
+  readonly hits: Float64Array;
+  /** Runs the rules over one line. The outcome is valid until the next call. Never throws: a rule that fails gives `dead_letter`. */
+  apply(line: Line): Outcome;
+}

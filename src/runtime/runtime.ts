@@ -1,0 +1,75 @@
+/**
+ * What differs between Bun and Deno, behind one interface. `bun.ts` and `deno.ts` are the only files that name a
+ * runtime's global; everything else uses `node:*` modules, which both have.
+ *
+ * @module
+ */
+
+/** A TCP or unix-stream connection. All methods are safe after it closed. */
+export interface Connection {
+  /** `127.0.0.1:53211`, `[::1]:53211`, or `unix`. */
+  readonly peer: string;
+  /** Stops reading. No `received` comes after it returns, until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Ends it at once, dropping unread bytes. */
+  destroy(): void;
+  /** Names the TLS peer where there is one (certificate CN), else undefined. */
+  readonly tlsPeer?: string;
+}
+
+/**
+ * Receives what happens on the connections of one listener. Never throws.
+ *
+ * `State` is the handler's own object per connection, returned by `opened`.
+ */
+export interface ConnectionHandler<State> {
+  /** `undefined` refuses the connection: it is destroyed. */
+  opened(connection: Connection): State | undefined;
+  /**
+   * Bytes in order. `chunk` is valid until this returns; if the handler paused the connection in this call,
+   * it stays valid (and unchanged) until `resume`.
+   */
+  received(state: State, chunk: Uint8Array): void;
+  /** Called once; after it no `received`. `error` when it did not end with a FIN. */
+  closed(state: State, error?: Error): void;
+}
+
+/** Takes datagrams. `packet` is valid until it returns. Never throws. */
+export interface DatagramHandler {
+  received(packet: Uint8Array, peer: string): void;
+}
+
+/** A bound socket. */
+export interface Listener {
+  /** The address in force, with the real port: `127.0.0.1:1514`. */
+  readonly address: string;
+  readonly port: number;
+  /** Takes no new connections (or datagrams); resolves when the socket is closed. Open connections stay. */
+  close(): Promise<void>;
+}
+
+/** Where to listen. `reusePort` lets every worker bind the same port (SO_REUSEPORT). */
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+  readonly reusePort: boolean;
+}
+
+/** A running HTTP server (admin). */
+export interface HttpServer {
+  readonly address: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** The seam. Failures to bind throw `ForwarderError` (`address_in_use`, `address_not_available`, `permission_denied`). */
+export interface Runtime {
+  /** `bun 1.4.5`. */
+  readonly version: string;
+  readonly name: "bun" | "deno";
+  listenTcp<State>(address: ListenAddress, handler: ConnectionHandler<State>): Promise<Listener>;
+  listenUnix<State>(path: string, handler: ConnectionHandler<State>): Promise<Listener>;
+  listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener>;
+  serveHttp(address: { hostname: string; port: number }, fetch: (request: Request) => Response | Promise<Response>): Promise<HttpServer>;
+}

@@ -63,6 +63,14 @@ export interface Percentiles {
   readonly max: number;
 }
 
+/** A latency histogram as Prometheus counts: `cumulative[i]` values are at most `upper_bounds_ms[i]`. */
+export interface LatencyBuckets {
+  readonly upper_bounds_ms: readonly number[];
+  readonly cumulative: readonly number[];
+  readonly sum_ms: number;
+  readonly count: number;
+}
+
 /** `GET /admin/stats`. */
 export interface Stats {
   readonly ledger: Ledger;
@@ -78,7 +86,12 @@ export interface Stats {
     readonly datagrams: number;
     readonly pauses: number;
   };
-  readonly latency_ms: { readonly receive_to_ack: Percentiles };
+  /** From the reading of a line to the sink's acknowledgement: since the start, and over the last ten seconds. */
+  readonly latency_ms: {
+    readonly receive_to_ack: Percentiles;
+    readonly recent?: Percentiles;
+    readonly buckets?: LatencyBuckets;
+  };
   readonly rules: {
     readonly version: number;
     readonly loaded_at: string;
@@ -89,7 +102,10 @@ export interface Stats {
   readonly workers: readonly Record<string, unknown>[];
   readonly listeners: readonly Record<string, unknown>[];
   readonly sink: { readonly name: string; readonly ready: boolean; readonly problems: readonly string[] };
-  readonly kafka: { readonly brokers: readonly Record<string, unknown>[]; readonly topics: Readonly<Record<string, TopicStats>> };
+  readonly kafka: {
+    readonly brokers: readonly Record<string, unknown>[];
+    readonly topics: Readonly<Record<string, TopicStats>>;
+  };
   readonly uptime_s: number;
   readonly version: string;
   readonly runtime: string;

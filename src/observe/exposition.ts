@@ -1,0 +1,209 @@
+/**
+ * Renders `Stats` in the Prometheus text format 0.0.4 for `GET /metrics`.
+ *
+ *     # HELP name text            backslash and newline escaped
+ *     # TYPE name counter|gauge|histogram
+ *     name{label="value",...} 1   label values: backslash, quote and newline escaped
+ *
+ * The label names are fixed; the values of those that a log line can choose are capped.
+ *
+ * @module
+ */
+import type { LatencyBuckets, Stats } from "../admin/control.ts";
+import { LabelCap } from "./label_cap.ts";
+
+/** `Content-Type` of the format. */
+export const expositionContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+/** Topics, and rules, with series of their own. */
+const labelledMax = 200;
+
+type Labels = Readonly<Record<string, string>>;
+type Samples = Iterable<readonly [Labels, number]>;
+
+/** Renders `Stats`; one per process, because it remembers which topics have series of their own. */
+export class Exposition {
+  readonly #topics: LabelCap;
+  readonly #rules: LabelCap;
+
+  constructor(namesMax: number = labelledMax) {
+    this.#topics = new LabelCap(namesMax);
+    this.#rules = new LabelCap(namesMax);
+  }
+
+  /** The whole text, ready to send. */
+  render(stats: Stats): string {
+    return [
+      ...ledgerFamilies(stats),
+      ...totalFamilies(stats),
+      ...this.#namedFamilies(stats),
+      ...stateFamilies(stats),
+      stats.latency_ms.buckets === undefined ? "" : latencyFamily(stats.latency_ms.buckets),
+    ].join("");
+  }
+
+  #namedFamilies(stats: Stats): string[] {
+    const topics = Object.entries(stats.kafka.topics);
+    const hits = stats.rules.hits.map((hit) => [hit.rule, hit.hits] as const);
+    return [
+      family(
+        "corndog_topic_submitted_total",
+        "counter",
+        "Records handed to the sink, by topic.",
+        labelled("topic", this.#topics.sum(topics, (topic) => topic.submitted)),
+      ),
+      family(
+        "corndog_topic_delivered_total",
+        "counter",
+        "Records that the sink acknowledged, by topic.",
+        labelled("topic", this.#topics.sum(topics, (topic) => topic.delivered)),
+      ),
+      family(
+        "corndog_topic_dead_lettered_total",
+        "counter",
+        "Records that went to the dead letter instead, by topic.",
+        labelled("topic", this.#topics.sum(topics, (topic) => topic.dead_lettered)),
+      ),
+      family(
+        "corndog_rule_hits_total",
+        "counter",
+        "Lines that a rule matched.",
+        labelled("rule", this.#rules.sum(hits, (count) => count)),
+      ),
+    ];
+  }
+}
+
+function ledgerFamilies({ ledger }: Stats): string[] {
+  const dropped = Object.entries(ledger.dropped).map(([reason, count]) => [{ reason }, count] as const);
+  return [
+    single("corndog_lines_received_total", "counter", "Lines read from all listeners.", ledger.received),
+    single(
+      "corndog_lines_fan_out_total",
+      "counter",
+      "Additional copies of lines that rules made.",
+      ledger.fan_out,
+    ),
+    single("corndog_lines_delivered_total", "counter", "Lines that the sink acknowledged.", ledger.delivered),
+    single("corndog_lines_dead_lettered_total", "counter", "Lines in the dead letter.", ledger.dead_lettered),
+    family("corndog_lines_dropped_total", "counter", "Lines dropped on purpose, by reason.", dropped),
+    single("corndog_lines_spooled", "gauge", "Lines on disk that wait for the sink.", ledger.spooled),
+    single("corndog_lines_in_flight", "gauge", "Lines in memory on their way to the sink.", ledger.in_flight),
+    single(
+      "corndog_ledger_balanced",
+      "gauge",
+      "1 while every line is accounted for.",
+      Number(ledger.balanced),
+    ),
+  ];
+}
+
+function totalFamilies({ totals }: Stats): string[] {
+  return [
+    single(
+      "corndog_received_bytes_total",
+      "counter",
+      "Bytes read from all listeners.",
+      totals.bytes_received,
+    ),
+    single("corndog_connections", "gauge", "Open connections.", totals.connections_open),
+    single(
+      "corndog_connections_accepted_total",
+      "counter",
+      "Connections taken.",
+      totals.connections_accepted,
+    ),
+    single(
+      "corndog_connections_refused_total",
+      "counter",
+      "Connections refused by a limit.",
+      totals.connections_refused,
+    ),
+    single("corndog_frames_empty_total", "counter", "Frames without a byte.", totals.frames_empty),
+    single(
+      "corndog_frames_truncated_total",
+      "counter",
+      "Frames cut at the size limit.",
+      totals.frames_truncated,
+    ),
+    single("corndog_lines_unparsed_total", "counter", "Lines without a syslog header.", totals.unparsed),
+    single("corndog_datagrams_total", "counter", "Datagrams read.", totals.datagrams),
+    single(
+      "corndog_pauses_total",
+      "counter",
+      "Times that reading stopped because memory was full.",
+      totals.pauses,
+    ),
+  ];
+}
+
+function stateFamilies(stats: Stats): string[] {
+  const heartbeats = stats.workers.map((worker, index) =>
+    [{ worker: String(worker.worker ?? index) }, Number(worker.heartbeat_age_ms) / 1000] as const
+  ).filter(([, age]) => Number.isFinite(age));
+  const states = (["starting", "running", "draining"] as const).map((state) =>
+    [{ state }, Number(stats.state === state)] as const
+  );
+  return [
+    single("corndog_rules_version", "gauge", "Version of the rules in force.", stats.rules.version),
+    single(
+      "corndog_rules_last_swap_refused",
+      "gauge",
+      "1 if the newest rules had faults and the former ones are in force.",
+      Number(stats.rules.last_error !== undefined),
+    ),
+    family("corndog_sink_ready", "gauge", "1 while the sink can deliver.", [
+      [{ sink: stats.sink.name }, Number(stats.sink.ready)],
+    ]),
+    family(
+      "corndog_worker_heartbeat_age_seconds",
+      "gauge",
+      "How long a worker's loop has not turned.",
+      heartbeats,
+    ),
+    family("corndog_state", "gauge", "1 for the state that the process is in.", states),
+    single("corndog_uptime_seconds", "gauge", "Time since the start.", stats.uptime_s),
+    family("corndog_build_info", "gauge", "Always 1; what runs is in the labels.", [
+      [{ version: stats.version, runtime: stats.runtime }, 1],
+    ]),
+  ];
+}
+
+function latencyFamily(buckets: LatencyBuckets): string {
+  const name = "corndog_receive_to_ack_seconds";
+  const lines = buckets.upper_bounds_ms.map((bound, index) =>
+    sample(`${name}_bucket`, { le: String(bound / 1000) }, buckets.cumulative[index])
+  );
+  return header(name, "histogram", "From the reading of a line to the sink's acknowledgement.") +
+    lines.join("") +
+    sample(`${name}_bucket`, { le: "+Inf" }, buckets.count) +
+    sample(`${name}_sum`, {}, buckets.sum_ms / 1000) +
+    sample(`${name}_count`, {}, buckets.count);
+}
+
+function labelled(label: string, sums: Map<string, number>): Samples {
+  return Array.from(sums, ([value, count]) => [{ [label]: value }, count] as const);
+}
+
+function single(name: string, type: "counter" | "gauge", help: string, value: number): string {
+  return family(name, type, help, [[{}, value]]);
+}
+
+function family(name: string, type: "counter" | "gauge", help: string, samples: Samples): string {
+  let text = header(name, type, help);
+  for (const [labels, value] of samples) text += sample(name, labels, value);
+  return text;
+}
+
+function header(name: string, type: string, help: string): string {
+  return `# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n# TYPE ${name} ${type}\n`;
+}
+
+function sample(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

@@ -1,0 +1,84 @@
+/**
+ * The two forms of a log line. Neither throws, whatever the fields hold, and neither lets a field's content end
+ * the line or move the cursor of a terminal.
+ *
+ * @module
+ */
+import type { LogFields, LogLevel } from "./log.ts";
+
+/** Turns one event into a line with its newline. */
+export type LogFormat = (nowMs: number, level: LogLevel, event: string, fields: LogFields) => string;
+
+/** Longest text of one field; a message of a peer must not fill the log. */
+const fieldCharsMax = 2000;
+/** Causes of causes. */
+const causesMax = 4;
+
+/** One JSON object per line. A field cannot replace `at`, `level` or `event`. */
+export const formatJson: LogFormat = (nowMs, level, event, fields) => {
+  const head = { at: new Date(nowMs).toISOString(), level, event };
+  try {
+    return JSON.stringify({ ...head, ...fields, ...head }, plain) + "\n";
+  } catch {
+    // A cycle, or a toJSON that throws.
+    return JSON.stringify({ ...head, fields: "unprintable" }) + "\n";
+  }
+};
+
+/** `03:04:05.678 warn  event key=value`, in UTC. */
+export function formatHuman(colors: boolean): LogFormat {
+  const paint = (code: string, text: string) => colors ? `\x1b[${code}m${text}\x1b[0m` : text;
+  return (nowMs, level, event, fields) => {
+    const time = new Date(nowMs).toISOString().slice(11, 23);
+    let line = `${paint("2", time)} ${paint(levelColor[level], level.padEnd(5))} ${paint("1", event)}`;
+    for (const [name, value] of Object.entries(fields)) {
+      if (value !== undefined) line += ` ${paint("2", `${name}=`)}${humanValue(value)}`;
+    }
+    return line + "\n";
+  };
+}
+
+const levelColor: Readonly<Record<LogLevel, string>> = { error: "31", warn: "33", info: "32", debug: "2" };
+
+function humanValue(value: unknown): string {
+  let text: string;
+  try {
+    const simple = plain("", value);
+    text = typeof simple === "string" ? simple : JSON.stringify(simple, plain) ?? String(simple);
+  } catch {
+    return "unprintable";
+  }
+  return /^[!#-<>-~]+$/.test(text) ? text : printable(JSON.stringify(text));
+}
+
+/** JSON leaves DEL and the C1 controls as they are; a terminal obeys them. */
+function printable(text: string): string {
+  return text.replaceAll(
+    /[\x7f-\x9f\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** JSON.stringify's replacer: what JSON does not know. */
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === "string") {
+    return value.length > fieldCharsMax
+      ? `${value.slice(0, fieldCharsMax)}… (${value.length} characters)`
+      : value;
+  }
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Error) return plain("", describeError(value));
+  return value;
+}
+
+/** `message (code): cause: cause`. */
+function describeError(error: Error): string {
+  const parts: string[] = [];
+  let current: unknown = error;
+  for (let depth = 0; depth <= causesMax && current instanceof Error; depth++) {
+    const code = (current as { code?: unknown }).code;
+    parts.push(typeof code === "string" ? `${current.message} (${code})` : current.message);
+    current = current.cause;
+  }
+  return parts.join(": ");
+}

@@ -1,0 +1,20 @@
+/**
+ * Writes a counter row as fast as it can until told to stop; every published row balances.
+ *
+ * @module
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { counter, CounterRow } from "../../../src/observe/row.ts";
+
+const { rows, stop } = workerData as { rows: SharedArrayBuffer; stop: SharedArrayBuffer };
+const row = new CounterRow(rows, 1);
+const stopped = new Int32Array(stop);
+let turn = 0;
+while (Atomics.load(stopped, 0) === 0) {
+  row.add(counter.received, 3);
+  row.add(counter.delivered, 2);
+  row.add(counter.dropped_dead_letter_failed, 1);
+  row.set(counter.heartbeat, ++turn);
+  row.publish();
+}
+parentPort!.postMessage(turn);

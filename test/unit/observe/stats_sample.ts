@@ -1,0 +1,59 @@
+/**
+ * A `Stats` object with a number in every place, for tests of what renders it.
+ *
+ * @module
+ */
+import type { Stats } from "../../../src/admin/control.ts";
+
+/** Every counter has a value of its own, so that a mix-up shows. */
+export function sampleStats(changes: Partial<Stats> = {}): Stats {
+  return {
+    ledger: {
+      received: 1000,
+      fan_out: 20,
+      delivered: 900,
+      spooled: 0,
+      in_flight: 60,
+      dead_lettered: 10,
+      dropped: { rule_stop: 40, rule_drop: 10, shutdown: 0 },
+      balanced: true,
+    },
+    totals: {
+      bytes_received: 200_000,
+      connections_open: 3,
+      connections_accepted: 8,
+      connections_refused: 1,
+      frames_empty: 2,
+      frames_truncated: 4,
+      unparsed: 5,
+      datagrams: 6,
+      pauses: 7,
+    },
+    latency_ms: {
+      receive_to_ack: { count: 900, p50: 3.5, p99: 9, p999: 12, max: 15 },
+      recent: { count: 100, p50: 3.1, p99: 8, p999: 11, max: 14 },
+      buckets: { upper_bounds_ms: [1, 10], cumulative: [100, 890], sum_ms: 3600, count: 900 },
+    },
+    rules: {
+      version: 4,
+      loaded_at: "2026-01-02T03:04:05.000Z",
+      source: "rules/main.yml",
+      hits: [{ rule: "by-topic", hits: 800 }, { rule: "rest", hits: 200 }],
+    },
+    workers: [{ worker: 0, received: 1000, heartbeat_age_ms: 250 }],
+    listeners: [{ kind: "syslog", transport: "tcp", address: "127.0.0.1:1514" }],
+    sink: { name: "kafka", ready: true, problems: [] },
+    kafka: {
+      brokers: [{ address: "kafka-1:9092", connected: true }],
+      topics: {
+        orders: { submitted: 700, delivered: 600, dead_lettered: 4 },
+        logs: { submitted: 320, delivered: 300, dead_lettered: 6 },
+      },
+    },
+    uptime_s: 12.5,
+    version: "0.1.0",
+    runtime: "bun 1.4.5",
+    state: "running",
+    ...changes,
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * The lanes of a worker: one open batch per topic (and partition, once somebody chooses one before batching).
+ *
+ * `LaneTable` finds a lane by its name and forgets those that were idle for longest when there are too many;
+ * `OpenLanes` keeps the lanes with records in the order in which they were opened, which is the order in which
+ * they fall due.
+ *
+ * @module
+ */
+
+/** The open batch of one topic, or the memory of its last one. Fields belong to the batcher; others only read. */
+export class Lane {
+  readonly topic: string;
+  /** -1: nobody has chosen a partition yet. */
+  readonly partition: number;
+  /** Offset of the batch header; 0 while no batch is open. */
+  at = 0;
+  /** End of the records, where the next one goes. */
+  end = 0;
+  /** Records may be written up to here. */
+  limit = 0;
+  /** Records in the open batch. */
+  count = 0;
+  baseTimestampMs = 0;
+  maxTimestampMs = 0;
+  /** On the monotonic clock. */
+  openedAtMs = 0;
+  /** Bytes of the records of the batch that closed last: what the next one is expected to need. */
+  bytesLast = 0;
+  /** Looked up since the table last searched for idle lanes. */
+  touched = true;
+  /** Neighbours in `OpenLanes`. */
+  older: Lane | undefined = undefined;
+  newer: Lane | undefined = undefined;
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+}
+
+/** Lanes that hold an open batch, oldest first. */
+export class OpenLanes {
+  oldest: Lane | undefined = undefined;
+  #newest: Lane | undefined = undefined;
+  #size = 0;
+
+  /** Lanes in it. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds a lane that was opened now, after all others. */
+  add(lane: Lane): void {
+    lane.older = this.#newest;
+    lane.newer = undefined;
+    if (this.#newest === undefined) this.oldest = lane;
+    else this.#newest.newer = lane;
+    this.#newest = lane;
+    this.#size++;
+  }
+
+  /** Takes out a lane that is in it. */
+  remove(lane: Lane): void {
+    if (lane.older === undefined) this.oldest = lane.newer;
+    else lane.older.newer = lane.newer;
+    if (lane.newer === undefined) this.#newest = lane.older;
+    else lane.newer.older = lane.older;
+    lane.older = lane.newer = undefined;
+    this.#size--;
+  }
+}
+
+/** Lanes by name, at most `lanesMax`. */
+export class LaneTable {
+  readonly #byName = new Map<string, Lane>();
+  readonly #lanesMax: number;
+
+  constructor(lanesMax: number) {
+    this.#lanesMax = lanesMax;
+  }
+
+  /** Lanes that are known. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** The lane, or undefined if it is not known. */
+  find(topic: string, partition: number): Lane | undefined {
+    const lane = this.#byName.get(nameOf(topic, partition));
+    if (lane !== undefined) lane.touched = true;
+    return lane;
+  }
+
+  /** True if one has to be forgotten before the next is added. */
+  get full(): boolean {
+    return this.#byName.size >= this.#lanesMax;
+  }
+
+  /** Adds a lane that `find` did not find. */
+  add(lane: Lane): void {
+    this.#byName.set(nameOf(lane.topic, lane.partition), lane);
+  }
+
+  /**
+   * Forgets the lane without an open batch that nobody asked for since the last search (second chance: lanes in use
+   * go to the end, so that the cost per added lane is constant on average). False if every lane has an open batch.
+   */
+  forgetIdle(): boolean {
+    let left = this.#byName.size * 2;
+    for (const [name, lane] of this.#byName) {
+      if (left-- === 0) break;
+      if (lane.at === 0 && !lane.touched) return this.#byName.delete(name);
+      lane.touched = false;
+      this.#byName.delete(name);
+      this.#byName.set(name, lane);
+    }
+    return false;
+  }
+
+  /** Forgets this lane. */
+  forget(lane: Lane): void {
+    this.#byName.delete(nameOf(lane.topic, lane.partition));
+  }
+}
+
+/** "/" is not legal in a topic name, so the name is unique. */
+function nameOf(topic: string, partition: number): string {
+  return partition === -1 ? topic : `${topic}/${partition}`;
+}

@@ -68,8 +68,16 @@ export interface Runtime {
   /** `bun 1.4.5`. */
   readonly version: string;
   readonly name: "bun" | "deno";
+  /**
+   * Whether datagram sockets that share a port share its load. Where false, one of them gets all packets: bind the
+   * port in one worker only.
+   */
+  readonly udpBalanced: boolean;
   listenTcp<State>(address: ListenAddress, handler: ConnectionHandler<State>): Promise<Listener>;
   listenUnix<State>(path: string, handler: ConnectionHandler<State>): Promise<Listener>;
   listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener>;
-  serveHttp(address: { hostname: string; port: number }, fetch: (request: Request) => Response | Promise<Response>): Promise<HttpServer>;
+  serveHttp(
+    address: { hostname: string; port: number },
+    fetch: (request: Request) => Response | Promise<Response>,
+  ): Promise<HttpServer>;
 }

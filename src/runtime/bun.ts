@@ -1,0 +1,112 @@
+/**
+ * The runtime interface on Bun: streams on `Bun.listen`, datagrams on node:dgram (which is Bun's own UDP socket with
+ * a documented way to share a port and to set the receive buffer), HTTP on `Bun.serve`.
+ *
+ * @module
+ */
+
+import { createSocket } from "node:dgram";
+import type { Buffer } from "node:buffer";
+import type { DatagramHandler, HttpServer, ListenAddress, Listener, Runtime } from "./runtime.ts";
+import type { BunGlobal } from "./globals.ts";
+import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts";
+import { listenBunStream } from "./bun_stream.ts";
+import { reportFault } from "./fault.ts";
+import { failedResponse, receiveBufferBytes } from "./limits.ts";
+import { removeStaleSocket } from "./unix_path.ts";
+
+/** The interface on `bun`. */
+export function bunRuntime(bun: BunGlobal): Runtime {
+  return {
+    name: "bun",
+    version: `bun ${bun.version}`,
+    udpBalanced: true,
+    async listenTcp(address, handler) {
+      const { hostname, port, reusePort } = address;
+      try {
+        return await listenBunStream(bun, { hostname, port, reusePort }, handler);
+      } catch (error) {
+        throw bindError(hostname, port, error);
+      }
+    },
+    async listenUnix(path, handler) {
+      await removeStaleSocket(path);
+      try {
+        return await listenBunStream(bun, { unix: path }, handler);
+      } catch (error) {
+        throw bindPathError(path, error);
+      }
+    },
+    listenUdp,
+    serveHttp(address, fetch) {
+      return Promise.resolve().then(() => serveHttp(bun, address, fetch));
+    },
+  };
+}
+
+/** What node:dgram of Bun takes; `reusePort` is younger than most type packages. */
+interface DatagramOptions {
+  type: "udp4" | "udp6";
+  reusePort: boolean;
+  recvBufferSize: number;
+}
+
+function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener> {
+  const { hostname, port, reusePort } = address;
+  const options: DatagramOptions = {
+    type: hostname.includes(":") ? "udp6" : "udp4",
+    reusePort,
+    recvBufferSize: receiveBufferBytes,
+  };
+  const socket = createSocket(options);
+  const peers = new PeerNames();
+  socket.on("message", (packet: Buffer, from: { address: string; port: number }) => {
+    try {
+      handler.received(packet, peers.of(from.address, from.port));
+    } catch (error) {
+      reportFault("udp.received", error);
+    }
+  });
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error): void => reject(bindError(hostname, port, error));
+    socket.once("error", refuse);
+    socket.bind({ port, address: hostname, exclusive: true }, () => {
+      socket.off("error", refuse);
+      socket.on("error", (error: Error) => reportFault("udp", error));
+      const bound = socket.address();
+      let closed: Promise<void> | undefined;
+      resolve({
+        address: formatAddress(bound.address, bound.port),
+        port: bound.port,
+        close: () => closed ??= new Promise((done) => socket.close(() => done())),
+      });
+    });
+  });
+}
+
+function serveHttp(
+  bun: BunGlobal,
+  address: { hostname: string; port: number },
+  fetch: (request: Request) => Response | Promise<Response>,
+): HttpServer {
+  const { hostname, port } = address;
+  let server;
+  try {
+    server = bun.serve({
+      hostname,
+      port,
+      reusePort: false,
+      idleTimeout: 0, // A stream of events may be silent for long.
+      development: false,
+      fetch,
+      error: (error) => failedResponse(error),
+    });
+  } catch (error) {
+    throw bindError(hostname, port, error);
+  }
+  return {
+    address: formatAddress(hostname, server.port),
+    port: server.port,
+    stop: () => server.stop(true),
+  };
+}

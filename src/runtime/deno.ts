@@ -1,0 +1,172 @@
+/**
+ * The runtime interface on Deno: streams on `Deno.listen`, datagrams on `Deno.listenDatagram`, HTTP on `Deno.serve`.
+ *
+ * Sharing a port (`reusePort`, and datagrams at all) needs `"unstable": ["net"]`, which deno.json sets. Datagram
+ * sockets cannot share a port evenly: Deno has no SO_REUSEPORT for them, and with SO_REUSEADDR the kernel gives
+ * everything to the one that was bound last. Nothing is lost by that; `udpBalanced` says so.
+ *
+ * @module
+ */
+
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { setImmediate } from "node:timers";
+import type { DatagramHandler, HttpServer, ListenAddress, Listener, Runtime } from "./runtime.ts";
+import type { DenoDatagramConn, DenoGlobal } from "./globals.ts";
+import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts";
+import { serveDenoStream } from "./deno_stream.ts";
+import { reportFault } from "./fault.ts";
+import { backlogMax } from "./globals.ts";
+import { openLibc } from "./libc.ts";
+import { datagramBytesMax, failedResponse, receiveBufferBytes } from "./limits.ts";
+import { removeStaleSocket } from "./unix_path.ts";
+
+/** Datagrams between two turns of the event loop. */
+const turnDatagramsMax = 256;
+
+/** Wait after a failed receive, so that a lasting failure does not spin. */
+const receiveBackoffMs = 10;
+
+/** The interface on `deno`. */
+export function denoRuntime(deno: DenoGlobal): Runtime {
+  return {
+    name: "deno",
+    version: `deno ${deno.version.deno}`,
+    udpBalanced: false,
+    // deno-lint-ignore require-await -- a throw must become a rejection
+    async listenTcp(address, handler) {
+      const { hostname, port, reusePort } = address;
+      let listener;
+      try {
+        listener = deno.listen({ hostname, port, reusePort, tcpBacklog: backlogMax });
+      } catch (error) {
+        throw bindError(hostname, port, error);
+      }
+      return serveDenoStream(listener, handler);
+    },
+    async listenUnix(path, handler) {
+      await removeStaleSocket(path);
+      let listener;
+      try {
+        listener = deno.listen({ transport: "unix", path });
+      } catch (error) {
+        throw bindPathError(path, error);
+      }
+      return serveDenoStream(listener, handler);
+    },
+    listenUdp: (address, handler) => listenUdp(deno, address, handler),
+    serveHttp(address, fetch) {
+      return Promise.resolve().then(() => serveHttp(deno, address, fetch));
+    },
+  };
+}
+
+async function listenUdp(
+  deno: DenoGlobal,
+  address: ListenAddress,
+  handler: DatagramHandler,
+): Promise<Listener> {
+  const { hostname, port, reusePort } = address;
+  let conn: DenoDatagramConn;
+  try {
+    conn = deno.listenDatagram({ transport: "udp", hostname, port, reuseAddress: reusePort });
+  } catch (error) {
+    throw bindError(hostname, port, error);
+  }
+  const bound = conn.addr;
+  await enlargeReceiveBuffer(bound.port!);
+  let closing = false;
+
+  async function receiveAll(): Promise<void> {
+    const buffer = new Uint8Array(datagramBytesMax);
+    const peers = new PeerNames();
+    let turnDatagrams = 0;
+    while (!closing) {
+      try {
+        const [packet, from] = await conn.receive(buffer);
+        deliver(handler, packet, peers.of(from.hostname!, from.port!));
+      } catch (error) {
+        if (closing) return;
+        reportFault("udp", error);
+        await new Promise((resolve) => setTimeout(resolve, receiveBackoffMs));
+      }
+      turnDatagrams += 1;
+      if (turnDatagrams >= turnDatagramsMax) {
+        turnDatagrams = 0;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    }
+  }
+
+  const receiving = receiveAll();
+  return {
+    address: formatAddress(bound.hostname!, bound.port!),
+    port: bound.port!,
+    close(): Promise<void> {
+      if (!closing) {
+        closing = true;
+        conn.close();
+      }
+      return receiving;
+    },
+  };
+}
+
+function deliver(handler: DatagramHandler, packet: Uint8Array, peer: string): void {
+  try {
+    handler.received(packet, peer);
+  } catch (error) {
+    reportFault("udp.received", error);
+  }
+}
+
+/**
+ * Sets the receive buffer of the datagram sockets of this process on `port`. Deno shows no descriptor, so it is found
+ * by its inode: /proc/net/udp has the port's, /proc/self/fd has ours. Without /proc or FFI the kernel's default stays.
+ */
+async function enlargeReceiveBuffer(port: number): Promise<void> {
+  const libc = await openLibc();
+  if (libc === undefined) return;
+  const inodes = new Set<string>();
+  const portHex = port.toString(16).toUpperCase().padStart(4, "0");
+  for (const table of ["/proc/net/udp", "/proc/net/udp6"]) {
+    const text = await readFile(table, "utf8").catch(() => "");
+    for (const line of text.split("\n")) {
+      // proc(5): sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode
+      const columns = line.trim().split(/\s+/);
+      if (columns[1]?.endsWith(`:${portHex}`)) inodes.add(`socket:[${columns[9]}]`);
+    }
+  }
+  for (const fd of await readdir("/proc/self/fd").catch(() => [])) {
+    const target = await readlink(`/proc/self/fd/${fd}`).catch(() => "");
+    if (inodes.has(target)) libc.setReceiveBuffer(Number(fd), receiveBufferBytes);
+  }
+}
+
+function serveHttp(
+  deno: DenoGlobal,
+  address: { hostname: string; port: number },
+  fetch: (request: Request) => Response | Promise<Response>,
+): HttpServer {
+  const { hostname, port } = address;
+  const stopping = new AbortController();
+  let server;
+  try {
+    server = deno.serve({
+      hostname,
+      port,
+      signal: stopping.signal,
+      onListen() {}, // The default prints a banner.
+      onError: (error) => failedResponse(error),
+    }, fetch);
+  } catch (error) {
+    throw bindError(hostname, port, error);
+  }
+  return {
+    address: formatAddress(hostname, server.addr.port!),
+    port: server.addr.port!,
+    stop() {
+      stopping.abort();
+      return server.finished;
+    },
+  };
+}

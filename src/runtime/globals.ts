@@ -1,0 +1,138 @@
+/**
+ * The parts of the two runtimes' globals that are used, as structural types: neither type package is needed, and one
+ * bundle may carry the code for both.
+ *
+ * @module
+ */
+
+/** Connections that may wait to be accepted; 500 senders that reconnect at once overflow the runtimes' default. */
+export const backlogMax = 2048;
+
+/** A socket of `Bun.listen`. */
+export interface BunSocket<Data> {
+  data: Data;
+  readonly remoteAddress?: string;
+  readonly remotePort?: number;
+  pause(): void;
+  resume(): void;
+  end(): void;
+  terminate(): void;
+}
+
+/** What `Bun.listen` returns. */
+export interface BunListener {
+  readonly hostname: string;
+  readonly port: number;
+  readonly fd: number;
+  stop(closeConnections: boolean): void;
+}
+
+/** Callbacks of `Bun.listen`. */
+export interface BunSocketHandlers<Data> {
+  open(socket: BunSocket<Data>): void;
+  data(socket: BunSocket<Data>, chunk: Uint8Array): void;
+  end(socket: BunSocket<Data>): void;
+  close(socket: BunSocket<Data>, error?: Error): void;
+  error(socket: BunSocket<Data>, error: Error): void;
+}
+
+/** What `Bun.serve` returns. */
+export interface BunServer {
+  readonly hostname: string;
+  readonly port: number;
+  stop(closeConnections: boolean): Promise<void>;
+}
+
+/** The global `Bun`. */
+export interface BunGlobal {
+  readonly version: string;
+  listen<Data>(options: {
+    hostname?: string;
+    port?: number;
+    reusePort?: boolean;
+    unix?: string;
+    allowHalfOpen: boolean;
+    socket: BunSocketHandlers<Data>;
+  }): BunListener;
+  serve(options: {
+    hostname: string;
+    port: number;
+    reusePort: boolean;
+    idleTimeout: number;
+    development: boolean;
+    fetch(request: Request): Response | Promise<Response>;
+    error(error: Error): Response;
+  }): BunServer;
+}
+
+/** A stream connection of Deno. */
+export interface DenoConn {
+  readonly remoteAddr: DenoAddress;
+  /** Bytes read, null at the end of the stream. */
+  read(into: Uint8Array): Promise<number | null>;
+  close(): void;
+}
+
+/** What `Deno.listen` returns. */
+export interface DenoListener {
+  readonly addr: DenoAddress;
+  accept(): Promise<DenoConn>;
+  close(): void;
+}
+
+/** An address of Deno, flat: only TCP and UDP have host and port, only unix has a path. */
+export interface DenoAddress {
+  readonly transport: string;
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly path?: string;
+}
+
+/** What `Deno.listenDatagram` returns. */
+export interface DenoDatagramConn {
+  readonly addr: DenoAddress;
+  receive(into: Uint8Array): Promise<[Uint8Array, DenoAddress]>;
+  close(): void;
+}
+
+/** What `Deno.serve` returns. */
+export interface DenoServer {
+  readonly addr: DenoAddress;
+  readonly finished: Promise<void>;
+}
+
+/** The global `Deno`. */
+export interface DenoGlobal {
+  readonly version: { readonly deno: string };
+  listen(
+    options:
+      | { hostname: string; port: number; reusePort: boolean; tcpBacklog: number }
+      | { transport: "unix"; path: string },
+  ): DenoListener;
+  listenDatagram(options: {
+    transport: "udp";
+    hostname: string;
+    port: number;
+    reuseAddress: boolean;
+  }): DenoDatagramConn;
+  serve(
+    options: {
+      hostname: string;
+      port: number;
+      signal: AbortSignal;
+      onListen(): void;
+      onError(error: unknown): Response;
+    },
+    handler: (request: Request) => Response | Promise<Response>,
+  ): DenoServer;
+  dlopen(
+    filename: string,
+    symbols: Record<string, { parameters: string[]; result: string }>,
+  ): { readonly symbols: Record<string, (...args: unknown[]) => number> };
+}
+
+/** `Bun`, or undefined on another runtime. */
+export const bunGlobal: BunGlobal | undefined = (globalThis as { Bun?: BunGlobal }).Bun;
+
+/** `Deno`, or undefined on another runtime. */
+export const denoGlobal: DenoGlobal | undefined = (globalThis as { Deno?: DenoGlobal }).Deno;

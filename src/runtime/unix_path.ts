@@ -1,0 +1,61 @@
+/**
+ * Makes the path of a unix socket free to bind. A process that was killed leaves its socket file behind and bind(2)
+ * then fails for ever, so a socket that nobody answers on is removed; a live one, or a file that is no socket, never is.
+ *
+ * @module
+ */
+
+import { lstat, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { ForwarderError, messageOf } from "../core/errors.ts";
+
+/** A connect to a local socket answers at once, or its owner's backlog is full: then it is alive. */
+const probeMs = 1000;
+
+/**
+ * Removes a stale socket file at `path`, if there is one.
+ *
+ * Throws `address_in_use` when a process listens there or a file that is no socket lies there, and
+ * `permission_denied` when the stale file cannot be removed.
+ */
+export async function removeStaleSocket(path: string): Promise<void> {
+  const stat = await lstat(path).catch(() => undefined);
+  if (stat === undefined) return;
+  if (!stat.isSocket()) {
+    throw new ForwarderError(
+      "address_in_use",
+      `Cannot listen on "${path}": a file that is no socket lies there, remove it or choose another path`,
+    );
+  }
+  if (await answers(path)) {
+    throw new ForwarderError(
+      "address_in_use",
+      `Cannot listen on "${path}": address in use, another process listens on it`,
+    );
+  }
+  await unlink(path).catch((cause) => {
+    if (cause.code === "ENOENT") return;
+    throw new ForwarderError(
+      "permission_denied",
+      `Cannot remove stale socket "${path}": ${messageOf(cause)}`,
+      { cause },
+    );
+  });
+}
+
+/** Whether someone listens on `path`. Only a refused connect says no: when in doubt the socket is alive. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (alive: boolean): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(alive);
+    };
+    const timer = setTimeout(() => done(true), probeMs);
+    socket.once("connect", () => done(true));
+    socket.on("error", (error: Error & { code?: string }) => {
+      done(error.code !== "ECONNREFUSED" && error.code !== "ENOENT");
+    });
+  });
+}

@@ -7,7 +7,7 @@
  *
  * Memory, in this order (offsets in bytes, all regions 64-byte aligned):
  *
- *     0          control block and CRC tables (the kernel's own)
+ *     0          control block and CRC tables (the kernel's own, 64 KiB)
  *     rows       frame table:  rowsMax x 16 bytes   [start u32][end u32][flags u32][message start u32]
  *     headers    header table: rowsMax x 64 bytes   [priority u32][timestamp s,e][host s,e][app s,e][procid s,e][msgid s,e][sd s,e]...
  *     scratch    bytes that a rule rendered, on their way into a batch
@@ -58,7 +58,12 @@ export const headerWord = {
   procid: 7,
   msgid: 9,
   structuredData: 11,
+  /** Written by `scanOctets` alone, and kept by `parseHeaders`: where the frame's count (or the LF before it) begins. */
+  frameStart: 13,
 } as const;
+
+/** What the priority word of a parsed row says where the frame has no PRI. */
+export const noPriority = 0xffffffff;
 
 /** Bytes of a frame row and of a header row. */
 export const frameRowBytes = 16;
@@ -91,7 +96,7 @@ export interface Kernel {
   readonly headersAt: number;
   readonly scratchAt: number;
   readonly inputAt: number;
-  /** Half frame + piece must fit: frameBytesMax + pieceBytes. */
+  /** Half a frame, its count and a piece fit: a little more than frameBytesMax + pieceBytes. */
   readonly inputBytes: number;
   readonly arenaAt: number;
 
@@ -108,7 +113,7 @@ export interface Kernel {
    * 1 to 9 digits without leading zero, SP, "<". One LF between frames is skipped.
    */
   scanOctets(start: number, end: number): number;
-  /** Writes [start, end) as the only row (a datagram). */
+  /** Writes [start, end) as the only row (a datagram), cut at `frameBytesMax`. */
   rowOf(start: number, end: number): void;
   /** First byte that the last scan did not consume (absolute offset). */
   readonly consumed: number;

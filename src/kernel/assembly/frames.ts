@@ -1,0 +1,114 @@
+/**
+ * Frames that end with a delimiter: LF (RFC 6587 3.4.2, with one CR before it) or NUL.
+ *
+ * The scan takes 64 bytes at a time. Most blocks hold no delimiter: for them it keeps the OR of all bytes, whose
+ * top bits tell at the frame's end whether the frame was ASCII. Loads may run up to 63 bytes past `end`; the masks
+ * cut off what they find there.
+ */
+import {
+  endScan, flagAscii, flagTruncated, frameBytesMax, frameRowBytes, rowsAt, rowsEnd, stopNeedMore, stopOversize,
+  stopTableFull, storeRow,
+} from "./memory";
+import { isAscii } from "./bytes";
+
+const lf: u8 = 0x0a;
+const cr: u8 = 0x0d;
+const nul: u8 = 0;
+const blockBytes: usize = 64;
+
+export function scanNewline(start: usize, end: usize): u32 {
+  return scanDelimited(start, end, lf);
+}
+
+export function scanNul(start: usize, end: usize): u32 {
+  return scanDelimited(start, end, nul);
+}
+
+/** Row 0 is [start, end), cut at the frame limit. */
+export function rowOf(start: usize, end: usize): void {
+  if (<u32>(end - start) > frameBytesMax) storeTruncated(rowsAt, start);
+  else storeRow(rowsAt, start, end, isAscii(start, end) ? flagAscii : 0);
+}
+
+/** The first `frameBytesMax` bytes of a longer frame. The ASCII flag is about these bytes alone, wherever the stream was cut. */
+export function storeTruncated(row: usize, start: usize): void {
+  const end = start + <usize>frameBytesMax;
+  storeRow(row, start, end, flagTruncated | (isAscii(start, end) ? flagAscii : 0));
+}
+
+// @ts-ignore: decorator
+@inline
+function bitmask64(a: v128, b: v128, c: v128, d: v128): u64 {
+  const low = <u64>(i8x16.bitmask(a) | (i8x16.bitmask(b) << 16));
+  const high = <u64>(<u32>(i8x16.bitmask(c) | (i8x16.bitmask(d) << 16)));
+  return (low & 0xffffffff) | (high << 32);
+}
+
+function scanDelimited(start: usize, end: usize, delimiter: u8): u32 {
+  const wanted = i8x16.splat(delimiter);
+  let row = rowsAt;
+  let frame = start;
+  let empty: u32 = 0;
+  /** OR of the whole blocks since the frame began, and top bits of the part of a block after the last delimiter. */
+  let seen = i64x2.splat(0);
+  let seenTop: u64 = 0;
+
+  for (let p = start; p < end; p += blockBytes) {
+    const a = v128.load(p);
+    const b = v128.load(p, 16);
+    const c = v128.load(p, 32);
+    const d = v128.load(p, 48);
+    const hitA = i8x16.eq(a, wanted);
+    const hitB = i8x16.eq(b, wanted);
+    const hitC = i8x16.eq(c, wanted);
+    const hitD = i8x16.eq(d, wanted);
+    if (!v128.any_true(v128.or(v128.or(hitA, hitB), v128.or(hitC, hitD)))) {
+      seen = v128.or(seen, v128.or(v128.or(a, b), v128.or(c, d)));
+      continue;
+    }
+    let hits = bitmask64(hitA, hitB, hitC, hitD);
+    let top = bitmask64(a, b, c, d);
+    if (p + blockBytes > end) {
+      const inside = ((<u64>1) << <u64>(end - p)) - 1;
+      hits &= inside;
+      top &= inside;
+    }
+    seenTop |= <u64>(<u32>i8x16.bitmask(seen));
+    seen = i64x2.splat(0);
+    while (hits) {
+      const bit = ctz(hits);
+      const at = p + <usize>bit;
+      let frameEnd = at;
+      if (delimiter == lf && frameEnd > frame && load<u8>(frameEnd - 1) == cr) frameEnd--;
+      if (frameEnd == frame) {
+        empty++;
+      } else {
+        if (row == rowsEnd) return endScan(row, frame, stopTableFull, 0, empty);
+        if (<u32>(frameEnd - frame) > frameBytesMax) {
+          storeTruncated(row, frame);
+        } else {
+          const before = top & (((<u64>1) << bit) - 1);
+          storeRow(row, frame, frameEnd, (seenTop | before) == 0 ? flagAscii : 0);
+        }
+        row += frameRowBytes;
+      }
+      frame = at + 1;
+      seenTop = 0;
+      top &= (~(<u64>1)) << bit;
+      hits &= hits - 1;
+    }
+    seenTop = top;
+  }
+
+  if (!isOversize(frame, end, delimiter)) return endScan(row, frame, stopNeedMore, 0, empty);
+  if (row == rowsEnd) return endScan(row, frame, stopTableFull, 0, empty);
+  storeTruncated(row, frame);
+  return endScan(row + frameRowBytes, end, stopOversize, 0, empty);
+}
+
+/** Whether the unfinished frame is certainly too long: a CR at the limit may still be a part of the delimiter. */
+function isOversize(frame: usize, end: usize, delimiter: u8): bool {
+  const bytes = <u32>(end - frame);
+  if (bytes <= frameBytesMax) return false;
+  return !(delimiter == lf && bytes == frameBytesMax + 1 && load<u8>(end - 1) == cr);
+}

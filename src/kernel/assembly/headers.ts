@@ -1,0 +1,76 @@
+/**
+ * Header rows: where the parts of a frame's header lie. Nothing is decoded or copied.
+ *
+ * Tried in this order: RFC 5424, then what RFC 3164 describes and the wild makes of it. A frame with a PRI and
+ * neither header is all message behind the PRI (RFC 3164 4.3.3); a frame with nothing known is all message.
+ */
+import {
+  flagAscii, flagParsed, flagPriority, flagRfc3164, flagRfc5424, flagTruncated, frameRowBytes, headerRowBytes,
+  headersAt, rowsAt,
+} from "./memory";
+import { isDigit } from "./bytes";
+import { appnameAt, clearFields, hasField, timestampAt } from "./fields";
+import { parseRfc5424 } from "./rfc5424";
+import { parseRfc3164 } from "./rfc3164";
+
+/** Facility 23, severity 7: the largest PRI (RFC 5424 6.2.1). */
+const priorityMax: u32 = 191;
+
+/** What the priority word says without a PRI; `noPriority` of the front. */
+const noPriority: u32 = 0xffffffff;
+
+export function parseHeaders(from: u32, to: u32): void {
+  let row = rowsAt + <usize>from * frameRowBytes;
+  let header = headersAt + <usize>from * headerRowBytes;
+  for (let i = from; i < to; i++) {
+    parseHeader(row, header);
+    row += frameRowBytes;
+    header += headerRowBytes;
+  }
+}
+
+function parseHeader(row: usize, header: usize): void {
+  const start = <usize>load<u32>(row);
+  const end = <usize>load<u32>(row, 4);
+  let flags = (load<u32>(row, 8) & (flagAscii | flagTruncated)) | flagParsed;
+
+  clearFields(header);
+  const content = readPriority(start, end, header);
+  const hasPriority = content > start;
+  if (hasPriority) {
+    flags |= flagPriority;
+    const message = parseRfc5424(content, end, header);
+    if (message) {
+      endHeader(row, flags | flagRfc5424, message);
+      return;
+    }
+    clearFields(header);
+  }
+  const message = parseRfc3164(content, end, hasPriority, header);
+  if (hasField(header, timestampAt) || hasField(header, appnameAt)) {
+    endHeader(row, flags | flagRfc3164, message);
+  } else {
+    endHeader(row, flags, hasPriority ? message : start);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function endHeader(row: usize, flags: u32, message: usize): void {
+  store<u32>(row, flags, 8);
+  store<u32>(row, <u32>message, 12);
+}
+
+/** Reads `"<" 1*3DIGIT ">"` with a value up to 191; returns what follows it, or `p` where there is none. */
+// @ts-ignore: decorator
+@inline
+function readPriority(p: usize, end: usize, header: usize): usize {
+  store<u32>(header, noPriority);
+  if (end - p < 3 || load<u8>(p) != 0x3c) return p;
+  let priority: u32 = 0;
+  let at = p + 1;
+  while (at < end && at < p + 4 && isDigit(load<u8>(at))) priority = priority * 10 + (load<u8>(at++) - 0x30);
+  if (at == p + 1 || at == end || load<u8>(at) != 0x3e || priority > priorityMax) return p;
+  store<u32>(header, priority);
+  return at + 1;
+}

@@ -1,0 +1,70 @@
+/**
+ * The map of the linear memory, as the kernel's own code sees it. The typed front (`src/kernel/instance.ts`) lays
+ * out the regions and passes them in through `configure`; everything below `ownBytes` belongs to the kernel.
+ *
+ *     0      control words: results of the last call
+ *     1024   CRC tables, then the folding window
+ *     65536  the regions of src/kernel/kernel.ts
+ */
+
+/** Control words, read by the front as `words[n]`. */
+const consumedAt: usize = 0;
+const stopAt: usize = 4;
+const skipAt: usize = 8;
+const emptyFramesAt: usize = 12;
+const encodedEndAt: usize = 16;
+
+export const crcTablesAt: usize = 1024;
+
+export const frameRowBytes: usize = 16;
+export const headerRowBytes: usize = 64;
+
+/** Bits of a frame's flags; the same as `frameFlag` of the front. */
+export const flagAscii: u32 = 1;
+export const flagTruncated: u32 = 2;
+export const flagPriority: u32 = 4;
+export const flagRfc5424: u32 = 8;
+export const flagRfc3164: u32 = 16;
+export const flagParsed: u32 = 32;
+
+/** Why a scan stopped; the same as `scanStop` of the front. */
+export const stopNeedMore: u32 = 0;
+export const stopTableFull: u32 = 1;
+export const stopNotACount: u32 = 2;
+export const stopOversize: u32 = 3;
+
+export let rowsAt: usize = 0;
+export let rowsEnd: usize = 0;
+export let headersAt: usize = 0;
+export let frameBytesMax: u32 = 0;
+
+/** Called once, before anything else. */
+export function configure(rows: usize, rowsMax: u32, headers: usize, frameMax: u32): void {
+  rowsAt = rows;
+  rowsEnd = rows + <usize>rowsMax * frameRowBytes;
+  headersAt = headers;
+  frameBytesMax = frameMax;
+}
+
+/** Leaves the results of a scan where the front reads them; returns the number of rows below `row`. */
+export function endScan(row: usize, consumed: usize, stop: u32, skip: u32, emptyFrames: u32): u32 {
+  store<u32>(consumedAt, <u32>consumed);
+  store<u32>(stopAt, stop);
+  store<u32>(skipAt, skip);
+  store<u32>(emptyFramesAt, emptyFrames);
+  return <u32>((row - rowsAt) / frameRowBytes);
+}
+
+export function setEncodedEnd(at: usize): void {
+  store<u32>(encodedEndAt, <u32>at);
+}
+
+/** One row; its message starts where the frame starts until a header is found. */
+// @ts-ignore: decorator
+@inline
+export function storeRow(row: usize, start: usize, end: usize, flags: u32): void {
+  store<u32>(row, <u32>start);
+  store<u32>(row, <u32>end, 4);
+  store<u32>(row, flags, 8);
+  store<u32>(row, <u32>start, 12);
+}

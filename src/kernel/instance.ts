@@ -1,0 +1,200 @@
+/**
+ * Makes a kernel: lays out its memory, instantiates the module (synchronously, it is small) and wraps the results
+ * that a call leaves in the control words.
+ *
+ * The memory has `initial == maximum`: it never moves. Asking for more than the machine gives is a
+ * `ForwarderError("kernel_failed")`, not a crash later.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { ForwarderError } from "../core/errors.ts";
+import { kernelBase64 } from "./generated.ts";
+import { frameRowBytes, headerRowBytes, type Kernel, type KernelSizes } from "./kernel.ts";
+
+/** What a worker gets unless its configuration says otherwise. */
+export const defaultKernelSizes: KernelSizes = {
+  frameBytesMax: 64 * 1024,
+  pieceBytes: 64 * 1024,
+  rowsMax: 4096,
+  scratchBytes: 2 * 1024 * 1024,
+  arenaBytes: 32 * 1024 * 1024,
+};
+
+/** The kernel's own bytes at the start of the memory: `configure` of src/kernel/assembly/memory.ts. */
+const ownBytes = 64 * 1024;
+
+/** All regions start at a cache line. */
+const alignment = 64;
+
+/** Room behind the input region and at the memory's end: a block of the scan may start at the last byte. */
+const slackBytes = 64;
+
+/** What the input region holds beside half a frame and a piece: a LF, nine digits and a space of octet counting, a CR. */
+const framingBytesMax = 12;
+
+const pageBytes = 64 * 1024;
+
+/** Addresses leave WebAssembly as signed 32-bit numbers. */
+const memoryBytesMax = 2 * 1024 * 1024 * 1024 - pageBytes;
+
+/** Indexes of the control words. */
+const control = { consumed: 0, stop: 1, skip: 2, emptyFrames: 3, encodedEnd: 4 } as const;
+
+type KernelCalls = Pick<
+  Kernel,
+  | "scanNewline"
+  | "scanNul"
+  | "scanOctets"
+  | "rowOf"
+  | "parseHeaders"
+  | "encodeRows"
+  | "encodeRecord"
+  | "sealBatch"
+  | "crc32c"
+>;
+
+interface KernelExports extends KernelCalls {
+  configure(rowsAt: number, rowsMax: number, headersAt: number, frameBytesMax: number): void;
+}
+
+interface Layout {
+  readonly rowsAt: number;
+  readonly headersAt: number;
+  readonly scratchAt: number;
+  readonly inputAt: number;
+  readonly inputBytes: number;
+  readonly arenaAt: number;
+  readonly pages: number;
+}
+
+/** Compiled once per thread; instances share the code. */
+let compiledModule: WebAssembly.Module | undefined;
+
+/**
+ * A kernel with a memory of its own. Sizes that are left out are `defaultKernelSizes`.
+ *
+ * @throws ForwarderError `kernel_failed` where a size is no positive integer or the memory cannot be had
+ */
+export function createKernel(sizes: Partial<KernelSizes> = {}): Kernel {
+  const chosen: KernelSizes = { ...defaultKernelSizes, ...sizes };
+  checkSizes(chosen);
+  const layout = layOut(chosen);
+  const memory = allocate(layout.pages);
+  compiledModule ??= new WebAssembly.Module(Buffer.from(kernelBase64, "base64"));
+  const instance = new WebAssembly.Instance(compiledModule, { env: { memory } });
+  const calls = instance.exports as unknown as KernelExports;
+  calls.configure(layout.rowsAt, chosen.rowsMax, layout.headersAt, chosen.frameBytesMax);
+  return new KernelInstance(chosen, layout, memory, calls);
+}
+
+function checkSizes(sizes: KernelSizes): void {
+  for (const [name, value] of Object.entries(sizes)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new ForwarderError(
+        "kernel_failed",
+        `Cannot make a kernel: "${name}" is ${value}, wanted a positive integer`,
+      );
+    }
+  }
+}
+
+function layOut(sizes: KernelSizes): Layout {
+  let at = ownBytes;
+  const region = (bytes: number): number => {
+    const start = at;
+    at = Math.ceil((at + bytes) / alignment) * alignment;
+    return start;
+  };
+  const inputBytes = sizes.frameBytesMax + framingBytesMax + sizes.pieceBytes;
+  const rowsAt = region(sizes.rowsMax * frameRowBytes);
+  const headersAt = region(sizes.rowsMax * headerRowBytes);
+  const scratchAt = region(sizes.scratchBytes);
+  const inputAt = region(inputBytes + slackBytes);
+  const arenaAt = region(sizes.arenaBytes);
+  const pages = Math.ceil((at + slackBytes) / pageBytes);
+  return { rowsAt, headersAt, scratchAt, inputAt, inputBytes, arenaAt, pages };
+}
+
+function allocate(pages: number): WebAssembly.Memory {
+  const bytes = pages * pageBytes;
+  if (bytes > memoryBytesMax) {
+    throw new ForwarderError(
+      "kernel_failed",
+      `Cannot allocate kernel memory: ${bytes} bytes wanted, ${memoryBytesMax} is the most`,
+    );
+  }
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch (cause) {
+    throw new ForwarderError("kernel_failed", `Cannot allocate kernel memory: ${bytes} bytes wanted`, { cause });
+  }
+}
+
+class KernelInstance implements Kernel {
+  readonly sizes: KernelSizes;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly rowsAt: number;
+  readonly headersAt: number;
+  readonly scratchAt: number;
+  readonly inputAt: number;
+  readonly inputBytes: number;
+  readonly arenaAt: number;
+
+  // The exports themselves, not wrapped: encodeRecord and the scans are called per line and per piece.
+  readonly scanNewline: KernelCalls["scanNewline"];
+  readonly scanNul: KernelCalls["scanNul"];
+  readonly scanOctets: KernelCalls["scanOctets"];
+  readonly rowOf: KernelCalls["rowOf"];
+  readonly parseHeaders: KernelCalls["parseHeaders"];
+  readonly encodeRows: KernelCalls["encodeRows"];
+  readonly encodeRecord: KernelCalls["encodeRecord"];
+  readonly sealBatch: KernelCalls["sealBatch"];
+  readonly #crc32c: KernelCalls["crc32c"];
+
+  constructor(sizes: KernelSizes, layout: Layout, memory: WebAssembly.Memory, calls: KernelCalls) {
+    this.sizes = sizes;
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.rowsAt = layout.rowsAt;
+    this.headersAt = layout.headersAt;
+    this.scratchAt = layout.scratchAt;
+    this.inputAt = layout.inputAt;
+    this.inputBytes = layout.inputBytes;
+    this.arenaAt = layout.arenaAt;
+    this.scanNewline = calls.scanNewline;
+    this.scanNul = calls.scanNul;
+    this.scanOctets = calls.scanOctets;
+    this.rowOf = calls.rowOf;
+    this.parseHeaders = calls.parseHeaders;
+    this.encodeRows = calls.encodeRows;
+    this.encodeRecord = calls.encodeRecord;
+    this.sealBatch = calls.sealBatch;
+    this.#crc32c = calls.crc32c;
+  }
+
+  get consumed(): number {
+    return this.words[control.consumed]!;
+  }
+
+  get stop(): number {
+    return this.words[control.stop]!;
+  }
+
+  get skip(): number {
+    return this.words[control.skip]!;
+  }
+
+  get emptyFrames(): number {
+    return this.words[control.emptyFrames]!;
+  }
+
+  get encodedEnd(): number {
+    return this.words[control.encodedEnd]!;
+  }
+
+  crc32c(at: number, length: number): number {
+    return this.#crc32c(at, length) >>> 0;
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The main thread: it holds the configuration and the rules in force, owns the workers, and answers the admin API.
+ * No line ever passes through it, so that it answers while a worker is held.
+ *
+ * Life: starting -> running -> draining -> ended. `ended` resolves with the process's exit code.
+ *
+ * @module
+ */
+import type { Control, RulesView, Stats, SwapResult, TopicStats } from "../admin/control.ts";
+import type { Config } from "../config/config.ts";
+import { redactConfig } from "../config/print.ts";
+import type { Fault } from "../core/errors.ts";
+import { HeartbeatWatch } from "../observe/heartbeat.ts";
+import { createHistogramRows } from "../observe/histogram.ts";
+import { LatencyReader } from "../observe/latency.ts";
+import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
+import type { Logger } from "../observe/log.ts";
+import { counter, CounterRowReader, createCounterRows } from "../observe/row.ts";
+import type { WorkerReport } from "./protocol.ts";
+import { ruleNames, RulesDesk } from "./rules_desk.ts";
+import { type SpawnWorker, Workers } from "./workers.ts";
+
+/** A worker whose heartbeat stands still for this long is held by something. */
+const heartbeatAgeMax = 10_000;
+
+/** What the control plane needs from outside. */
+export interface ControlPlaneParts {
+  readonly config: Config;
+  /** `corndog`'s version; also the `version` variable of rules. */
+  readonly version: string;
+  readonly runtime: string;
+  readonly log: Logger;
+  readonly spawn: SpawnWorker;
+  /** Reads configuration and rules again; `undefined` config: faults. */
+  readonly reload: () => Promise<
+    { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly faults: readonly Fault[] }
+  >;
+}
+
+/** The control plane of one process. */
+export class ControlPlane implements Control {
+  /** Resolves with the exit code when everything is delivered and ended. */
+  readonly ended: Promise<number>;
+  readonly #parts: ControlPlaneParts;
+  readonly #workers: Workers;
+  readonly #desk: RulesDesk;
+  readonly #rows: { counters: SharedArrayBuffer; latency: SharedArrayBuffer };
+  readonly #readers: CounterRowReader[];
+  readonly #heartbeats: HeartbeatWatch;
+  readonly #latency: LatencyReader;
+  readonly #startedAtMs = performance.now();
+  #state: Stats["state"] = "starting";
+  #failures: string[] = [];
+  #end!: (exitCode: number) => void;
+
+  constructor(parts: ControlPlaneParts) {
+    const { config, log } = parts;
+    this.#parts = parts;
+    this.#rows = { counters: createCounterRows(config.workers), latency: createHistogramRows(config.workers) };
+    this.#readers = Array.from({ length: config.workers }, (_, worker) => new CounterRowReader(this.#rows.counters, worker));
+    this.#heartbeats = new HeartbeatWatch(config.workers, performance.now());
+    this.#latency = new LatencyReader(this.#rows.latency, performance.now());
+    this.#workers = new Workers({
+      log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
+      failed: (worker, reason) => this.#workerFailed(worker, reason),
+    });
+    this.#desk = new RulesDesk(config, parts.version, (version, rules) => this.#workers.swap(version, rules), {
+      swapped: (version, source, rules) => log.info("rules_swapped", { version, source, rules }),
+      refused: (source, faults) => log.error("rules_refused", { source, faults: faults.slice(0, 10) }),
+    });
+    this.ended = new Promise((resolve) => this.#end = resolve);
+  }
+
+  /** Starts the workers. Resolves when all listeners are bound. @throws ForwarderError */
+  async start(): Promise<void> {
+    const { config, spawn, version } = this.#parts;
+    await this.#workers.start(config, spawn, this.#rows, this.#desk.version, version);
+    this.#state = "running";
+  }
+
+  /** Listeners in force. */
+  get listeners(): readonly { transport: string; address: string; port: number }[] {
+    return this.#workers.listeners;
+  }
+
+  /** Files whose change should reload the rules. */
+  get ruleFiles(): readonly string[] {
+    return this.#desk.ruleSet.files.map((file) => file.path);
+  }
+
+  healthy(): { ok: boolean; problems: readonly string[] } {
+    const problems = [...this.#failures];
+    this.#heartbeatAges().forEach((ageMs, worker) => {
+      if (ageMs > heartbeatAgeMax) problems.push(`Worker ${worker} has not moved for ${Math.round(ageMs / 1000)} s`);
+    });
+    return { ok: problems.length === 0, problems };
+  }
+
+  ready(): { ok: boolean; problems: readonly string[] } {
+    const problems = [...this.healthy().problems, ...this.#sinkProblems(this.#workers.reports)];
+    if (this.#state !== "running") problems.push(`corndog is ${this.#state}`);
+    return { ok: problems.length === 0, problems };
+  }
+
+  async stats(): Promise<Stats> {
+    const reports = await this.#workers.ask();
+    const ages = this.#heartbeatAges();
+    const rows = this.#readers.map((reader) => reader.read());
+    const sum = sumRows(rows);
+    const view = this.#desk.view();
+    const names = ruleNames(this.#desk.ruleSet);
+    const problems = this.#sinkProblems(reports);
+    return {
+      ledger: ledgerOf(sum),
+      totals: totalsOf(sum),
+      latency_ms: this.#latency.read(performance.now()),
+      rules: {
+        version: view.version,
+        loaded_at: view.loaded_at,
+        source: view.source,
+        hits: names.map((rule, index) => ({ rule, hits: hitsOf(reports, view.version, index) })),
+        ...(view.last_error === undefined ? {} : { last_error: view.last_error }),
+      },
+      workers: rows.map((row, worker) => ({
+        ...workerStatsOf(worker, row, ages[worker]!),
+        ...workerDetails(reports.find((report) => report.worker === worker)),
+      })),
+      listeners: this.#workers.listeners.map((listener, index) => ({
+        transport: listener.transport,
+        address: listener.address,
+        connections: reports.reduce((total, report) => total + (report.listeners[index]?.connections ?? 0), 0),
+      })),
+      sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
+      kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
+      uptime_s: Math.round((performance.now() - this.#startedAtMs) / 100) / 10,
+      version: this.#parts.version,
+      runtime: this.#parts.runtime,
+      state: this.#state,
+    };
+  }
+
+  rules(): RulesView {
+    return this.#desk.view();
+  }
+
+  putRules(text: string, file?: string): Promise<SwapResult> {
+    return this.#desk.put(text, file);
+  }
+
+  checkRules(text: string, file?: string): Promise<SwapResult> {
+    return this.#desk.check(text, file);
+  }
+
+  config(): unknown {
+    return redactConfig({ ...this.#parts.config, rules: this.#desk.ruleSet });
+  }
+
+  async reload(): Promise<SwapResult> {
+    const loaded = await this.#parts.reload();
+    if (!loaded.ok) return this.#desk.refuse("reload", loaded.faults);
+    const { config } = loaded;
+    const needRestart = changedSections(this.#parts.config, config);
+    if (needRestart.length > 0) {
+      this.#parts.log.warn("restart_needed", { sections: needRestart, problem: "only rules change without a restart" });
+    }
+    const source = config.rules.files.map((file) => file.path).join(", ") || (config.file ?? "embedded default");
+    return await this.#desk.load(config.rules, source);
+  }
+
+  drain(): void {
+    if (this.#state === "draining") return;
+    this.#state = "draining";
+    void this.#drain();
+  }
+
+  /** Ends at once; what is in memory is lost. */
+  abort(exitCode: number): void {
+    this.#workers.terminate();
+    this.#end(exitCode);
+  }
+
+  async #drain(): Promise<void> {
+    const { config, log } = this.#parts;
+    log.info("draining", { timeout_ms: config.drainTimeoutMs });
+    const lost = await this.#workers.drain(config.drainTimeoutMs);
+    const stats = await this.stats();
+    const { ledger } = stats;
+    if (lost > 0) {
+      log.error("drain_incomplete", { lost, problem: "the sink did not take these lines before drain_timeout", ledger });
+    } else log.info("drained", { ledger });
+    this.#workers.terminate();
+    this.#end(lost > 0 || this.#failures.length > 0 ? 1 : 0);
+  }
+
+  #workerFailed(worker: number, reason: string): void {
+    this.#failures.push(`Worker ${worker} ended: ${reason}`);
+    this.#parts.log.error("worker_failed", { worker, reason, consequence: "draining the others, then exit 1" });
+    if (this.#state === "running") this.drain();
+  }
+
+  #heartbeatAges(): number[] {
+    const now = performance.now();
+    return this.#readers.map((reader, worker) => this.#heartbeats.look(worker, reader.read()[counter.heartbeat]!, now));
+  }
+
+  #sinkProblems(reports: readonly WorkerReport[]): string[] {
+    const problems = new Set<string>();
+    for (const { sink, deadLetterProblem } of reports) {
+      if (!sink.ready) problems.add(sink.problem ?? `Sink ${sink.name} is not ready`);
+      if (deadLetterProblem !== undefined) problems.add(deadLetterProblem);
+    }
+    return [...problems];
+  }
+}
+
+function hitsOf(reports: readonly WorkerReport[], version: number, rule: number): number {
+  let hits = 0;
+  for (const report of reports) if (report.rulesVersion === version) hits += report.hits[rule] ?? 0;
+  return hits;
+}
+
+function workerDetails(report: WorkerReport | undefined): Record<string, unknown> {
+  if (report === undefined) return {};
+  return { arena: report.arena, waiting: report.waiting, sink: report.sink };
+}
+
+/** The brokers as the first worker sees them; all workers talk to the same cluster. */
+function brokersOf(reports: readonly WorkerReport[]): readonly Record<string, unknown>[] {
+  const brokers = reports[0]?.sink.details.brokers;
+  return Array.isArray(brokers) ? brokers as Record<string, unknown>[] : [];
+}
+
+function topicsOf(reports: readonly WorkerReport[]): Record<string, TopicStats> {
+  // A map, because log lines choose the names: "__proto__" is a legal topic.
+  const topics = new Map<string, { submitted: number; delivered: number; dead_lettered: number }>();
+  for (const report of reports) {
+    for (const { topic, submitted, delivered, deadLettered } of report.topics) {
+      const sum = topics.get(topic) ?? { submitted: 0, delivered: 0, dead_lettered: 0 };
+      sum.submitted += submitted;
+      sum.delivered += delivered;
+      sum.dead_lettered += deadLettered;
+      topics.set(topic, sum);
+    }
+  }
+  return Object.fromEntries(topics);
+}
+
+/** Sections that differ and are read at the start only. */
+function changedSections(before: Config, after: Config): string[] {
+  const sections = Object.keys(before) as (keyof Config)[];
+  return sections.filter((key) => key !== "rules" && key !== "file" && JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+}

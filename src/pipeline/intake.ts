@@ -1,0 +1,375 @@
+/**
+ * The way of a line through one worker, from a chunk of bytes to a batch, a dead letter or a drop. Hot path: the
+ * loops here allocate nothing per line; only what rules ask for (text, JSON) is made.
+ *
+ *     chunk -> framer (rows in the kernel's table) -> headers -> rules -> lane of the topic | dead letter | drop
+ *
+ * Constraints it keeps:
+ *  - Nothing is dropped for want of memory: when a lane or the dead letter finds no room, the stream is suspended
+ *    at that very row, its connection paused, and it goes on from there when room came back. Datagrams cannot
+ *    wait: they are dropped and counted.
+ *  - The rules run once per line, also when the line had to wait between its copies.
+ *  - Every line is counted as received in the moment in which its state is known, so that the ledger balances.
+ *  - A new version of the rules begins between two lines: before a chunk, or where a stream goes on after a wait.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { Batcher } from "../batch/batcher.ts";
+import { Framer, type FramingMode } from "../framing/framer.ts";
+import { frameFlag, framePart, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
+import type { CounterRow } from "../observe/row.ts";
+import { counter } from "../observe/row.ts";
+import type { Forward, Outcome, Program } from "../rules/program.ts";
+import type { Connection } from "../runtime/runtime.ts";
+import { FrameLine } from "./frame_line.ts";
+import type { LineLetters } from "./letters.ts";
+import type { TopicGate } from "./topic_gate.ts";
+
+/** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
+const heldBytesMax = 8 * 1024 * 1024;
+
+/** One connection's way through the intake. */
+export interface Stream {
+  readonly connection: Connection;
+  readonly framer: Framer;
+  /** Bytes of the chunk that waits with it. */
+  heldBytes: number;
+  state: "reading" | "waiting" | "ended";
+  /** The outcome of the row that found no room, with the copies that are still to be made. */
+  pending: PendingLine | undefined;
+}
+
+/** A line whose rules have run and whose copies are not all placed. */
+interface PendingLine {
+  readonly outcome: Outcome;
+  next: number;
+}
+
+/** What the intake joins; all of one worker. */
+export interface IntakeParts {
+  readonly kernel: Kernel;
+  readonly batcher: Batcher;
+  readonly letters: LineLetters;
+  readonly gate: TopicGate;
+  readonly counters: CounterRow;
+  readonly program: Program;
+  readonly rulesVersion: number;
+  /** Topic of lines that no rule forwards, and what of them goes there. */
+  readonly fallback: { readonly topic: string; readonly value: "message" | "raw" };
+  /** The next program, if a newer version is in force. */
+  adopt(version: number): { readonly program: Program; readonly version: number } | undefined;
+}
+
+/** The intake of one worker. */
+export class Intake {
+  readonly #kernel: Kernel;
+  readonly #buffer: Buffer;
+  readonly #batcher: Batcher;
+  readonly #letters: LineLetters;
+  readonly #gate: TopicGate;
+  readonly #counters: CounterRow;
+  readonly #fallback: Forward;
+  readonly #adopt: IntakeParts["adopt"];
+  readonly #line: FrameLine;
+  readonly #streams = new Set<Stream>();
+  readonly #waiting = new Set<Stream>();
+  #program: Program;
+  #rulesVersion: number;
+  #heldBytes = 0;
+  #allPaused = false;
+  #nextCopy = 0;
+
+  constructor(parts: IntakeParts) {
+    const { bytes } = parts.kernel;
+    this.#kernel = parts.kernel;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#batcher = parts.batcher;
+    this.#letters = parts.letters;
+    this.#gate = parts.gate;
+    this.#counters = parts.counters;
+    this.#program = parts.program;
+    this.#rulesVersion = parts.rulesVersion;
+    this.#adopt = parts.adopt;
+    this.#line = new FrameLine(parts.kernel);
+    this.#fallback = { ...parts.fallback, topicFromLine: false, text: "", key: undefined };
+  }
+
+  /** The rules in force and their hits. */
+  get program(): Program {
+    return this.#program;
+  }
+
+  get rulesVersion(): number {
+    return this.#rulesVersion;
+  }
+
+  /** Streams that wait for room, and the bytes that wait with them. */
+  get waiting(): { readonly connections: number; readonly heldBytes: number } {
+    return { connections: this.#waiting.size, heldBytes: this.#heldBytes };
+  }
+
+  open(connection: Connection, mode: FramingMode): Stream {
+    const stream: Stream = {
+      connection,
+      framer: new Framer(this.#kernel, mode),
+      heldBytes: 0,
+      state: "reading",
+      pending: undefined,
+    };
+    this.#streams.add(stream);
+    if (this.#allPaused) connection.pause();
+    return stream;
+  }
+
+  /** Takes the next bytes of a connection, all of them or up to where memory ends; then it pauses the connection. */
+  received(stream: Stream, chunk: Uint8Array): void {
+    this.checkRules();
+    this.#counters.add(counter.bytes_received, chunk.byteLength);
+    stream.framer.begin(chunk);
+    if (!this.#pump(stream)) this.#wait(stream, chunk.byteLength);
+    this.#counters.publish();
+  }
+
+  /** The connection ended: its last line may lack its delimiter. */
+  closed(stream: Stream): void {
+    if (stream.state === "waiting") {
+      stream.state = "ended";
+      return;
+    }
+    stream.state = "ended";
+    this.checkRules();
+    stream.framer.finish();
+    if (!this.#pump(stream)) this.#wait(stream, 0);
+    else this.#streams.delete(stream);
+    this.#counters.publish();
+  }
+
+  /** Takes one datagram, which is one frame. */
+  datagram(packet: Uint8Array, peer: string): void {
+    this.checkRules();
+    const { inputAt, inputBytes } = this.#kernel;
+    let length = Math.min(packet.byteLength, inputBytes);
+    this.#buffer.set(length === packet.byteLength ? packet : packet.subarray(0, length), inputAt);
+    // A newline at the end is a habit of senders and no part of the message (RFC 5426 3.1 has one message a datagram).
+    while (length > 0 && (this.#buffer[inputAt + length - 1] === 10 || this.#buffer[inputAt + length - 1] === 13)) length--;
+    this.#counters.add(counter.datagrams, 1);
+    this.#counters.add(counter.bytes_received, packet.byteLength);
+    if (length === 0) this.#dropped(counter.dropped_empty_frame, 1);
+    else {
+      this.#kernel.rowOf(inputAt, inputAt + length);
+      if (this.#take(1, peer, undefined) === 0) this.#dropped(counter.dropped_no_memory_udp, 1);
+      else this.#countFlags(1);
+    }
+    this.#counters.publish();
+  }
+
+  /** Room came back: streams that wait go on, first come first served, until it is used up again. */
+  wake(): void {
+    for (const stream of this.#waiting) {
+      if (!this.#batcher.roomy || this.#letters.full) return;
+      this.#heldBytes -= stream.heldBytes;
+      stream.heldBytes = 0;
+      this.checkRules();
+      stream.framer.resume();
+      let done = this.#pump(stream);
+      if (done && stream.state === "ended" && !stream.framer.finished) {
+        stream.framer.finish();
+        done = this.#pump(stream);
+      }
+      this.#counters.publish();
+      if (!done) {
+        stream.heldBytes = stream.framer.suspendedBytes;
+        this.#heldBytes += stream.heldBytes;
+        return;
+      }
+      this.#waiting.delete(stream);
+      if (stream.state === "ended") this.#streams.delete(stream);
+      else {
+        stream.state = "reading";
+        stream.connection.resume();
+      }
+    }
+    if (this.#allPaused) this.#resumeAll();
+  }
+
+  /** Connections that have not ended, for the drain. */
+  get streams(): ReadonlySet<Stream> {
+    return this.#streams;
+  }
+
+  /** Adopts a newer version of the rules if one is in force. Called between chunks. */
+  checkRules(): void {
+    const next = this.#adopt(this.#rulesVersion);
+    if (next === undefined) return;
+    this.#program = next.program;
+    this.#rulesVersion = next.version;
+  }
+
+  /** Takes rows until the chunk is used up (true) or there is no room (false; the framer is suspended). */
+  #pump(stream: Stream): boolean {
+    for (;;) {
+      const rows = stream.framer.next();
+      if (stream.framer.emptyFrames > 0) this.#emptyFrames(stream.framer);
+      if (rows === 0) return true;
+      const taken = this.#take(rows, stream.connection.peer, stream);
+      this.#countFlags(taken);
+      if (taken < rows) {
+        stream.framer.suspend(taken);
+        return false;
+      }
+    }
+  }
+
+  #wait(stream: Stream, chunkBytes: number): void {
+    if (stream.state === "reading") {
+      stream.state = "waiting";
+      stream.connection.pause();
+    }
+    stream.heldBytes = chunkBytes;
+    this.#heldBytes += chunkBytes;
+    this.#waiting.add(stream);
+    this.#counters.add(counter.pauses, 1);
+    if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
+  }
+
+  #pauseAll(): void {
+    this.#allPaused = true;
+    for (const stream of this.#streams) if (stream.state === "reading") stream.connection.pause();
+  }
+
+  #resumeAll(): void {
+    this.#allPaused = false;
+    for (const stream of this.#streams) if (stream.state === "reading") stream.connection.resume();
+  }
+
+  /** Takes rows [0, rows); returns the first that found no room. */
+  #take(rows: number, peer: string, stream: Stream | undefined): number {
+    const program = this.#program;
+    const nowMs = Date.now();
+    const { uniform } = program;
+    if (uniform !== undefined && stream?.pending === undefined) return this.#takeUniform(rows, uniform, nowMs);
+    if (program.needsHeaders || this.#fallback.value === "message" || stream?.pending !== undefined) {
+      this.#kernel.parseHeaders(0, rows);
+    }
+    const line = this.#line;
+    line.nowMs = nowMs;
+    line.peer = peer;
+    for (let row = 0; row < rows; row++) {
+      line.move(row);
+      const pending = stream?.pending;
+      this.#nextCopy = pending?.next ?? 0;
+      const outcome = pending?.outcome ?? program.apply(line);
+      if (!this.#dispose(outcome, nowMs)) {
+        if (stream !== undefined) stream.pending = { outcome: pending?.outcome ?? copyOf(outcome), next: this.#nextCopy };
+        return row;
+      }
+      if (pending !== undefined) stream!.pending = undefined;
+    }
+    return rows;
+  }
+
+  /** Every line gets the same: rows become records in one call. */
+  #takeUniform(rows: number, uniform: NonNullable<Program["uniform"]>, nowMs: number): number {
+    const part = uniform.value === "raw" ? framePart.raw : framePart.message;
+    if (part === framePart.message) this.#kernel.parseHeaders(0, rows);
+    const taken = this.#batcher.appendRows(this.#batcher.lane(uniform.topic), 0, rows, part, nowMs);
+    this.#counters.add(counter.received, taken);
+    this.#counters.add(counter.in_flight, taken);
+    this.#program.hits[uniform.rule]! += taken;
+    return taken;
+  }
+
+  /** Brings a line to its state. False: no room; `#nextCopy` is the copy to go on with. */
+  #dispose(outcome: Outcome, nowMs: number): boolean {
+    switch (outcome.kind) {
+      case "forward": {
+        for (; this.#nextCopy < outcome.count; this.#nextCopy++) {
+          if (!this.#forward(outcome.forwards[this.#nextCopy]!, nowMs)) return false;
+          this.#counters.add(this.#nextCopy === 0 ? counter.received : counter.fan_out, 1);
+        }
+        return true;
+      }
+      case "default":
+        if (!this.#forward(this.#fallback, nowMs)) return false;
+        this.#counters.add(counter.received, 1);
+        return true;
+      case "drop":
+        this.#dropped(outcome.reason === "rule_drop" ? counter.dropped_rule_drop : counter.dropped_rule_stop, 1);
+        return true;
+      case "dead_letter":
+        if (!this.#letter(outcome.reason, outcome.message, undefined)) return false;
+        this.#counters.add(counter.received, 1);
+        return true;
+    }
+  }
+
+  /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */
+  #forward(forward: Forward, nowMs: number): boolean {
+    const refusal = this.#gate.refusal(forward.topic, forward.topicFromLine);
+    if (refusal !== undefined) {
+      return this.#letter(refusal, `Topic "${forward.topic.slice(0, 249)}" was refused`, forward.topic.slice(0, 249));
+    }
+    const { scratchAt } = this.#kernel;
+    const { scratchBytes } = this.#kernel.sizes;
+    let at: number;
+    let length: number;
+    let scratchUsed = 0;
+    if (forward.value === "text") {
+      if (!fits(forward.text, scratchBytes)) return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
+      at = scratchAt;
+      length = scratchUsed = this.#buffer.utf8Write(forward.text, scratchAt, scratchBytes);
+    } else {
+      at = forward.value === "raw" ? this.#line.start : this.#line.messageStart;
+      length = this.#line.end - at;
+    }
+    let keyAt = 0;
+    let keyLength = -1;
+    if (forward.key !== undefined) {
+      if (!fits(forward.key, scratchBytes - scratchUsed)) return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
+      keyAt = scratchAt + scratchUsed;
+      keyLength = this.#buffer.utf8Write(forward.key, keyAt, scratchBytes - scratchUsed);
+    }
+    if (!this.#batcher.append(this.#batcher.lane(forward.topic), nowMs, keyAt, keyLength, at, length, 0, 0)) return false;
+    this.#counters.add(counter.in_flight, 1);
+    return true;
+  }
+
+  #letter(reason: string, message: string, topic: string | undefined): boolean {
+    const line = this.#line;
+    return this.#letters.write(line.copy("raw"), { reason, message, topic, peer: line.peer, truncated: line.truncated });
+  }
+
+  #dropped(reason: number, lines: number): void {
+    this.#counters.add(counter.received, lines);
+    this.#counters.add(reason, lines);
+  }
+
+  #emptyFrames(framer: Framer): void {
+    this.#counters.add(counter.frames_empty, framer.emptyFrames);
+    this.#dropped(counter.dropped_empty_frame, framer.emptyFrames);
+  }
+
+  #countFlags(rows: number): void {
+    const { words, rowsAt } = this.#kernel;
+    let unparsed = 0;
+    let truncated = 0;
+    for (let row = 0, word = rowsAt / 4 + 2; row < rows; row++, word += frameRowBytes / 4) {
+      const flags = words[word]!;
+      if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) unparsed++;
+      if ((flags & frameFlag.truncated) !== 0) truncated++;
+    }
+    if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
+    if (truncated > 0) this.#counters.add(counter.frames_truncated, truncated);
+  }
+}
+
+/** True if the text surely or really has at most `bytes` bytes as UTF-8. */
+function fits(text: string, bytes: number): boolean {
+  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
+}
+
+/** The program reuses its outcome for the next line; one that waits needs its own. */
+function copyOf(outcome: Outcome): Outcome {
+  return { ...outcome, forwards: outcome.forwards.slice(0, outcome.count).map((forward) => ({ ...forward })) };
+}

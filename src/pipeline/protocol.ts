@@ -1,0 +1,93 @@
+/**
+ * What the control plane and its workers say to each other. Plain data only: it is structured-cloned.
+ *
+ * Shared memory beside it: `control` (Int32: the rules version in force) and the counters of src/observe.
+ *
+ *     main                                worker
+ *      | start ------------------------------> |  builds kernel, sink, rules; binds its listeners
+ *      | <------------------- listening/failed |
+ *      | prepare(version, rules) ------------> |  compiles beside the program in force
+ *      | <---------------------- prepared/refused
+ *      | Atomics.store(control, version)       |  every worker adopts it before its next line
+ *      | ask --------------------------------> |
+ *      | <------------------------------ report|
+ *      | drain(deadline) --------------------> |  stops reading, delivers, then
+ *      | <----------------------------- drained|
+ *
+ * @module
+ */
+import type { Config, RuleSet } from "../config/config.ts";
+import type { Fault } from "../core/errors.ts";
+import type { SinkStatus } from "../sink/sink.ts";
+
+/** A listener that is bound, with the real port. */
+export interface ListenerReport {
+  readonly transport: string;
+  readonly address: string;
+  readonly port: number;
+  readonly connections: number;
+}
+
+/** Counts of one topic in one worker. */
+export interface TopicReport {
+  readonly topic: string;
+  readonly submitted: number;
+  readonly delivered: number;
+  readonly deadLettered: number;
+}
+
+/** What a worker knows that is not in its counter row. */
+export interface WorkerReport {
+  readonly worker: number;
+  readonly rulesVersion: number;
+  readonly hits: readonly number[];
+  readonly listeners: readonly ListenerReport[];
+  readonly sink: SinkStatus;
+  readonly deadLetterProblem: string | undefined;
+  readonly topics: readonly TopicReport[];
+  readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
+  readonly waiting: { readonly connections: number; readonly heldBytes: number };
+}
+
+/** Everything a worker needs to begin. */
+export interface StartMessage {
+  readonly type: "start";
+  readonly worker: number;
+  readonly config: Config;
+  readonly version: number;
+  readonly programVersion: string;
+  readonly control: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly latency: SharedArrayBuffer;
+  /** Ports that the first worker bound where the configuration says 0, by listener index. */
+  readonly ports: readonly number[];
+}
+
+/** From the control plane to a worker. */
+export type ToWorker =
+  | StartMessage
+  | { readonly type: "prepare"; readonly version: number; readonly rules: RuleSet }
+  | { readonly type: "discard"; readonly version: number }
+  | { readonly type: "adopt" }
+  | { readonly type: "ask"; readonly id: number }
+  | { readonly type: "drain"; readonly deadlineMs: number };
+
+/** From a worker to the control plane. */
+export type FromWorker =
+  | { readonly type: "listening"; readonly listeners: readonly ListenerReport[] }
+  | { readonly type: "failed"; readonly code: string; readonly message: string }
+  | { readonly type: "prepared"; readonly version: number }
+  | { readonly type: "refused"; readonly version: number; readonly faults: readonly Fault[] }
+  | { readonly type: "report"; readonly id: number; readonly report: WorkerReport }
+  | { readonly type: "drained"; readonly lost: number }
+  | {
+    readonly type: "log";
+    readonly level: "debug" | "info" | "warn" | "error";
+    readonly event: string;
+    readonly fields: Record<string, unknown>;
+  };
+
+/** Words of the `control` array. */
+export const controlWord = { rulesVersion: 0 } as const;
+/** Words in the `control` array. */
+export const controlWords = 16;

@@ -1,0 +1,219 @@
+/**
+ * The rules in force and every way to change them: a changed file, SIGHUP, `PUT /admin/rules`.
+ *
+ * In: rule text or a rule set. It is compiled first, its in-file tests run, then all workers swap between two lines
+ * or none does. A set that fails changes nothing; the reason stays visible until a later swap succeeds. Swaps run
+ * one after the other. A `PUT` is written to the file it came from before it is in force: the file is the truth.
+ *
+ * @module
+ */
+import { readFile, rename, unlink, writeFile } from "node:fs/promises";
+import type { RulesView, SwapResult } from "../admin/control.ts";
+import type { Config, RuleSet, RuleSource } from "../config/config.ts";
+import { parseRuleFile } from "../config/rule_files.ts";
+import { type Fault, messageOf } from "../core/errors.ts";
+import { checkRuleSet } from "./try_rules.ts";
+
+/** Puts a checked rule set in force on all workers, or answers why not. */
+export type SwapWorkers = (version: number, rules: RuleSet) => Promise<readonly Fault[]>;
+
+/** What the desk tells. */
+export interface RulesDeskEvents {
+  swapped(version: number, source: string, rules: number): void;
+  refused(source: string, faults: readonly Fault[]): void;
+}
+
+/** The control plane's rules. */
+export class RulesDesk {
+  readonly #programVersion: string;
+  readonly #defaultTopic: string;
+  readonly #swapWorkers: SwapWorkers;
+  readonly #events: RulesDeskEvents;
+  #ruleSet: RuleSet;
+  #version = 1;
+  #loadedAt = new Date().toISOString();
+  #source: string;
+  #lastError: RulesView["last_error"];
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(config: Config, programVersion: string, swapWorkers: SwapWorkers, events: RulesDeskEvents) {
+    this.#ruleSet = config.rules;
+    this.#defaultTopic = config.kafka.topic;
+    this.#programVersion = programVersion;
+    this.#swapWorkers = swapWorkers;
+    this.#events = events;
+    this.#source = sourceOf(config.rules);
+  }
+
+  /** The set in force. */
+  get ruleSet(): RuleSet {
+    return this.#ruleSet;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  /** `GET /admin/rules`. */
+  view(): RulesView {
+    return {
+      version: this.#version,
+      loaded_at: this.#loadedAt,
+      source: this.#source,
+      names: ruleNames(this.#ruleSet),
+      files: this.#ruleSet.files,
+      ...(this.#lastError === undefined ? {} : { last_error: this.#lastError }),
+    };
+  }
+
+  /** Compiles and tests `text` as the new content of `file` without putting it in force. */
+  check(text: string, file?: string): Promise<SwapResult> {
+    const edited = this.#edited(text, file);
+    return Promise.resolve(edited.ok ? this.#check(edited.ruleSet) : this.#fault(edited.faults));
+  }
+
+  /** Puts `text` in force as the new content of `file`, and writes the file. */
+  put(text: string, file?: string): Promise<SwapResult> {
+    return this.#inTurn(async () => {
+      const edited = this.#edited(text, file);
+      if (!edited.ok) return this.#refuse("admin API", edited.faults);
+      const staged = edited.path === undefined ? undefined : await stage(edited.path, text);
+      if (staged !== undefined && !staged.ok) return this.#refuse("admin API", [staged.fault]);
+      const result = await this.#swap(edited.ruleSet, edited.path ?? "admin API (not saved: no rule file is configured)");
+      if (staged !== undefined) await (result.ok ? staged.commit() : staged.discard());
+      return result;
+    });
+  }
+
+  /** Puts a set that was read from files in force, unless it is the one that is. */
+  load(ruleSet: RuleSet, source: string): Promise<SwapResult> {
+    return this.#inTurn(() => {
+      if (sameText(ruleSet, this.#ruleSet) && this.#lastError === undefined) return Promise.resolve(this.#success());
+      return this.#swap(ruleSet, source);
+    });
+  }
+
+  /** Notes faults of files that could not even be read as rules. */
+  refuse(source: string, faults: readonly Fault[]): SwapResult {
+    return this.#refuse(source, faults);
+  }
+
+  #inTurn(act: () => Promise<SwapResult>): Promise<SwapResult> {
+    const result = this.#queue.then(act);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #swap(ruleSet: RuleSet, source: string): Promise<SwapResult> {
+    const checked = this.#check(ruleSet);
+    if (!checked.ok) return this.#refuse(source, checked.faults);
+    const version = this.#version + 1;
+    const faults = await this.#swapWorkers(version, ruleSet);
+    if (faults.length > 0) return this.#refuse(source, faults);
+    this.#ruleSet = ruleSet;
+    this.#version = version;
+    this.#loadedAt = new Date().toISOString();
+    this.#source = source;
+    this.#lastError = undefined;
+    this.#events.swapped(version, source, ruleSet.rules.length);
+    return this.#success();
+  }
+
+  #check(ruleSet: RuleSet): SwapResult {
+    const faults = checkRuleSet(ruleSet, this.#programVersion, this.#defaultTopic);
+    return faults.length > 0 ? this.#fault(faults) : this.#success(ruleSet);
+  }
+
+  #refuse(source: string, faults: readonly Fault[]): SwapResult {
+    this.#lastError = { at: new Date().toISOString(), faults };
+    this.#events.refused(source, faults);
+    return this.#fault(faults);
+  }
+
+  #success(ruleSet = this.#ruleSet): SwapResult {
+    return { ok: true, version: this.#version, rules: ruleSet.rules.length, tests: ruleSet.tests.length };
+  }
+
+  #fault(faults: readonly Fault[]): SwapResult {
+    return { ok: false, version: this.#version, faults };
+  }
+
+  /** The set in force with the content of one file replaced. */
+  #edited(
+    text: string,
+    file: string | undefined,
+  ): { ok: true; ruleSet: RuleSet; path: string | undefined } | { ok: false; faults: readonly Fault[] } {
+    const { files } = this.#ruleSet;
+    const path = file === undefined && files.length === 1 ? files[0]!.path : files.find((f) => f.path === file || f.path.endsWith(`/${file}`))?.path;
+    if (path === undefined && (file !== undefined || files.length > 1)) {
+      const names = files.map((f) => f.path).join(", ");
+      const message = file === undefined
+        ? `Several rule files are loaded: name one with ?file=, one of ${names}`
+        : `No rule file "${file}" is loaded${names === "" ? "" : `, only ${names}`}`;
+      return { ok: false, faults: [{ file: file ?? "", line: 0, column: 0, path: "", message }] };
+    }
+    const parsed = parseRuleFile(text, path ?? "admin API");
+    if (!parsed.ok) return parsed;
+    const name = path ?? "admin API";
+    return {
+      ok: true,
+      path,
+      ruleSet: {
+        ...this.#ruleSet,
+        rules: replaced(this.#ruleSet.rules, files, name, parsed.rules),
+        tests: replaced(this.#ruleSet.tests, files, name, parsed.tests),
+        files: path === undefined ? [] : files.map((f) => f.path === path ? { path, text } : f),
+      },
+    };
+  }
+}
+
+/** The sources with those of file `name` replaced, in their place. Without rule files everything is replaced. */
+function replaced(
+  sources: readonly RuleSource[],
+  files: RuleSet["files"],
+  name: string,
+  by: readonly RuleSource[],
+): readonly RuleSource[] {
+  if (files.length === 0) return by;
+  const first = sources.findIndex((source) => source.file === name);
+  const others = sources.filter((source) => source.file !== name);
+  const at = first === -1 ? others.length : first;
+  return [...others.slice(0, at), ...by, ...others.slice(at)];
+}
+
+/** Writes the new text beside the file, so that a full or read-only disk refuses the swap before it happens. */
+async function stage(
+  path: string,
+  text: string,
+): Promise<{ ok: true; commit(): Promise<void>; discard(): Promise<void> } | { ok: false; fault: Fault }> {
+  const temporary = `${path}.new`;
+  try {
+    await writeFile(temporary, text);
+    await writeFile(`${path}.previous`, await readFile(path));
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    const message = `Cannot write rule file "${path}": ${messageOf(error)}; nothing was changed`;
+    return { ok: false, fault: { file: path, line: 0, column: 0, path: "", message } };
+  }
+  return { ok: true, commit: () => rename(temporary, path), discard: () => unlink(temporary).catch(() => {}) };
+}
+
+function sameText(a: RuleSet, b: RuleSet): boolean {
+  return a.files.length === b.files.length && a.dialect === b.dialect &&
+    a.files.every((file, index) => file.path === b.files[index]!.path && file.text === b.files[index]!.text) &&
+    JSON.stringify(a.rules.map((rule) => rule.value)) === JSON.stringify(b.rules.map((rule) => rule.value));
+}
+
+function sourceOf(ruleSet: RuleSet): string {
+  if (ruleSet.files.length > 0) return ruleSet.files.map((file) => file.path).join(", ");
+  return ruleSet.rules.length > 0 ? ruleSet.rules[0]!.file : "no rules";
+}
+
+/** How a rule is called in counters and answers: its name, or its place. */
+export function ruleNames(ruleSet: RuleSet): string[] {
+  return ruleSet.rules.map((rule) => {
+    const name = (rule.value as { name?: unknown }).name;
+    return typeof name === "string" ? name : `${rule.file}:${rule.line}`;
+  });
+}

@@ -1,0 +1,113 @@
+/**
+ * `corndog run`: joins control plane, admin API, statsd, file watch and signals, and waits for the end.
+ *
+ * Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the rules again.
+ *
+ * @module
+ */
+import process from "node:process";
+import { createAdminApp } from "../admin/app.ts";
+import type { Config } from "../config/config.ts";
+import type { Fault } from "../core/errors.ts";
+import type { Logger } from "../observe/log.ts";
+import { startStatsd } from "../observe/statsd.ts";
+import { runtime } from "../runtime/current.ts";
+import { version } from "../version.ts";
+import { ControlPlane } from "./control_plane.ts";
+import { watchFiles } from "./file_watch.ts";
+import type { SpawnWorker } from "./workers.ts";
+
+/** What a run needs. */
+export interface RunParts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly spawn: SpawnWorker;
+  /** Reads the configuration again as it was read at the start. */
+  readonly reload: () => Promise<
+    { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly faults: readonly Fault[] }
+  >;
+  /** Called when all listeners are bound, with the address of the admin API. */
+  readonly started?: (plane: ControlPlane, adminUrl: string | undefined) => void;
+}
+
+/** Exit code of a process that a second signal ended. */
+const abortedExitCode = 1;
+
+/**
+ * Runs a forwarder until it is told to end.
+ *
+ * @returns the exit code
+ * @throws ForwarderError when it cannot start (a busy port, an unusable certificate)
+ */
+export async function runForwarder(parts: RunParts): Promise<number> {
+  const { config, log } = parts;
+  const plane = new ControlPlane({
+    config,
+    version,
+    runtime: runtime.version,
+    log,
+    spawn: parts.spawn,
+    reload: parts.reload,
+  });
+  const stopSignals = onSignals(plane, log);
+  // The admin API is up before the listeners, so that a start that hangs can be looked at.
+  const admin = await startAdmin(plane, config);
+  try {
+    await plane.start();
+  } catch (error) {
+    plane.abort(1);
+    await admin?.stop();
+    stopSignals();
+    throw error;
+  }
+  for (const listener of plane.listeners) log.info("listening", { transport: listener.transport, address: listener.address });
+  const adminUrl = admin === undefined ? undefined : `http://${admin.address}`;
+  log.info("started", {
+    version,
+    runtime: runtime.version,
+    config: config.file ?? "embedded default",
+    workers: config.workers,
+    sink: config.sink,
+    ...(config.sink === "kafka" ? { brokers: config.kafka.brokers.join(",") } : {}),
+    rules: config.rules.rules.length,
+    ...(adminUrl === undefined ? {} : { admin: adminUrl }),
+  });
+  const statsd = config.statsd === undefined ? undefined : startStatsd(config.statsd, () => plane.stats(), log);
+  const stopWatching = watchFiles(() => plane.ruleFiles, () => void plane.reload());
+  parts.started?.(plane, adminUrl);
+
+  const exitCode = await plane.ended;
+  stopWatching();
+  stopSignals();
+  await statsd?.stop();
+  await admin?.stop();
+  log.flush();
+  return exitCode;
+}
+
+async function startAdmin(plane: ControlPlane, config: Config) {
+  if (config.admin === undefined) return undefined;
+  const { hostname, port, tokenFile } = config.admin;
+  const app = createAdminApp({ control: plane, tokenFile, address: { hostname, port }, version });
+  return await runtime.serveHttp({ hostname, port }, (request) => app.fetch(request));
+}
+
+function onSignals(plane: ControlPlane, log: Logger): () => void {
+  let asked = false;
+  const end = (signal: string) => {
+    log.info("signal", { signal });
+    if (asked) plane.abort(abortedExitCode);
+    asked = true;
+    plane.drain();
+  };
+  const handlers = {
+    SIGTERM: () => end("SIGTERM"),
+    SIGINT: () => end("SIGINT"),
+    SIGHUP: () => void plane.reload(),
+  } as const;
+  for (const [signal, handler] of Object.entries(handlers)) process.on(signal as "SIGTERM", handler);
+  return () => {
+    for (const [signal, handler] of Object.entries(handlers)) process.off(signal as "SIGTERM", handler);
+  };
+}
+

@@ -1,0 +1,269 @@
+/**
+ * One worker's pipeline: builds every stage in the order of the way of a line and joins them.
+ *
+ *     connections -> intake -> batcher -> [compressor] -> sink
+ *                      |                                    |
+ *                      +--> letters (dead letter file) <----+ rejected
+ *
+ * A settled batch gives its memory back, which wakes the streams that wait. A drain walks the same way: stop
+ * accepting, read what connections have sent, close the batches, wait for sink and dead letter.
+ *
+ * Rules are compiled beside the program in force and adopted, between two lines, when the shared version says so.
+ *
+ * @module
+ */
+import { Batcher } from "../batch/batcher.ts";
+import { Compressor } from "../batch/compress.ts";
+import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
+import type { Config, RuleSet } from "../config/config.ts";
+import { locateInRule } from "../config/rule_files.ts";
+import { type Fault, ForwarderError } from "../core/errors.ts";
+import { invariant } from "../core/invariant.ts";
+import { createKernel } from "../kernel/instance.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { HistogramRow } from "../observe/histogram.ts";
+import { counter, CounterRow } from "../observe/row.ts";
+import { compileRules } from "../rules/compile.ts";
+import type { Program } from "../rules/program.ts";
+import { DeadLetter } from "../sink/dead_letter.ts";
+import type { Sink } from "../sink/sink.ts";
+import { Intake } from "./intake.ts";
+import { Letters } from "./letters.ts";
+import { Listeners } from "./listeners.ts";
+import { controlWord, type StartMessage, type WorkerReport } from "./protocol.ts";
+import { createSink } from "./sinks.ts";
+import { TopicCounts } from "./topic_counts.ts";
+import { TopicGate } from "./topic_gate.ts";
+
+/** Half of the memory limit is the runtime's own: heap, received chunks, sockets. The other half holds batches. */
+const arenaShare = 1 / 2;
+/** Less does not hold a few full batches; more than that per worker never filled in a measurement. */
+const arenaBytesMin = 8 * 1024 * 1024;
+/** @see arenaBytesMin */
+const arenaBytesMax = 32 * 1024 * 1024;
+
+/** Idle connections, counters and heartbeat are looked after this often. */
+const tickMs = 250;
+/** How often a drain looks whether it is done. */
+const drainPollMs = 5;
+/** Batches compressed at a time per worker; the work is done on the runtime's own threads. */
+const compressionsMax = 2;
+
+/** Everything of one worker. */
+export class WorkerPipeline {
+  readonly #config: Config;
+  readonly #start: StartMessage;
+  readonly #kernel: Kernel;
+  readonly #counters: CounterRow;
+  readonly #latency: HistogramRow;
+  readonly #topics = new TopicCounts();
+  readonly #sink: Sink;
+  readonly #batcher: Batcher;
+  readonly #letters: Letters;
+  readonly #intake: Intake;
+  readonly #listeners: Listeners;
+  readonly #control: Int32Array;
+  readonly #prepared = new Map<number, Program>();
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #wakePending = false;
+
+  /** @throws ForwarderError when memory or rules cannot be had */
+  constructor(start: StartMessage) {
+    const { config, worker } = start;
+    this.#start = start;
+    this.#config = config;
+    this.#control = new Int32Array(start.control);
+    this.#counters = new CounterRow(start.counters, worker);
+    this.#latency = new HistogramRow(start.latency, worker);
+    this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
+    this.#sink = createSink(config, worker, this.#kernel, {
+      settled: (batch, outcome) => this.#settled(batch, outcome),
+      wants: () => this.#batcher.wants(),
+    });
+    const front = this.#front();
+    this.#batcher = new Batcher({
+      kernel: this.#kernel,
+      batchBytesMax: config.kafka.batchBytesMax,
+      lingerMs: config.kafka.lingerMs,
+      lanesMax: config.kafka.topicsMax + 1,
+      sink: front,
+      timers: { nowMs: () => performance.now(), set: setTimeout, clear: (timer) => clearTimeout(timer as number) },
+      emit: (batch) => {
+        this.#topics.submitted(batch.topic, batch.count);
+        front.send(batch);
+      },
+    });
+    this.#letters = new Letters({
+      deadLetter: new DeadLetter({ path: config.deadLetter.file, bytesMax: config.deadLetter.bytesMax }),
+      kernel: this.#kernel,
+      counters: this.#counters,
+      topics: this.#topics,
+      release: (batch) => this.#batcher.release(batch),
+      wake: () => this.#wakeSoon(),
+    });
+    this.#intake = new Intake({
+      kernel: this.#kernel,
+      batcher: this.#batcher,
+      letters: this.#letters,
+      gate: new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax),
+      counters: this.#counters,
+      program: this.#compile(config.rules),
+      rulesVersion: start.version,
+      fallback: { topic: config.kafka.topic, value: config.dialect === "hotdog" ? "message" : "raw" },
+      adopt: (version) => this.#adopt(version),
+    });
+    this.#listeners = new Listeners({
+      config,
+      worker,
+      ports: start.ports,
+      intake: this.#intake,
+      counters: this.#counters,
+    });
+  }
+  /** Connects the sink and binds the listeners. @throws ForwarderError */
+  async start(): Promise<void> {
+    this.#sink.start();
+    await this.#listeners.start();
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+    this.#tick();
+  }
+
+  /** Compiles `rules` beside the program in force, to be adopted as `version`. */
+  prepare(version: number, rules: RuleSet): readonly Fault[] {
+    const compiled = compileRules(rules, this.#compileOptions);
+    if (!compiled.ok) return compiled.faults.map(locateInRule);
+    this.#prepared.set(version, compiled.program);
+    return [];
+  }
+
+  /** Forgets a prepared version that was not committed. */
+  discard(version: number): void {
+    this.#prepared.delete(version);
+  }
+
+  /** Adopts the version in force without waiting for a line. */
+  adopt(): void {
+    this.#intake.checkRules();
+    this.#tick();
+  }
+
+  report(): WorkerReport {
+    const { arenaBytes, arenaBytesUsed, arenaBytesHighWater } = this.#batcher.stats();
+    this.#counters.publish();
+    return {
+      worker: this.#start.worker,
+      rulesVersion: this.#intake.rulesVersion,
+      hits: [...this.#intake.program.hits],
+      listeners: this.#listeners.report(),
+      sink: this.#sink.status(),
+      deadLetterProblem: this.#letters.problem,
+      topics: this.#topics.report(),
+      arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
+      waiting: this.#intake.waiting,
+    };
+  }
+
+  /**
+   * Delivers everything that was read, then ends. What the sink did not take by the deadline moves from in flight to
+   * dropped (`shutdown`).
+   *
+   * @returns lines that were not delivered
+   */
+  async drain(deadlineMs: number): Promise<number> {
+    const deadline = performance.now() + deadlineMs;
+    await this.#listeners.stopAccepting();
+    await this.#listeners.readToTheEnd();
+    while (!this.#idle() && performance.now() < deadline) {
+      this.#batcher.closeAll();
+      this.#intake.wake();
+      await new Promise((resolve) => setTimeout(resolve, drainPollMs));
+    }
+    clearInterval(this.#ticker);
+    const lost = this.#counters.value(counter.in_flight);
+    if (lost > 0) {
+      this.#counters.add(counter.in_flight, -lost);
+      this.#counters.add(counter.dropped_shutdown, lost);
+    }
+    this.#counters.publish();
+    await Promise.all([this.#sink.close(), this.#letters.close()]);
+    return lost;
+  }
+
+  get #compileOptions() {
+    return { version: this.#start.programVersion, defaultTopic: this.#config.kafka.topic };
+  }
+
+  #compile(rules: RuleSet): Program {
+    const compiled = compileRules(rules, this.#compileOptions);
+    if (!compiled.ok) throw new ForwarderError("rules_invalid", compiled.faults.map((fault) => fault.message).join("; "));
+    return compiled.program;
+  }
+
+  /** What the batcher feeds: the sink, or the compressor before it. */
+  #front(): Pick<Sink, "hungry" | "send" | "status"> {
+    const { codec, level } = this.#config.kafka.compression;
+    if (codec === "none" || this.#config.sink !== "kafka") return this.#sink;
+    return new Compressor({
+      kernel: this.#kernel,
+      codec,
+      level,
+      inWorkMax: compressionsMax,
+      sink: this.#sink,
+      wants: () => this.#batcher.wants(),
+      trim: (batch) => this.#batcher.trim(batch),
+    });
+  }
+
+  #settled(batch: ClosedBatch, outcome: BatchOutcome): void {
+    if (outcome.kind === "rejected") {
+      this.#letters.takeBatch(batch, outcome);
+      return;
+    }
+    this.#counters.add(counter.delivered, batch.count);
+    this.#counters.add(counter.in_flight, -batch.count);
+    this.#counters.publish();
+    this.#topics.delivered(batch.topic, batch.count);
+    this.#latency.record(performance.now() - batch.openedAtMs, batch.count);
+    this.#batcher.release(batch);
+    this.#wakeSoon();
+  }
+
+  /** Not at once: a sink may settle several batches in one go, or from inside `send`. */
+  #wakeSoon(): void {
+    if (this.#wakePending || this.#intake.waiting.connections === 0) return;
+    this.#wakePending = true;
+    setImmediate(() => {
+      this.#wakePending = false;
+      this.#intake.wake();
+    });
+  }
+
+  #adopt(version: number): { program: Program; version: number } | undefined {
+    const inForce = Atomics.load(this.#control, controlWord.rulesVersion);
+    if (inForce === version) return undefined;
+    const program = this.#prepared.get(inForce);
+    invariant(program !== undefined, "a version in force was prepared by every worker");
+    this.#prepared.clear();
+    return { program, version: inForce };
+  }
+
+  #idle(): boolean {
+    return this.#counters.value(counter.in_flight) === 0 && this.#intake.waiting.connections === 0;
+  }
+
+  #tick(): void {
+    this.#listeners.tick();
+    this.#counters.set(counter.heartbeat, performance.now());
+    this.#counters.set(counter.rules_version, this.#intake.rulesVersion);
+    this.#counters.publish();
+    // A safety net: a wake that was missed costs a tick, never a hang.
+    if (this.#intake.waiting.connections > 0) this.#wakeSoon();
+  }
+}
+
+/** Bytes of one worker's arena. A batch and its successor must fit, whatever the limit says. */
+export function arenaBytesOf(config: Config): number {
+  const share = Math.floor(config.limits.memoryBytes * arenaShare / config.workers);
+  const least = Math.max(arenaBytesMin, 4 * config.kafka.batchBytesMax);
+  return Math.max(least, Math.min(share, arenaBytesMax));
+}

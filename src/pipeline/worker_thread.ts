@@ -1,0 +1,52 @@
+/**
+ * A worker's side of the conversation in protocol.ts.
+ *
+ * A message that cannot be served (a broken invariant) ends the thread: the control plane drains the others and the
+ * process exits with an error, rather than looking healthy with half its workers.
+ *
+ * @module
+ */
+import { ForwarderError, messageOf } from "../core/errors.ts";
+import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
+import { WorkerPipeline } from "./worker_pipeline.ts";
+
+/** Reports are sent unasked this often, so that readiness is known without asking. */
+const reportMs = 1_000;
+
+/** Serves one worker. Returns the function that takes the control plane's messages. */
+export function runWorker(post: (message: FromWorker) => void): (message: ToWorker) => void {
+  let pipeline: WorkerPipeline | undefined;
+  const start = async (message: StartMessage) => {
+    try {
+      pipeline = new WorkerPipeline(message);
+      await pipeline.start();
+      const started = pipeline;
+      post({ type: "listening", listeners: started.report().listeners });
+      setInterval(() => post({ type: "report", id: 0, report: started.report() }), reportMs);
+    } catch (error) {
+      const code = error instanceof ForwarderError ? error.code : "worker_failed";
+      post({ type: "failed", code, message: messageOf(error) });
+    }
+  };
+  return (message) => {
+    if (message.type === "start") return void start(message);
+    if (pipeline === undefined) return;
+    switch (message.type) {
+      case "prepare": {
+        const { version } = message;
+        const faults = pipeline.prepare(version, message.rules);
+        post(faults.length === 0 ? { type: "prepared", version } : { type: "refused", version, faults });
+        return;
+      }
+      case "discard":
+        return pipeline.discard(message.version);
+      case "adopt":
+        return pipeline.adopt();
+      case "ask":
+        return post({ type: "report", id: message.id, report: pipeline.report() });
+      case "drain":
+        void pipeline.drain(message.deadlineMs).then((lost) => post({ type: "drained", lost }));
+        return;
+    }
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * The control plane's side of the workers: starts them, swaps rules on all of them or none, asks them, drains them.
+ *
+ * Constraints it keeps:
+ *  - every question has a deadline; a worker that does not answer is named in the error;
+ *  - a swap is prepared by all, then committed by one atomic store that cannot fail, else discarded by all;
+ *  - a worker that ends by itself is a failure of the whole process: half a forwarder must not look healthy.
+ *
+ * @module
+ */
+import type { Config, RuleSet } from "../config/config.ts";
+import { type Fault, ForwarderError } from "../core/errors.ts";
+import { controlWord, controlWords, type FromWorker, type ListenerReport, type ToWorker, type WorkerReport } from "./protocol.ts";
+
+/** A thread, as src/main.ts makes it. */
+export interface WorkerThread {
+  post(message: ToWorker): void;
+  onMessage(handler: (message: FromWorker) => void): void;
+  /** Called once when the thread ended, with why. */
+  onExit(handler: (reason: string) => void): void;
+  terminate(): void;
+}
+
+/** Makes a worker thread; the entry must lie beside src/main.ts, or a compiled binary does not find it. */
+export type SpawnWorker = () => WorkerThread;
+
+/** Shared memory that the caller made for all workers: counter rows and latency histograms of src/observe. */
+export interface SharedRows {
+  readonly counters: SharedArrayBuffer;
+  readonly latency: SharedArrayBuffer;
+}
+
+/** What the workers tell without being asked. */
+export interface WorkersEvents {
+  log(worker: number, level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+  /** A worker ended that nobody asked to end. */
+  failed(worker: number, reason: string): void;
+}
+
+/** Binding listeners and reading certificates; a cold start under load took under 1 s. */
+const startDeadlineMs = 15_000;
+/** Compiling thousands of rules takes a second at most. */
+const prepareDeadlineMs = 10_000;
+/** A worker that is held by a long rule answers late; the last report is shown then. */
+const askDeadlineMs = 500;
+
+interface Slot {
+  readonly thread: WorkerThread;
+  listeners: readonly ListenerReport[];
+  report: WorkerReport | undefined;
+  ended: boolean;
+  lost: number;
+}
+
+interface Waiter {
+  readonly worker: number;
+  offer(message: FromWorker): void;
+  reject(error: Error): void;
+}
+
+/** All workers of the process. */
+export class Workers {
+  readonly #control = new SharedArrayBuffer(controlWords * 4);
+  readonly #controlWords = new Int32Array(this.#control);
+  readonly #slots: Slot[] = [];
+  readonly #waiting = new Set<Waiter>();
+  readonly #events: WorkersEvents;
+  #draining = false;
+  #askId = 0;
+
+  constructor(events: WorkersEvents) {
+    this.#events = events;
+  }
+
+  /** Version of the rules that all workers follow. */
+  get rulesVersion(): number {
+    return Atomics.load(this.#controlWords, controlWord.rulesVersion);
+  }
+
+  /** The listeners in force, once each (all workers share their ports). */
+  get listeners(): readonly ListenerReport[] {
+    return this.#slots[0]?.listeners ?? [];
+  }
+
+  /** The last report of each worker. */
+  get reports(): readonly WorkerReport[] {
+    return this.#slots.flatMap((slot) => slot.report === undefined ? [] : [slot.report]);
+  }
+
+  /**
+   * Starts `config.workers` threads. The first binds alone, so that port 0 becomes a real port for the others.
+   *
+   * @throws ForwarderError what the worker failed with (`address_in_use`, ...)
+   */
+  async start(config: Config, spawn: SpawnWorker, rows: SharedRows, version: number, programVersion: string): Promise<void> {
+    Atomics.store(this.#controlWords, controlWord.rulesVersion, version);
+    const begin = async (worker: number, ports: readonly number[]) => {
+      const thread = spawn();
+      const slot: Slot = { thread, listeners: [], report: undefined, ended: false, lost: 0 };
+      this.#slots.push(slot);
+      thread.onMessage((message) => this.#receive(worker, message));
+      thread.onExit((reason) => this.#exited(worker, reason));
+      const answer = this.#wait(worker, "start", startDeadlineMs, (m) => m.type === "listening" || m.type === "failed");
+      thread.post({
+        type: "start",
+        worker,
+        config,
+        version,
+        programVersion,
+        control: this.#control,
+        ...rows,
+        ports,
+      });
+      const message = await answer;
+      if (message.type === "failed") throw new ForwarderError(message.code as "worker_failed", message.message);
+      if (message.type === "listening") slot.listeners = message.listeners;
+    };
+    await begin(0, []);
+    const ports = this.listeners.map((listener) => listener.port);
+    await Promise.all(Array.from({ length: config.workers - 1 }, (_, index) => begin(index + 1, ports)));
+  }
+
+  /**
+   * Swaps `rules` in as `version` on all workers, between two lines of each, or on none.
+   *
+   * @returns the faults for which a worker refused; empty when the swap is in force
+   */
+  async swap(version: number, rules: RuleSet): Promise<readonly Fault[]> {
+    const answers = this.#slots.map((slot, worker) => {
+      const answer = this.#wait(
+        worker,
+        "prepare",
+        prepareDeadlineMs,
+        (m) => (m.type === "prepared" || m.type === "refused") && m.version === version,
+      );
+      slot.thread.post({ type: "prepare", version, rules });
+      return answer;
+    });
+    const results = await Promise.allSettled(answers);
+    const faults = results.flatMap((result): readonly Fault[] => {
+      if (result.status === "rejected") {
+        return [{ file: "", line: 0, column: 0, path: "", message: (result.reason as Error).message }];
+      }
+      return result.value.type === "refused" ? result.value.faults : [];
+    });
+    if (faults.length > 0) {
+      for (const slot of this.#slots) slot.thread.post({ type: "discard", version });
+      return faults;
+    }
+    Atomics.store(this.#controlWords, controlWord.rulesVersion, version);
+    // A worker adopts at its next chunk; an idle one is told, so that its report names the version in force.
+    for (const slot of this.#slots) slot.thread.post({ type: "adopt" });
+    return [];
+  }
+
+  /** Fresh reports; a worker that misses the deadline keeps its last one. */
+  async ask(): Promise<readonly WorkerReport[]> {
+    const id = ++this.#askId;
+    await Promise.allSettled(this.#slots.map((slot, worker) => {
+      if (slot.ended) return undefined;
+      const answer = this.#wait(worker, "ask", askDeadlineMs, (m) => m.type === "report" && m.id === id);
+      slot.thread.post({ type: "ask", id });
+      return answer;
+    }));
+    return this.reports;
+  }
+
+  /** Drains all workers. Returns how many lines could not be delivered within `deadlineMs`. */
+  async drain(deadlineMs: number): Promise<number> {
+    this.#draining = true;
+    const results = await Promise.allSettled(this.#slots.map((slot, worker) => {
+      if (slot.ended) return undefined;
+      // The worker keeps the deadline itself; the margin is for its answer.
+      const answer = this.#wait(worker, "drain", deadlineMs + 2_000, (m) => m.type === "drained");
+      slot.thread.post({ type: "drain", deadlineMs });
+      return answer;
+    }));
+    let lost = 0;
+    for (const result of results) {
+      if (result.status === "fulfilled" && result.value?.type === "drained") lost += result.value.lost;
+      if (result.status === "rejected") this.#events.log(0, "error", "drain_failed", { problem: String(result.reason) });
+    }
+    return lost;
+  }
+
+  /** Ends all threads at once. */
+  terminate(): void {
+    this.#draining = true;
+    for (const slot of this.#slots) slot.thread.terminate();
+  }
+
+  #receive(worker: number, message: FromWorker): void {
+    const slot = this.#slots[worker]!;
+    if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
+    if (message.type === "report") slot.report = message.report;
+    for (const waiter of [...this.#waiting]) if (waiter.worker === worker) waiter.offer(message);
+  }
+
+  #exited(worker: number, reason: string): void {
+    const slot = this.#slots[worker]!;
+    if (slot.ended) return;
+    slot.ended = true;
+    const error = new ForwarderError("worker_failed", `Worker ${worker} ended: ${reason}`);
+    for (const waiter of [...this.#waiting]) if (waiter.worker === worker) waiter.reject(error);
+    if (!this.#draining) this.#events.failed(worker, reason);
+  }
+
+  #wait(worker: number, what: string, deadlineMs: number, match: (message: FromWorker) => boolean): Promise<FromWorker> {
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        this.#waiting.delete(waiter);
+        act();
+      };
+      const waiter: Waiter = {
+        worker,
+        offer: (message) => {
+          if (match(message)) settle(() => resolve(message));
+        },
+        reject: (error) => settle(() => reject(error)),
+      };
+      const timer = setTimeout(() =>
+        waiter.reject(
+          new ForwarderError("deadline_exceeded", `Worker ${worker} did not answer "${what}" within ${deadlineMs} ms`),
+        ), deadlineMs);
+      this.#waiting.add(waiter);
+    });
+  }
+}

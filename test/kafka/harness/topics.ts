@@ -1,0 +1,66 @@
+/**
+ * Creates topics, through kafkajs' admin client: kcat cannot, and Kafka's own tool would start a JVM for each.
+ *
+ * @module
+ */
+import { createRequire } from "node:module";
+
+/** The part of kafkajs in use here. Its own declarations want @types/node, which this project does not have. */
+interface KafkaJs {
+  readonly logLevel: { readonly NOTHING: number };
+  readonly Kafka: new (
+    options: { brokers: string[]; clientId: string; logLevel: number },
+  ) => { admin(): Admin };
+}
+interface Admin {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  createTopics(options: { waitForLeaders: boolean; topics: readonly NewTopic[] }): Promise<boolean>;
+  createPartitions(options: { topicPartitions: readonly { topic: string; count: number }[] }): Promise<void>;
+  deleteTopics(options: { topics: string[] }): Promise<void>;
+}
+interface NewTopic {
+  readonly topic: string;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+  readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+}
+
+const { Kafka, logLevel } = createRequire(import.meta.url)("kafkajs") as KafkaJs;
+
+async function asAdmin<T>(addresses: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
+  const client = new Kafka({ brokers: [...addresses], clientId: "corndog-test", logLevel: logLevel.NOTHING });
+  const admin = client.admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Creates a topic and waits until its partitions have leaders. */
+export async function createTopic(
+  addresses: readonly string[],
+  topic: string,
+  partitions: number,
+  replicas: number,
+  config: Readonly<Record<string, string>>,
+): Promise<void> {
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+  await asAdmin(addresses, (admin) =>
+    admin.createTopics({
+      waitForLeaders: true,
+      topics: [{ topic, numPartitions: partitions, replicationFactor: replicas, configEntries }],
+    }));
+}
+
+/** Raises the number of a topic's partitions to `count`. */
+export async function growTopic(addresses: readonly string[], topic: string, count: number): Promise<void> {
+  await asAdmin(addresses, (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+}
+
+/** Deletes a topic. */
+export async function deleteTopic(addresses: readonly string[], topic: string): Promise<void> {
+  await asAdmin(addresses, (admin) => admin.deleteTopics({ topics: [topic] }));
+}

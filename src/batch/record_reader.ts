@@ -47,6 +47,7 @@ export class RecordReader {
   #read = 0;
   #markAt: number;
   #markRead = 0;
+  #recordAt = 0;
   #headersAt = 0;
   /** Where the key begins; length -1 is null. */
   keyAt = 0;
@@ -76,6 +77,7 @@ export class RecordReader {
       return this.#at === this.#end ? false : this.#fail("record_count_wrong");
     }
     if (this.#at >= this.#end) return this.#fail("record_count_wrong");
+    this.#recordAt = this.#at;
     const length = this.#varint(this.#end);
     if (this.fault !== undefined) return false;
     const end = this.#at + length;
@@ -132,11 +134,17 @@ export class RecordReader {
     this.#markRead = this.#read;
   }
 
-  /** Goes back to the mark. */
+  /** Goes back to the mark (at first the beginning). */
   reset(): void {
     this.#at = this.#markAt;
     this.#read = this.#markRead;
     this.fault = undefined;
+  }
+
+  /** Goes back to before the record that `next` moved to; it comes again. */
+  unread(): void {
+    this.#at = this.#recordAt;
+    this.#read--;
   }
 
   #fail(fault: RecordFault): false {

@@ -61,6 +61,8 @@ export class Tracked<State> implements Connection {
   /** Byte count at the last sweep. */
   sweptBytes = 0;
   paused = false;
+  /** The sweep has destroyed it. */
+  idled = false;
   /** The wrapped handler's own object. */
   state: State | undefined;
   readonly #connection: Connection;
@@ -163,7 +165,8 @@ export class Connections {
       if (tracked.bytes !== tracked.sweptBytes || tracked.paused) {
         tracked.sweptBytes = tracked.bytes;
         tracked.receivedAtMs = nowMs;
-      } else if (this.#idleMs > 0 && nowMs - tracked.receivedAtMs >= this.#idleMs) {
+      } else if (this.#idleMs > 0 && nowMs - tracked.receivedAtMs >= this.#idleMs && !tracked.idled) {
+        tracked.idled = true;
         this.#idled += 1;
         tracked.destroy();
       }

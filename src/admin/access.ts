@@ -1,0 +1,120 @@
+/**
+ * Who may speak to the admin API.
+ *
+ * - With a token file every request but `GET /healthz` needs its token, as `Authorization: Bearer` or as the
+ *   password of `Authorization: Basic` (any user name), which a browser asks for by itself.
+ * - Without one the API listens on loopback alone, and a `Host` that is not this machine's is refused: a web page
+ *   whose name was rebound to 127.0.0.1 (DNS rebinding) sends its own name there.
+ * - In both cases a request that changes something and comes from a page of another origin is refused.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { isIPv4 } from "node:net";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Fault } from "../core/errors.ts";
+import type { Logger } from "../observe/log.ts";
+import { problem } from "./problem.ts";
+import { TokenFile } from "./token_file.ts";
+
+/** Paths that never need a token: an orchestrator asks them. */
+const openPaths = new Set(["/healthz", "/healthz/"]);
+
+const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
+
+const localNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** Two challenges: programs take the first, browsers the second. */
+const challenges = [
+  ["www-authenticate", 'Bearer realm="corndog admin"'],
+  ["www-authenticate", 'Basic realm="corndog admin: any user, the token as password", charset="UTF-8"'],
+] as const;
+
+/**
+ * Checks the `admin` part of the configuration before anything listens: an address that others can reach needs a
+ * token, and the token file must be usable. `file` is the configuration's, for the fault.
+ */
+export function checkAdminAccess(
+  admin: { readonly hostname: string; readonly tokenFile?: string },
+  file: string,
+): Fault | undefined {
+  const fault = (path: string, message: string): Fault => ({ file, line: 0, column: 0, path, message });
+  if (admin.tokenFile !== undefined) {
+    const trouble = new TokenFile(admin.tokenFile).problem();
+    return trouble === undefined ? undefined : fault("admin.token_file", trouble);
+  }
+  if (isLoopback(admin.hostname)) return undefined;
+  return fault(
+    "admin.listen",
+    `Cannot listen on "${admin.hostname}" without a token: others can reach it; set admin.token_file, or listen on 127.0.0.1`,
+  );
+}
+
+/** True for addresses that only this machine can reach. */
+export function isLoopback(hostname: string): boolean {
+  const name = hostname.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return name === "localhost" || name === "::1" || (isIPv4(name) && name.startsWith("127."));
+}
+
+/** The middleware. `address` is where the API listens, `127.0.0.1:8585`. */
+export function guardAccess(tokenFile: string | undefined, address: string, log: Logger): MiddlewareHandler {
+  const token = tokenFile === undefined ? undefined : new TokenFile(tokenFile);
+  const ownName = hostnameOf(address);
+  return async (context, next) => {
+    const refusal = refuseForeign(context, token === undefined ? ownName : undefined) ??
+      refuseWithoutToken(context, token);
+    if (refusal === undefined) return await next();
+    log.warn("admin_refused", { method: context.req.method, path: context.req.path, status: refusal.status });
+    return refusal;
+  };
+}
+
+function refuseForeign(context: Context, ownName: string | undefined): Response | undefined {
+  const host = context.req.header("host") ?? new URL(context.req.url).host;
+  if (ownName !== undefined && !openPaths.has(context.req.path)) {
+    const name = hostnameOf(host);
+    if (!localNames.has(name) && name !== ownName) {
+      return problem(
+        403,
+        "host_refused",
+        `Cannot answer for host "${name}": expected localhost or ${ownName}`,
+      );
+    }
+  }
+  const origin = context.req.header("origin");
+  if (origin === undefined || safeMethods.has(context.req.method)) return undefined;
+  if (
+    /^https?:\/\//.test(origin) && origin.replace(/^https?:\/\//, "").toLowerCase() === host.toLowerCase()
+  ) return undefined;
+  return problem(
+    403,
+    "origin_refused",
+    `Cannot take a change from a page of "${origin}": expected one of ${host}`,
+  );
+}
+
+function refuseWithoutToken(context: Context, token: TokenFile | undefined): Response | undefined {
+  if (token === undefined || openPaths.has(context.req.path)) return undefined;
+  const trouble = token.problem();
+  if (trouble !== undefined) return problem(503, "token_file_unusable", trouble);
+  const given = tokenOf(context.req.header("authorization"));
+  if (given !== undefined && token.matches(given)) return undefined;
+  const detail = given === undefined
+    ? "Cannot answer without a token: send it as Authorization: Bearer"
+    : "Cannot answer: the token is not the one in the token file";
+  return problem(401, "token_needed", detail, {}, challenges);
+}
+
+/** The token in an Authorization header (RFC 6750, RFC 7617). */
+function tokenOf(header: string | undefined): string | undefined {
+  const match = /^(bearer|basic) +(\S+) *$/i.exec(header ?? "");
+  if (match === null) return undefined;
+  if (match[1].toLowerCase() === "bearer") return match[2];
+  const pair = Buffer.from(match[2], "base64").toString("utf8");
+  return pair.slice(pair.indexOf(":") + 1);
+}
+
+/** `[::1]:8585` gives `[::1]`. */
+function hostnameOf(host: string): string {
+  return host.replace(/:\d*$/, "").toLowerCase();
+}

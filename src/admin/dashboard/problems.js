@@ -1,0 +1,91 @@
+// @ts-check
+/**
+ * What is wrong, in words for an operator. Pure.
+ *
+ * @module
+ */
+import { clock, count, duration, rate } from "./format.js";
+
+/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {{ level: "error" | "warning", text: string }} Problem */
+
+/** A worker's loop turns every few hundred milliseconds at least; this long without is a held loop. */
+const heartbeatAgeMsMax = 3000;
+
+/**
+ * Lines on both sides of the ledger; they are equal while it balances.
+ * @param {Stats["ledger"]} ledger
+ */
+export function ledgerSides(ledger) {
+  const dropped = Object.values(ledger.dropped).reduce((sum, one) => sum + one, 0);
+  return {
+    came: ledger.received + ledger.fan_out,
+    went: ledger.delivered + ledger.spooled + ledger.in_flight + ledger.dead_lettered + dropped,
+  };
+}
+
+/**
+ * Worst first.
+ * @param {Stats} stats
+ * @param {(select: (stats: Stats) => number | undefined) => number | undefined} perSecond
+ * @returns {Problem[]}
+ */
+export function problemsOf(stats, perSecond) {
+  return [...errorsOf(stats), ...warningsOf(stats, perSecond)];
+}
+
+/**
+ * @param {Stats} stats
+ * @returns {Problem[]}
+ */
+function errorsOf(stats) {
+  /** @type {Problem[]} */
+  const problems = [];
+  const error = (/** @type {string} */ text) => problems.push({ level: "error", text });
+  const { came, went } = ledgerSides(stats.ledger);
+  if (!stats.ledger.balanced) {
+    const lines = count(Math.abs(came - went));
+    error(`The ledger does not balance: ${lines} lines are ${came > went ? "missing" : "counted twice"}.`);
+  }
+  if (!stats.sink.ready) {
+    error(
+      `Sink ${stats.sink.name} cannot deliver: ${stats.sink.problems.join("; ") || "it gives no reason"}.`,
+    );
+  }
+  for (const worker of stats.workers) {
+    const age = Number(worker.heartbeat_age_ms);
+    if (age > heartbeatAgeMsMax) error(`Worker ${worker.worker} has been held for ${duration(age / 1000)}.`);
+  }
+  return problems;
+}
+
+/**
+ * @param {Stats} stats
+ * @param {(select: (stats: Stats) => number | undefined) => number | undefined} perSecond
+ * @returns {Problem[]}
+ */
+function warningsOf(stats, perSecond) {
+  /** @type {Problem[]} */
+  const problems = [];
+  const warn = (/** @type {string} */ text) => problems.push({ level: "warning", text });
+  if (stats.state === "draining") {
+    warn("corndog is draining: it takes no new lines and ends when what it holds is delivered.");
+  }
+  if (stats.rules.last_error !== undefined) {
+    const { at, faults } = stats.rules.last_error;
+    const many = faults.length === 1 ? "1 fault" : `${count(faults.length)} faults`;
+    warn(
+      `The rules of ${
+        clock(Date.parse(at))
+      } were refused (${many}); version ${stats.rules.version} stays in force.`,
+    );
+  }
+  const pauses = perSecond((one) => one.totals.pauses) ?? 0;
+  if (pauses > 0) warn(`Senders wait: reading stops ${rate(pauses)} times a second because memory is full.`);
+  const dead = perSecond((one) => one.ledger.dead_lettered) ?? 0;
+  if (dead > 0) warn(`Lines go to the dead letter: ${rate(dead)} a second.`);
+  if (stats.sink.ready && stats.sink.problems.length > 0) {
+    warn(`Sink ${stats.sink.name}: ${stats.sink.problems.join("; ")}.`);
+  }
+  return problems;
+}

@@ -1,0 +1,145 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * Tables whose rows stay in place while their figures change, so that a reader, a selection or a screen reader
+ * does not lose its place every second. Text only: names come from log lines.
+ *
+ * @module
+ */
+import { count, words } from "./format.js";
+
+/**
+ * @typedef {object} Column
+ * @property {string} title
+ * @property {boolean} [text] left-aligned text; else a figure
+ */
+/**
+ * @typedef {object} Row
+ * @property {string} key tells rows apart
+ * @property {readonly string[]} cells
+ * @property {string} [className]
+ * @property {string} [hint]
+ */
+/**
+ * @typedef {object} Table
+ * @property {string} caption for screen readers
+ * @property {readonly Column[]} columns
+ * @property {readonly Row[]} rows
+ * @property {string} [empty] what to say without rows
+ */
+
+/** More rows are shown on demand. */
+const rowsShown = 12;
+
+/**
+ * Renders into `box`, changing only what changed.
+ * @param {HTMLElement} box
+ * @param {Table} table
+ */
+export function renderTable(box, { caption, columns, rows, empty }) {
+  const columnsKey = columns.map(({ title }) => title).join("\n");
+  if (box.dataset.columns !== columnsKey || (rows.length === 0) !== (box.querySelector("table") === null)) {
+    box.dataset.columns = columnsKey;
+    box.replaceChildren(...(rows.length === 0 ? [note(empty ?? "None.")] : [skeleton(caption, columns)]));
+  }
+  const body = box.querySelector("tbody");
+  if (body === null) return;
+  const all = box.dataset.all === "true";
+  const shown = all ? rows : rows.slice(0, rowsShown);
+  while (body.rows.length > shown.length) body.deleteRow(-1);
+  shown.forEach((row, index) => fill(body.rows[index] ?? body.insertRow(), row, columns));
+  renderMore(box, rows.length - rowsShown, all);
+}
+
+/**
+ * @param {HTMLTableRowElement} element
+ * @param {Row} row
+ * @param {readonly Column[]} columns
+ */
+function fill(element, { cells, className, hint }, columns) {
+  if (element.className !== (className ?? "")) element.className = className ?? "";
+  if (hint !== undefined && element.title !== hint) element.title = hint;
+  cells.forEach((text, index) => {
+    let cell = element.cells[index];
+    if (cell === undefined) {
+      cell = element.appendChild(document.createElement(index === 0 ? "th" : "td"));
+      if (index === 0) cell.scope = "row";
+      if (columns[index].text) cell.className = "text";
+    }
+    if (cell.textContent !== text) cell.textContent = text;
+  });
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {number} hidden
+ * @param {boolean} all
+ */
+function renderMore(box, hidden, all) {
+  let button = box.querySelector("button");
+  if (hidden <= 0) return button?.remove();
+  if (button === null) {
+    button = box.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.addEventListener("click", () => box.dataset.all = String(box.dataset.all !== "true"));
+  }
+  button.setAttribute("aria-expanded", String(all));
+  button.textContent = all ? "Show fewer" : `Show ${count(hidden)} more`;
+}
+
+/**
+ * @param {string} caption
+ * @param {readonly Column[]} columns
+ */
+function skeleton(caption, columns) {
+  const table = document.createElement("table");
+  const title = table.createCaption();
+  title.className = "hidden";
+  title.textContent = caption;
+  const head = table.createTHead().insertRow();
+  for (const column of columns) {
+    const cell = head.appendChild(document.createElement("th"));
+    cell.scope = "col";
+    cell.textContent = column.title;
+    if (column.text) cell.className = "text";
+  }
+  table.createTBody();
+  return table;
+}
+
+/** @param {string} text */
+function note(text) {
+  const element = document.createElement("p");
+  element.className = "muted";
+  element.textContent = text;
+  return element;
+}
+
+/**
+ * A table of records whose fields this page does not know: one column per field with a plain value.
+ * @param {HTMLElement} box
+ * @param {string} caption
+ * @param {readonly Record<string, unknown>[]} records
+ */
+export function renderRecords(box, caption, records) {
+  const names = [...new Set(records.flatMap((record) => Object.keys(record)))].filter((name) =>
+    records.every((record) => typeof record[name] !== "object" || record[name] === null)
+  );
+  const figure = (/** @type {string} */ name) => records.every((record) => typeof record[name] === "number");
+  renderTable(box, {
+    caption,
+    columns: names.map((name) => ({ title: words(name), text: !figure(name) })),
+    rows: records.map((record, index) => ({
+      key: String(index),
+      className: record.problem ? "trouble" : undefined,
+      cells: names.map((name) => plain(record[name])),
+    })),
+  });
+}
+
+/** @param {unknown} value */
+function plain(value) {
+  if (value === undefined || value === null || value === "") return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "number" ? count(value) : String(value);
+}

@@ -1,0 +1,27 @@
+/**
+ * The figures: `GET /admin/stats` whole, `GET /metrics` for Prometheus, `GET /stats` as hotdog answers it.
+ *
+ * @module
+ */
+import { Exposition, expositionContentType } from "../observe/exposition.ts";
+import { hotdogStats } from "../observe/hotdog_stats.ts";
+import { type AdminContext, answerDeadlineMs, answerJson, type Route, withDeadline } from "./routes.ts";
+
+/** Three renderings of one object. */
+export function statsRoutes({ control }: AdminContext): Route[] {
+  const exposition = new Exposition();
+  const stats = () => withDeadline(control.stats(), answerDeadlineMs, "statistics");
+  return [
+    { path: "/admin/stats", methods: { GET: async () => answerJson(await stats()) } },
+    { path: "/stats", methods: { GET: async () => answerJson(hotdogStats(await stats())) } },
+    {
+      path: "/metrics",
+      methods: {
+        GET: async () =>
+          new Response(exposition.render(await stats()), {
+            headers: { "content-type": expositionContentType, "cache-control": "no-store" },
+          }),
+      },
+    },
+  ];
+}

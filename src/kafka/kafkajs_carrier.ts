@@ -1,0 +1,224 @@
+/**
+ * Carries the producer's requests by the connections of kafkajs.
+ *
+ * Metadata and producer ids go over a connection of their own: a broker serves one request at a time per
+ * connection, and behind a Produce request that waits for replicas a question for the new leader would wait too.
+ * That connection goes to one broker of the bootstrap list or of the cluster, and to the next one when it fails.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import type { KafkaConfig } from "../config/config.ts";
+import { ForwarderError, messageOf } from "../core/errors.ts";
+import type {
+  BrokerAddress,
+  BrokerConnection,
+  ClusterMetadata,
+  ConnectionEvents,
+  KafkaCarrier,
+  ProducerId,
+} from "./carrier.ts";
+import type { KafkaClock } from "./clock.ts";
+import { KafkajsConnection } from "./kafkajs_connection.ts";
+import { toForwarderError } from "./kafkajs_errors.ts";
+import {
+  apiKeys,
+  KafkajsEncoderClass,
+  type KafkajsExchange,
+  type MetadataAnswer,
+  requests,
+} from "./kafkajs_modules.ts";
+
+/** A broker that takes longer for metadata is left for the next one. */
+const controlTimeoutMs = 5000;
+
+/** A host and port to ask for metadata. */
+interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Makes a carrier for the cluster of `config`. Nothing is connected before the first call. */
+export function createKafkajsCarrier(config: KafkaConfig, clock: KafkaClock): KafkaCarrier {
+  return new KafkajsCarrier(config, clock);
+}
+
+class KafkajsCarrier implements KafkaCarrier {
+  readonly #config: KafkaConfig;
+  readonly #clock: KafkaClock;
+  readonly #open = new Set<KafkajsConnection>();
+  readonly #bootstrap: readonly Endpoint[];
+  #endpoints: readonly Endpoint[];
+  #turn = 0;
+  #control: Promise<KafkajsConnection> | undefined;
+  #isClosed = false;
+
+  constructor(config: KafkaConfig, clock: KafkaClock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#bootstrap = config.brokers.map(parseEndpoint);
+    this.#endpoints = this.#bootstrap;
+    this.#turn = Math.floor(clock.random() * this.#bootstrap.length);
+  }
+
+  /** @inheritdoc */
+  async metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata> {
+    const answer = await this.#ask("metadata", (connection) => {
+      const options = { topics, allowAutoTopicCreation: create };
+      return metadataExchange(
+        connection.exchange(requests.Metadata, apiKeys.Metadata, options),
+        topics,
+        create,
+      );
+    });
+    const brokers = answer.brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port }));
+    if (brokers.length > 0) this.#endpoints = mergeEndpoints(brokers, this.#bootstrap);
+    return {
+      brokers,
+      topics: answer.topicMetadata.map(({ topic, topicErrorCode, partitionMetadata }) => ({
+        name: topic,
+        errorCode: topicErrorCode,
+        partitions: partitionMetadata.map(({ partitionId, leader }) => ({ id: partitionId, leader })),
+      })),
+    };
+  }
+
+  /** @inheritdoc */
+  async initProducerId(): Promise<ProducerId> {
+    const answer = await this.#ask(
+      "producer id",
+      (connection) =>
+        connection.exchange(requests.InitProducerId, apiKeys.InitProducerId, {
+          transactionalId: null,
+          transactionTimeout: 60_000,
+        }),
+    );
+    return { producerId: BigInt(answer.producerId), epoch: answer.producerEpoch };
+  }
+
+  /** @inheritdoc */
+  connect(broker: BrokerAddress, events: ConnectionEvents): Promise<BrokerConnection> {
+    return this.#connect(broker, events);
+  }
+
+  /** @inheritdoc */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    const cause = new ForwarderError("stopped", "Kafka client was closed");
+    for (const connection of [...this.#open]) connection.destroy(cause);
+    return Promise.resolve();
+  }
+
+  /** Asks over the control connection; one that fails is dropped, the next question goes to the next broker. */
+  async #ask<Answer>(
+    what: string,
+    make: (connection: KafkajsConnection) => KafkajsExchange<Answer>,
+  ): Promise<Answer> {
+    const control = this.#control ??= this.#connectControl();
+    try {
+      const connection = await control;
+      try {
+        return await connection.request(what, controlTimeoutMs, make(connection));
+      } catch (cause) {
+        throw toForwarderError(cause, connection.name);
+      }
+    } catch (cause) {
+      if (this.#control === control) this.#control = undefined;
+      throw cause;
+    }
+  }
+
+  #connectControl(): Promise<KafkajsConnection> {
+    const endpoint = this.#endpoints[this.#turn++ % this.#endpoints.length];
+    const control = this.#connect(endpoint, {
+      closed: () => {
+        if (this.#control === control) this.#control = undefined;
+      },
+      usable: () => {},
+    });
+    return control;
+  }
+
+  async #connect({ host, port }: Endpoint, events: ConnectionEvents): Promise<KafkajsConnection> {
+    const options = {
+      host,
+      port,
+      clientId: this.#config.clientId,
+      clock: this.#clock,
+      tls: await tlsOptions(this.#config),
+      sasl: this.#config.sasl ?? null,
+    };
+    if (this.#isClosed) throw new ForwarderError("stopped", "Kafka client was closed");
+    const connection: KafkajsConnection = await KafkajsConnection.open(options, {
+      closed: (cause) => {
+        this.#open.delete(connection);
+        events.closed(cause);
+      },
+      usable: () => events.usable(),
+    });
+    this.#open.add(connection);
+    if (this.#isClosed) connection.destroy(new ForwarderError("stopped", "Kafka client was closed"));
+    return connection;
+  }
+}
+
+/** kafkajs throws on the first topic with an error, and reads no topics as all topics: both are put right. */
+function metadataExchange(
+  exchange: KafkajsExchange<MetadataAnswer>,
+  topics: readonly string[],
+  create: boolean,
+): KafkajsExchange<MetadataAnswer> {
+  const { request, response } = exchange;
+  return {
+    request: {
+      apiKey: request.apiKey,
+      apiVersion: request.apiVersion,
+      apiName: request.apiName,
+      encode: () => {
+        const encoder = new KafkajsEncoderClass().writeInt32(topics.length);
+        for (const topic of topics) encoder.writeString(topic);
+        return Promise.resolve(encoder.writeBoolean(create));
+      },
+    },
+    response: { decode: (payload) => response.decode(payload), parse: (answer) => Promise.resolve(answer) },
+  };
+}
+
+/** `host:port`, `[::1]:port`; without a port Kafka's own. */
+function parseEndpoint(text: string): Endpoint {
+  const match = /^(.*?)(?::(\d+))?$/.exec(text);
+  return { host: match?.[1] ?? text, port: Number(match?.[2] ?? 9092) };
+}
+
+function mergeEndpoints(brokers: readonly BrokerAddress[], bootstrap: readonly Endpoint[]): Endpoint[] {
+  const known = brokers.map(({ host, port }) => ({ host, port }));
+  return [
+    ...known,
+    ...bootstrap.filter((one) => !known.some((two) => one.host === two.host && one.port === two.port)),
+  ];
+}
+
+/** Files are read at each connect, so that a new certificate needs no restart. */
+async function tlsOptions({ tls }: KafkaConfig): Promise<Record<string, unknown> | null> {
+  if (tls === undefined) return null;
+  const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map(readCertificate));
+  return {
+    rejectUnauthorized: tls.verify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+async function readCertificate(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new ForwarderError(
+      "certificate_unusable",
+      `Cannot read certificate "${path}": ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Turns what kafkajs, sockets and TLS throw into a `ForwarderError` with words for an operator.
+ *
+ * @module
+ */
+import { ForwarderError, messageOf } from "../core/errors.ts";
+import { InvariantError } from "../core/invariant.ts";
+
+/** `host:port`, an IPv6 address in brackets. */
+export function brokerName(host: string, port: number): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** What a failure looks like from outside: kafkajs and the system add these to an Error. */
+interface FailureShape {
+  readonly name?: string;
+  readonly type?: string;
+  readonly code?: string | number;
+}
+
+/** Protocol errors that mean "not you". */
+const denials = new Set([
+  "SASL_AUTHENTICATION_FAILED",
+  "UNSUPPORTED_SASL_MECHANISM",
+  "ILLEGAL_SASL_STATE",
+  "CLUSTER_AUTHORIZATION_FAILED",
+  "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+]);
+
+/** The typed error for anything that went wrong while talking to `broker`. An `InvariantError` is passed on. */
+export function toForwarderError(cause: unknown, broker: string): ForwarderError {
+  if (cause instanceof ForwarderError) return cause;
+  if (cause instanceof InvariantError) throw cause;
+  const { name, type, code } = cause as FailureShape;
+  const message = messageOf(cause);
+  if (name === "KafkaJSSASLAuthenticationError" || (type !== undefined && denials.has(type))) {
+    return new ForwarderError(
+      "kafka_authentication_failed",
+      `Cannot authenticate at broker "${broker}": ${message}`,
+      {
+        cause,
+        retryable: true,
+      },
+    );
+  }
+  if (type !== undefined) {
+    return new ForwarderError("kafka_protocol", `Broker "${broker}" refused a request: ${type}`, {
+      cause,
+      retryable: true,
+    });
+  }
+  const isProgramming = cause instanceof RangeError || cause instanceof TypeError;
+  if (isProgramming && typeof code !== "string" || code === "ERR_OUT_OF_RANGE") {
+    return new ForwarderError("kafka_protocol", `Answer of broker "${broker}" is not readable: ${message}`, {
+      cause,
+    });
+  }
+  const reason = typeof code === "string" && /^E[A-Z]/.test(code) && !code.startsWith("ERR_")
+    ? code
+    : message.replace(/^Connection error: /, "");
+  return new ForwarderError("kafka_unreachable", `Cannot reach broker "${broker}": ${reason}`, {
+    cause,
+    retryable: true,
+  });
+}

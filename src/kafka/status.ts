@@ -1,0 +1,76 @@
+/**
+ * What an operator reads about the sink: ready or why not, brokers, topics.
+ *
+ * @module
+ */
+import type { ForwarderError } from "../core/errors.ts";
+import type { SinkStatus } from "../sink/sink.ts";
+import type { Cluster } from "./cluster.ts";
+import type { MetadataLoop } from "./metadata_loop.ts";
+import type { ProducerIdKeeper } from "./producer_id.ts";
+
+/** Topics that are named in a status. */
+const namedTopicsMax = 100;
+
+/** The parts that a status is made from. */
+export interface SinkParts {
+  readonly name: string;
+  readonly batches: number;
+  readonly bytes: number;
+  readonly cluster: Cluster;
+  readonly producerId: ProducerIdKeeper;
+  readonly metadata: MetadataLoop;
+  /** Why the cluster refuses what this client sends. */
+  readonly refusal: ForwarderError | undefined;
+}
+
+/** The status of the sink. */
+export function describeSink(parts: SinkParts): SinkStatus {
+  const problem = problemOf(parts);
+  return {
+    name: parts.name,
+    ready: problem === undefined,
+    ...(problem === undefined ? {} : { problem }),
+    batchesInFlight: parts.batches,
+    bytesInFlight: parts.bytes,
+    details: { brokers: describeBrokers(parts.cluster), topics: describeTopics(parts.cluster) },
+  };
+}
+
+/** Why nothing can be delivered; undefined while something can. */
+function problemOf({ cluster, producerId, metadata, refusal }: SinkParts): string | undefined {
+  if (refusal !== undefined) return refusal.message;
+  let lost: string | undefined;
+  let isConnected = false;
+  for (const { state } of cluster.lanes.values()) {
+    if (state.kind === "ready") isConnected = true;
+    if (state.kind === "paused") lost = state.cause.message;
+  }
+  if (!isConnected) return metadata.problem?.message ?? lost ?? "Connecting to Kafka";
+  if (producerId.current === undefined) return producerId.problem?.message ?? "Waiting for a producer id";
+  return undefined;
+}
+
+function describeBrokers(cluster: Cluster): Record<string, unknown>[] {
+  return [...cluster.lanes.values()].map(({ address, state, inFlight, bytesInFlight }) => ({
+    id: address.id,
+    host: `${address.host}:${address.port}`,
+    connected: state.kind === "ready",
+    inFlight,
+    bytesInFlight,
+    ...(state.kind === "paused" ? { problem: state.cause.message } : {}),
+  }));
+}
+
+function describeTopics(cluster: Cluster): Record<string, unknown> {
+  const counts = { known: 0, unknown: 0, unavailable: 0 };
+  const unavailable: Record<string, unknown>[] = [];
+  let withoutLeader = 0;
+  for (const topic of cluster.topics.values()) {
+    counts[topic.state.kind]++;
+    for (const partition of topic.partitions) if (partition.leader === -1) withoutLeader++;
+    if (topic.state.kind !== "unavailable" || unavailable.length === namedTopicsMax) continue;
+    unavailable.push({ topic: topic.name, reason: topic.state.reason, message: topic.state.message });
+  }
+  return { ...counts, partitionsWithoutLeader: withoutLeader, parked: unavailable };
+}

@@ -45,8 +45,12 @@ export async function runDemo(parts: DemoParts): Promise<number> {
     reload: () => Promise.resolve({ ok: true, config }),
     started: (started, adminUrl) => {
       plane = started;
-      parts.write(`\ncorndog demo: ${linesPerSecond.toLocaleString("en-US")} lines/s of syslog against itself\n`);
-      for (const { transport, address } of started.listeners) parts.write(`  syslog     ${transport}://${address}\n`);
+      parts.write(
+        `\ncorndog demo: ${linesPerSecond.toLocaleString("en-US")} lines/s of syslog against itself\n`,
+      );
+      for (const { transport, address } of started.listeners) {
+        parts.write(`  syslog     ${transport}://${address}\n`);
+      }
       parts.write(`  files      ${config.fileSink.dir}\n`);
       parts.write(`  dashboard  ${adminUrl}/\n\n`);
       void begin(started);
@@ -59,7 +63,8 @@ export async function runDemo(parts: DemoParts): Promise<number> {
   return stats.ledger.balanced ? exitCode : 1;
 
   async function begin(started: ControlPlane): Promise<void> {
-    const port = (transport: string) => started.listeners.find((listener) => listener.transport === transport)?.port;
+    const port = (transport: string) =>
+      started.listeners.find((listener) => listener.transport === transport)?.port;
     senders = await startSenders(port("tcp")!, port("udp"), linesPerSecond);
     let before: Stats | undefined;
     let ticks = 0;
@@ -91,7 +96,8 @@ async function demoConfig(config: Config): Promise<Config> {
     ...entry,
     port: await free(entry.transport === "udp" ? "udp" : "tcp", entry.hostname, entry.port),
   })));
-  const admin = config.admin && { ...config.admin, port: await free("tcp", config.admin.hostname, config.admin.port) };
+  const admin = config.admin &&
+    { ...config.admin, port: await free("tcp", config.admin.hostname, config.admin.port) };
   const parsed = parseRuleFile(demoRules, "demo");
   invariant(parsed.ok, "the demo's own rules are valid");
   const rules = { dialect: "corndog" as const, rules: parsed.rules, tests: parsed.tests, files: [] };
@@ -100,8 +106,17 @@ async function demoConfig(config: Config): Promise<Config> {
 
 /** Warnings and errors only: the demo speaks for itself. */
 function quietLog(write: (text: string) => void): Logger {
-  return createLogger({ format: "human", level: "warn", colors: false, write: (line) => write(`\n${line}`), now: Date.now });
+  return createLogger({
+    format: "human",
+    level: "warn",
+    colors: false,
+    write: (line) => write(`\n${line}`),
+    now: Date.now,
+  });
 }
 
 /** Where a demo writes by default. */
-export const demoOutput = { write: (text: string) => void process.stdout.write(text), terminal: process.stdout.isTTY === true };
+export const demoOutput = {
+  write: (text: string) => void process.stdout.write(text),
+  terminal: process.stdout.isTTY === true,
+};

@@ -9,7 +9,9 @@ import type { Stats } from "../admin/control.ts";
 export function liveLine(stats: Stats, before: Stats | undefined): string {
   const seconds = stats.uptime_s - (before?.uptime_s ?? 0);
   const rate = seconds > 0 ? (stats.ledger.received - (before?.ledger.received ?? 0)) / seconds : 0;
-  const bytes = seconds > 0 ? (stats.totals.bytes_received - (before?.totals.bytes_received ?? 0)) / seconds : 0;
+  const bytes = seconds > 0
+    ? (stats.totals.bytes_received - (before?.totals.bytes_received ?? 0)) / seconds
+    : 0;
   const { p99 } = stats.latency_ms.recent ?? stats.latency_ms.receive_to_ack;
   return [
     `${stats.uptime_s.toFixed(0).padStart(3)} s`,
@@ -40,17 +42,25 @@ export function summary(stats: Stats, sent: number, where: string): string {
     .map(([topic, counts]) => row(topic, counts.delivered));
   return [
     "",
-    `corndog ${stats.version} on ${stats.runtime}: ${number(sent)} lines were sent in ${stats.uptime_s.toFixed(0)} s`,
+    `corndog ${stats.version} on ${stats.runtime}: ${number(sent)} lines were sent in ${
+      stats.uptime_s.toFixed(0)
+    } s`,
     "",
     "Ledger",
     row("received + copies", ledger.received + ledger.fan_out),
     ...rows.map(([name, lines]) => row(name, lines)),
-    `  ${ledger.balanced ? "balanced: every line is in exactly one place" : "NOT BALANCED: this is a bug, please report it"}`,
+    `  ${
+      ledger.balanced
+        ? "balanced: every line is in exactly one place"
+        : "NOT BALANCED: this is a bug, please report it"
+    }`,
     "",
     "Topics",
     ...topics,
     "",
-    `Latency from reading to written: p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms, max ${latency.max.toFixed(1)} ms`,
+    `Latency from reading to written: p50 ${latency.p50.toFixed(1)} ms, p99 ${
+      latency.p99.toFixed(1)
+    } ms, max ${latency.max.toFixed(1)} ms`,
     where,
     "",
   ].join("\n");

@@ -24,7 +24,11 @@ export interface Senders {
 }
 
 /** Sends `rate` lines/s to the TCP and UDP port until stopped. Half of the connections count octets (RFC 6587). */
-export async function startSenders(tcpPort: number, udpPort: number | undefined, rate: number): Promise<Senders> {
+export async function startSenders(
+  tcpPort: number,
+  udpPort: number | undefined,
+  rate: number,
+): Promise<Senders> {
   const sockets = await Promise.all(hosts.map(() => open(tcpPort)));
   const datagrams = createSocket("udp4");
   datagrams.on("error", () => {});

@@ -46,11 +46,28 @@ const kinds: readonly { readonly share: number; readonly make: Make }[] = [
   { share: 0.92, make: kernel },
   { share: 0.96, make: sudo },
   { share: 0.99, make: firewall },
-  { share: 1, make: (_host, _now, random) => `unstructured output of an old appliance, code ${integer(random, 1, 99)}` },
+  {
+    share: 1,
+    make: (_host, _now, random) => `unstructured output of an old appliance, code ${integer(random, 1, 99)}`,
+  },
 ];
 
-const paths = ["/", "/login", "/api/v1/orders", "/api/v1/orders/8841", "/static/app.js", "/health", "/cart", "/search?q=mustard"];
-const agents = ["Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0", "curl/8.9.1", "kube-probe/1.31", "Go-http-client/2.0"];
+const paths = [
+  "/",
+  "/login",
+  "/api/v1/orders",
+  "/api/v1/orders/8841",
+  "/static/app.js",
+  "/health",
+  "/cart",
+  "/search?q=mustard",
+];
+const agents = [
+  "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+  "curl/8.9.1",
+  "kube-probe/1.31",
+  "Go-http-client/2.0",
+];
 const people = ["ada", "grace", "linus", "margaret", "ken"];
 const services = ["orders", "billing", "search", "shipping"];
 
@@ -58,7 +75,8 @@ function nginx(host: string, now: Date, random: () => number): string {
   const status = pick(random, [200, 200, 200, 200, 200, 200, 304, 301, 404, 500]);
   const severity = status >= 500 ? 3 : 6;
   const request = `${pick(random, ["GET", "GET", "GET", "POST"])} ${pick(random, paths)} HTTP/1.1`;
-  const message = `${address(random)} - - [${now.toISOString()}] "${request}" ${status} ${integer(random, 120, 48_000)} ` +
+  const message =
+    `${address(random)} - - [${now.toISOString()}] "${request}" ${status} ${integer(random, 120, 48_000)} ` +
     `"-" "${pick(random, agents)}" ${(random() * 0.4).toFixed(3)}`;
   return rfc5424(16, severity, now, host, "nginx", integer(random, 900, 1400), message);
 }
@@ -74,14 +92,26 @@ function application(host: string, now: Date, random: () => number): string {
     user: integer(random, 1, 40_000),
     duration_ms: Math.round(random() * random() * 900),
   };
-  return rfc5424(17, failed ? 3 : 6, now, host, service, integer(random, 2000, 9000), JSON.stringify(document));
+  return rfc5424(
+    17,
+    failed ? 3 : 6,
+    now,
+    host,
+    service,
+    integer(random, 2000, 9000),
+    JSON.stringify(document),
+  );
 }
 
 function sshd(host: string, now: Date, random: () => number): string {
   const who = pick(random, people);
   const message = random() < 0.3
-    ? `Failed password for invalid user admin from ${address(random)} port ${integer(random, 1025, 65_535)} ssh2`
-    : `Accepted publickey for ${who} from ${address(random)} port ${integer(random, 1025, 65_535)} ssh2: ED25519 SHA256:${hex(random, 20)}`;
+    ? `Failed password for invalid user admin from ${address(random)} port ${
+      integer(random, 1025, 65_535)
+    } ssh2`
+    : `Accepted publickey for ${who} from ${address(random)} port ${
+      integer(random, 1025, 65_535)
+    } ssh2: ED25519 SHA256:${hex(random, 20)}`;
   return rfc3164(10, 6, now, host, `sshd[${integer(random, 800, 32_000)}]`, message);
 }
 
@@ -92,7 +122,16 @@ function kernel(host: string, now: Date, random: () => number): string {
 
 function sudo(host: string, now: Date, random: () => number): string {
   const who = pick(random, people);
-  return rfc3164(10, 5, now, host, "sudo", `${who} : TTY=pts/${integer(random, 0, 9)} ; PWD=/home/${who} ; USER=root ; COMMAND=/usr/bin/systemctl restart app`);
+  return rfc3164(
+    10,
+    5,
+    now,
+    host,
+    "sudo",
+    `${who} : TTY=pts/${
+      integer(random, 0, 9)
+    } ; PWD=/home/${who} ; USER=root ; COMMAND=/usr/bin/systemctl restart app`,
+  );
 }
 
 function firewall(_host: string, now: Date, random: () => number): string {
@@ -101,12 +140,29 @@ function firewall(_host: string, now: Date, random: () => number): string {
   return rfc3164(20, 4, now, "fw-1", "", message);
 }
 
-function rfc5424(facility: number, severity: number, now: Date, host: string, app: string, pid: number, message: string): string {
+function rfc5424(
+  facility: number,
+  severity: number,
+  now: Date,
+  host: string,
+  app: string,
+  pid: number,
+  message: string,
+): string {
   return `<${facility * 8 + severity}>1 ${now.toISOString()} ${host} ${app} ${pid} - - ${message}`;
 }
 
-function rfc3164(facility: number, severity: number, now: Date, host: string, tag: string, message: string): string {
-  const date = `${now.toUTCString().slice(8, 11)} ${String(now.getUTCDate()).padStart(2)} ${now.toISOString().slice(11, 19)}`;
+function rfc3164(
+  facility: number,
+  severity: number,
+  now: Date,
+  host: string,
+  tag: string,
+  message: string,
+): string {
+  const date = `${now.toUTCString().slice(8, 11)} ${String(now.getUTCDate()).padStart(2)} ${
+    now.toISOString().slice(11, 19)
+  }`;
   return `<${facility * 8 + severity}>${date} ${host} ${tag === "" ? "" : `${tag}: `}${message}`;
 }
 

@@ -56,18 +56,29 @@ export class ControlPlane implements Control {
   constructor(parts: ControlPlaneParts) {
     const { config, log } = parts;
     this.#parts = parts;
-    this.#rows = { counters: createCounterRows(config.workers), latency: createHistogramRows(config.workers) };
-    this.#readers = Array.from({ length: config.workers }, (_, worker) => new CounterRowReader(this.#rows.counters, worker));
+    this.#rows = {
+      counters: createCounterRows(config.workers),
+      latency: createHistogramRows(config.workers),
+    };
+    this.#readers = Array.from(
+      { length: config.workers },
+      (_, worker) => new CounterRowReader(this.#rows.counters, worker),
+    );
     this.#heartbeats = new HeartbeatWatch(config.workers, performance.now());
     this.#latency = new LatencyReader(this.#rows.latency, performance.now());
     this.#workers = new Workers({
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
-    this.#desk = new RulesDesk(config, parts.version, (version, rules) => this.#workers.swap(version, rules), {
-      swapped: (version, source, rules) => log.info("rules_swapped", { version, source, rules }),
-      refused: (source, faults) => log.error("rules_refused", { source, faults: faults.slice(0, 10) }),
-    });
+    this.#desk = new RulesDesk(
+      config,
+      parts.version,
+      (version, rules) => this.#workers.swap(version, rules),
+      {
+        swapped: (version, source, rules) => log.info("rules_swapped", { version, source, rules }),
+        refused: (source, faults) => log.error("rules_refused", { source, faults: faults.slice(0, 10) }),
+      },
+    );
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -91,7 +102,9 @@ export class ControlPlane implements Control {
   healthy(): { ok: boolean; problems: readonly string[] } {
     const problems = [...this.#failures];
     this.#heartbeatAges().forEach((ageMs, worker) => {
-      if (ageMs > heartbeatAgeMax) problems.push(`Worker ${worker} has not moved for ${Math.round(ageMs / 1000)} s`);
+      if (ageMs > heartbeatAgeMax) {
+        problems.push(`Worker ${worker} has not moved for ${Math.round(ageMs / 1000)} s`);
+      }
     });
     return { ok: problems.length === 0, problems };
   }
@@ -128,7 +141,10 @@ export class ControlPlane implements Control {
       listeners: this.#workers.listeners.map((listener, index) => ({
         transport: listener.transport,
         address: listener.address,
-        connections: reports.reduce((total, report) => total + (report.listeners[index]?.connections ?? 0), 0),
+        connections: reports.reduce(
+          (total, report) => total + (report.listeners[index]?.connections ?? 0),
+          0,
+        ),
       })),
       sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
       kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
@@ -161,9 +177,13 @@ export class ControlPlane implements Control {
     const { config } = loaded;
     const needRestart = changedSections(this.#parts.config, config);
     if (needRestart.length > 0) {
-      this.#parts.log.warn("restart_needed", { sections: needRestart, problem: "only rules change without a restart" });
+      this.#parts.log.warn("restart_needed", {
+        sections: needRestart,
+        problem: "only rules change without a restart",
+      });
     }
-    const source = config.rules.files.map((file) => file.path).join(", ") || (config.file ?? "embedded default");
+    const source = config.rules.files.map((file) => file.path).join(", ") ||
+      (config.file ?? "embedded default");
     return await this.#desk.load(config.rules, source);
   }
 
@@ -186,7 +206,11 @@ export class ControlPlane implements Control {
     const stats = await this.stats();
     const { ledger } = stats;
     if (lost > 0) {
-      log.error("drain_incomplete", { lost, problem: "the sink did not take these lines before drain_timeout", ledger });
+      log.error("drain_incomplete", {
+        lost,
+        problem: "the sink did not take these lines before drain_timeout",
+        ledger,
+      });
     } else log.info("drained", { ledger });
     this.#workers.terminate();
     this.#end(lost > 0 || this.#failures.length > 0 ? 1 : 0);
@@ -194,13 +218,19 @@ export class ControlPlane implements Control {
 
   #workerFailed(worker: number, reason: string): void {
     this.#failures.push(`Worker ${worker} ended: ${reason}`);
-    this.#parts.log.error("worker_failed", { worker, reason, consequence: "draining the others, then exit 1" });
+    this.#parts.log.error("worker_failed", {
+      worker,
+      reason,
+      consequence: "draining the others, then exit 1",
+    });
     if (this.#state === "running") this.drain();
   }
 
   #heartbeatAges(): number[] {
     const now = performance.now();
-    return this.#readers.map((reader, worker) => this.#heartbeats.look(worker, reader.read()[counter.heartbeat]!, now));
+    return this.#readers.map((reader, worker) =>
+      this.#heartbeats.look(worker, reader.read()[counter.heartbeat]!, now)
+    );
   }
 
   #sinkProblems(reports: readonly WorkerReport[]): string[] {
@@ -248,5 +278,7 @@ function topicsOf(reports: readonly WorkerReport[]): Record<string, TopicStats> 
 /** Sections that differ and are read at the start only. */
 function changedSections(before: Config, after: Config): string[] {
   const sections = Object.keys(before) as (keyof Config)[];
-  return sections.filter((key) => key !== "rules" && key !== "file" && JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+  return sections.filter((key) =>
+    key !== "rules" && key !== "file" && JSON.stringify(before[key]) !== JSON.stringify(after[key])
+  );
 }

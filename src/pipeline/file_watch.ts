@@ -24,7 +24,9 @@ export function watchFiles(paths: () => readonly string[], changed: () => void):
     const before = known;
     known = now;
     busy = false;
-    if (before !== undefined && [...now].some(([path, mark]) => before.has(path) && before.get(path) !== mark)) changed();
+    if (
+      before !== undefined && [...now].some(([path, mark]) => before.has(path) && before.get(path) !== mark)
+    ) changed();
   };
   void look();
   const timer = setInterval(() => void look(), intervalMs);

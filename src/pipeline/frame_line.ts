@@ -82,7 +82,9 @@ export class FrameLine implements Line {
   structured(id: string, param: string): string | undefined {
     const word = this.#header + headerWord.structuredData;
     const start = this.#words[word]!;
-    return start === 0 ? undefined : structuredParameter(this.#decode(start, this.#words[word + 1]!), id, param);
+    return start === 0
+      ? undefined
+      : structuredParameter(this.#decode(start, this.#words[word + 1]!), id, param);
   }
 
   json(): unknown {
@@ -90,9 +92,9 @@ export class FrameLine implements Line {
     return this.#json;
   }
 
-  /** The value's bytes as a record carries them, copied out of the kernel's memory. */
-  copy(source: "message" | "raw"): Buffer {
-    return Buffer.from(this.#buffer.subarray(source === "raw" ? this.start : this.messageStart, this.end));
+  /** Bytes of the whole frame, valid until the next row. */
+  get raw(): Buffer {
+    return this.#buffer.subarray(this.start, this.end);
   }
 
   get truncated(): boolean {
@@ -102,7 +104,10 @@ export class FrameLine implements Line {
   #parse(): unknown {
     // Text that cannot be a JSON container is not worth an exception: scalars carry no members to look at.
     const first = this.#buffer[this.messageStart];
-    if (this.messageStart === this.end || !(first === 0x7b || first === 0x5b || first === 0x20 || first === 0x09)) {
+    if (
+      this.messageStart === this.end ||
+      !(first === 0x7b || first === 0x5b || first === 0x20 || first === 0x09)
+    ) {
       return undefined;
     }
     try {

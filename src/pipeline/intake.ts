@@ -23,7 +23,7 @@ import { counter } from "../observe/row.ts";
 import type { Forward, Outcome, Program } from "../rules/program.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import { FrameLine } from "./frame_line.ts";
-import type { LineLetters } from "./letters.ts";
+import type { Letters } from "./letters.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
@@ -50,7 +50,7 @@ interface PendingLine {
 export interface IntakeParts {
   readonly kernel: Kernel;
   readonly batcher: Batcher;
-  readonly letters: LineLetters;
+  readonly letters: Letters;
   readonly gate: TopicGate;
   readonly counters: CounterRow;
   readonly program: Program;
@@ -66,7 +66,7 @@ export class Intake {
   readonly #kernel: Kernel;
   readonly #buffer: Buffer;
   readonly #batcher: Batcher;
-  readonly #letters: LineLetters;
+  readonly #letters: Letters;
   readonly #gate: TopicGate;
   readonly #counters: CounterRow;
   readonly #fallback: Forward;
@@ -152,7 +152,9 @@ export class Intake {
     let length = Math.min(packet.byteLength, inputBytes);
     this.#buffer.set(length === packet.byteLength ? packet : packet.subarray(0, length), inputAt);
     // A newline at the end is a habit of senders and no part of the message (RFC 5426 3.1 has one message a datagram).
-    while (length > 0 && (this.#buffer[inputAt + length - 1] === 10 || this.#buffer[inputAt + length - 1] === 13)) length--;
+    while (
+      length > 0 && (this.#buffer[inputAt + length - 1] === 10 || this.#buffer[inputAt + length - 1] === 13)
+    ) length--;
     this.#counters.add(counter.datagrams, 1);
     this.#counters.add(counter.bytes_received, packet.byteLength);
     if (length === 0) this.#dropped(counter.dropped_empty_frame, 1);
@@ -248,7 +250,9 @@ export class Intake {
     const program = this.#program;
     const nowMs = Date.now();
     const { uniform } = program;
-    if (uniform !== undefined && stream?.pending === undefined) return this.#takeUniform(rows, uniform, nowMs);
+    if (uniform !== undefined && stream?.pending === undefined) {
+      return this.#takeUniform(rows, uniform, nowMs);
+    }
     if (program.needsHeaders || this.#fallback.value === "message" || stream?.pending !== undefined) {
       this.#kernel.parseHeaders(0, rows);
     }
@@ -261,7 +265,9 @@ export class Intake {
       this.#nextCopy = pending?.next ?? 0;
       const outcome = pending?.outcome ?? program.apply(line);
       if (!this.#dispose(outcome, nowMs)) {
-        if (stream !== undefined) stream.pending = { outcome: pending?.outcome ?? copyOf(outcome), next: this.#nextCopy };
+        if (stream !== undefined) {
+          stream.pending = { outcome: pending?.outcome ?? copyOf(outcome), next: this.#nextCopy };
+        }
         return row;
       }
       if (pending !== undefined) stream!.pending = undefined;
@@ -295,10 +301,13 @@ export class Intake {
         this.#counters.add(counter.received, 1);
         return true;
       case "drop":
-        this.#dropped(outcome.reason === "rule_drop" ? counter.dropped_rule_drop : counter.dropped_rule_stop, 1);
+        this.#dropped(
+          outcome.reason === "rule_drop" ? counter.dropped_rule_drop : counter.dropped_rule_stop,
+          1,
+        );
         return true;
       case "dead_letter":
-        if (!this.#letter(outcome.reason, outcome.message, undefined)) return false;
+        if (!this.#letter(outcome.reason, outcome.message, undefined, outcome.rule)) return false;
         this.#counters.add(counter.received, 1);
         return true;
     }
@@ -308,7 +317,11 @@ export class Intake {
   #forward(forward: Forward, nowMs: number): boolean {
     const refusal = this.#gate.refusal(forward.topic, forward.topicFromLine);
     if (refusal !== undefined) {
-      return this.#letter(refusal, `Topic "${forward.topic.slice(0, 249)}" was refused`, forward.topic.slice(0, 249));
+      return this.#letter(
+        refusal,
+        `Topic "${forward.topic.slice(0, 249)}" was refused`,
+        forward.topic.slice(0, 249),
+      );
     }
     const { scratchAt } = this.#kernel;
     const { scratchBytes } = this.#kernel.sizes;
@@ -316,7 +329,9 @@ export class Intake {
     let length: number;
     let scratchUsed = 0;
     if (forward.value === "text") {
-      if (!fits(forward.text, scratchBytes)) return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
+      if (!fits(forward.text, scratchBytes)) {
+        return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
+      }
       at = scratchAt;
       length = scratchUsed = this.#buffer.utf8Write(forward.text, scratchAt, scratchBytes);
     } else {
@@ -326,18 +341,31 @@ export class Intake {
     let keyAt = 0;
     let keyLength = -1;
     if (forward.key !== undefined) {
-      if (!fits(forward.key, scratchBytes - scratchUsed)) return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
+      if (!fits(forward.key, scratchBytes - scratchUsed)) {
+        return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
+      }
       keyAt = scratchAt + scratchUsed;
       keyLength = this.#buffer.utf8Write(forward.key, keyAt, scratchBytes - scratchUsed);
     }
-    if (!this.#batcher.append(this.#batcher.lane(forward.topic), nowMs, keyAt, keyLength, at, length, 0, 0)) return false;
+    if (!this.#batcher.append(this.#batcher.lane(forward.topic), nowMs, keyAt, keyLength, at, length, 0, 0)) {
+      return false;
+    }
     this.#counters.add(counter.in_flight, 1);
     return true;
   }
 
-  #letter(reason: string, message: string, topic: string | undefined): boolean {
+  #letter(reason: string, message: string, topic?: string, rule = -1): boolean {
     const line = this.#line;
-    return this.#letters.write(line.copy("raw"), { reason, message, topic, peer: line.peer, truncated: line.truncated });
+    return this.#letters.write({
+      timeMs: line.nowMs,
+      reason,
+      message,
+      rule: this.#program.names[rule],
+      topic,
+      peer: line.peer,
+      truncated: line.truncated,
+      value: line.raw,
+    });
   }
 
   #dropped(reason: number, lines: number): void {
@@ -356,7 +384,9 @@ export class Intake {
     let truncated = 0;
     for (let row = 0, word = rowsAt / 4 + 2; row < rows; row++, word += frameRowBytes / 4) {
       const flags = words[word]!;
-      if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) unparsed++;
+      if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) {
+        unparsed++;
+      }
       if ((flags & frameFlag.truncated) !== 0) truncated++;
     }
     if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
@@ -371,5 +401,8 @@ function fits(text: string, bytes: number): boolean {
 
 /** The program reuses its outcome for the next line; one that waits needs its own. */
 function copyOf(outcome: Outcome): Outcome {
-  return { ...outcome, forwards: outcome.forwards.slice(0, outcome.count).map((forward) => ({ ...forward })) };
+  return {
+    ...outcome,
+    forwards: outcome.forwards.slice(0, outcome.count).map((forward) => ({ ...forward })),
+  };
 }

@@ -1,15 +1,73 @@
 /**
  * Lines and rejected batches on their way into the dead letter, with the ledger kept.
  *
- * A dead-lettered copy is in flight until it is in the file. `full` means backpressure: the intake stops reading,
- * and a rejected batch keeps its memory until its records were taken.
+ * A dead-lettered copy is in flight until it is in the file. `full` means backpressure: the intake stops reading.
+ * A rejected batch keeps its memory until its records are in the file.
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
-import { decodeBatch } from "../batch/decode.ts";
-import type { ClosedBatch } from "../batch/record_batch.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { DeadLetter, Letter } from "../sink/dead_letter.ts";
 import type { TopicCounts } from "./topic_counts.ts";
+
+/** What the letters join. */
+export interface LettersParts {
+  readonly deadLetter: DeadLetter;
+  readonly counters: CounterRow;
+  readonly topics: TopicCounts;
+  /** Gives back the memory of a batch whose records are in the file. */
+  readonly release: (batch: ClosedBatch) => void;
+}
+
+/** The way into the dead letter of one worker. */
+export class Letters {
+  readonly #parts: LettersParts;
+
+  constructor(parts: LettersParts) {
+    this.#parts = parts;
+  }
+
+  /** True while nothing more can be taken. */
+  get full(): boolean {
+    return this.#parts.deadLetter.full;
+  }
+
+  /** Why nothing can be written, in words for an operator. */
+  get problem(): string | undefined {
+    return this.#parts.deadLetter.status().problem;
+  }
+
+  /** Takes one line (a copy of it); false: no room now. */
+  write(letter: Letter): boolean {
+    const { deadLetter, counters, topics } = this.#parts;
+    const { topic } = letter;
+    const taken = deadLetter.write(letter, () => {
+      this.#settled(1);
+      if (topic !== undefined) topics.deadLettered(topic, 1);
+    });
+    if (taken) counters.add(counter.in_flight, 1);
+    return taken;
+  }
+
+  /** Takes a batch that the sink rejected. */
+  takeBatch(batch: ClosedBatch, outcome: BatchOutcome & { kind: "rejected" }): void {
+    const { deadLetter, topics, release } = this.#parts;
+    deadLetter.writeBatch(batch, outcome.reason, outcome.message, () => {
+      this.#settled(batch.count);
+      topics.deadLettered(batch.topic, batch.count);
+      release(batch);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#parts.deadLetter.close();
+  }
+
+  #settled(lines: number): void {
+    const { counters } = this.#parts;
+    counters.add(counter.in_flight, -lines);
+    counters.add(counter.dead_lettered, lines);
+    counters.publish();
+  }
+}

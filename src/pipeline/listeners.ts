@@ -35,7 +35,11 @@ export interface ListenersParts {
 export class Listeners {
   readonly #parts: ListenersParts;
   readonly #connections: Connections;
-  readonly #bound: { readonly listen: SyslogListen; readonly listener: Listener | undefined; connections: number }[] = [];
+  readonly #bound: {
+    readonly listen: SyslogListen;
+    readonly listener: Listener | undefined;
+    connections: number;
+  }[] = [];
 
   constructor(parts: ListenersParts) {
     const { limits, workers } = parts.config;
@@ -99,7 +103,11 @@ export class Listeners {
     }));
   }
 
-  async #bind(listen: SyslogListen, port: number, entry: { connections: number }): Promise<Listener | undefined> {
+  async #bind(
+    listen: SyslogListen,
+    port: number,
+    entry: { connections: number },
+  ): Promise<Listener | undefined> {
     const { config, worker, intake } = this.#parts;
     const address = { hostname: listen.hostname, port, reusePort: config.workers > 1 };
     const handler = this.#handler(listen, entry);
@@ -123,20 +131,23 @@ export class Listeners {
 
   #handler(listen: SyslogListen, entry: { connections: number }): ConnectionHandler<Tracked<Stream>> {
     const { intake } = this.#parts;
-    return this.#connections.wrap<Stream>(`${listen.transport}:${listen.hostname}${listen.path}:${listen.port}`, {
-      opened: (connection) => {
-        entry.connections++;
-        const stream = intake.open(connection, listen.framing);
-        this.#count();
-        return stream;
+    return this.#connections.wrap<Stream>(
+      `${listen.transport}:${listen.hostname}${listen.path}:${listen.port}`,
+      {
+        opened: (connection) => {
+          entry.connections++;
+          const stream = intake.open(connection, listen.framing);
+          this.#count();
+          return stream;
+        },
+        received: (stream, chunk) => intake.received(stream, chunk),
+        closed: (stream) => {
+          entry.connections--;
+          intake.closed(stream);
+          this.#count();
+        },
       },
-      received: (stream, chunk) => intake.received(stream, chunk),
-      closed: (stream) => {
-        entry.connections--;
-        intake.closed(stream);
-        this.#count();
-      },
-    });
+    );
   }
 
   #count(): void {

@@ -1,7 +1,7 @@
 /**
  * What the control plane and its workers say to each other. Plain data only: it is structured-cloned.
  *
- * Shared memory beside it: `control` (Int32: the rules version in force) and the counters of src/observe.
+ * Shared memory beside it: `control` (words that all threads see) and the counters of src/observe.
  *
  *     main                                worker
  *      | start ------------------------------> |  builds kernel, sink, rules; binds its listeners
@@ -87,7 +87,7 @@ export type FromWorker =
     readonly fields: Record<string, unknown>;
   };
 
-/** Words of the `control` array. */
-export const controlWord = { rulesVersion: 0 } as const;
+/** Words of the `control` array: the version in force, and whose turn it is to write to stdout. */
+export const controlWord = { rulesVersion: 0, stdoutTurn: 1 } as const;
 /** Words in the `control` array. */
 export const controlWords = 16;

@@ -79,7 +79,10 @@ export class RulesDesk {
       if (!edited.ok) return this.#refuse("admin API", edited.faults);
       const staged = edited.path === undefined ? undefined : await stage(edited.path, text);
       if (staged !== undefined && !staged.ok) return this.#refuse("admin API", [staged.fault]);
-      const result = await this.#swap(edited.ruleSet, edited.path ?? "admin API (not saved: no rule file is configured)");
+      const result = await this.#swap(
+        edited.ruleSet,
+        edited.path ?? "admin API (not saved: no rule file is configured)",
+      );
       if (staged !== undefined) await (result.ok ? staged.commit() : staged.discard());
       return result;
     });
@@ -88,7 +91,9 @@ export class RulesDesk {
   /** Puts a set that was read from files in force, unless it is the one that is. */
   load(ruleSet: RuleSet, source: string): Promise<SwapResult> {
     return this.#inTurn(() => {
-      if (sameText(ruleSet, this.#ruleSet) && this.#lastError === undefined) return Promise.resolve(this.#success());
+      if (sameText(ruleSet, this.#ruleSet) && this.#lastError === undefined) {
+        return Promise.resolve(this.#success());
+      }
       return this.#swap(ruleSet, source);
     });
   }
@@ -144,7 +149,9 @@ export class RulesDesk {
     file: string | undefined,
   ): { ok: true; ruleSet: RuleSet; path: string | undefined } | { ok: false; faults: readonly Fault[] } {
     const { files } = this.#ruleSet;
-    const path = file === undefined && files.length === 1 ? files[0]!.path : files.find((f) => f.path === file || f.path.endsWith(`/${file}`))?.path;
+    const path = file === undefined && files.length === 1
+      ? files[0]!.path
+      : files.find((f) => f.path === file || f.path.endsWith(`/${file}`))?.path;
     if (path === undefined && (file !== undefined || files.length > 1)) {
       const names = files.map((f) => f.path).join(", ");
       const message = file === undefined
@@ -196,12 +203,18 @@ async function stage(
     const message = `Cannot write rule file "${path}": ${messageOf(error)}; nothing was changed`;
     return { ok: false, fault: { file: path, line: 0, column: 0, path: "", message } };
   }
-  return { ok: true, commit: () => rename(temporary, path), discard: () => unlink(temporary).catch(() => {}) };
+  return {
+    ok: true,
+    commit: () => rename(temporary, path),
+    discard: () => unlink(temporary).catch(() => {}),
+  };
 }
 
 function sameText(a: RuleSet, b: RuleSet): boolean {
   return a.files.length === b.files.length && a.dialect === b.dialect &&
-    a.files.every((file, index) => file.path === b.files[index]!.path && file.text === b.files[index]!.text) &&
+    a.files.every((file, index) =>
+      file.path === b.files[index]!.path && file.text === b.files[index]!.text
+    ) &&
     JSON.stringify(a.rules.map((rule) => rule.value)) === JSON.stringify(b.rules.map((rule) => rule.value));
 }
 

@@ -60,7 +60,9 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     stopSignals();
     throw error;
   }
-  for (const listener of plane.listeners) log.info("listening", { transport: listener.transport, address: listener.address });
+  for (const listener of plane.listeners) {
+    log.info("listening", { transport: listener.transport, address: listener.address });
+  }
   const adminUrl = admin === undefined ? undefined : `http://${admin.address}`;
   log.info("started", {
     version,
@@ -72,7 +74,9 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     rules: config.rules.rules.length,
     ...(adminUrl === undefined ? {} : { admin: adminUrl }),
   });
-  const statsd = config.statsd === undefined ? undefined : startStatsd(config.statsd, () => plane.stats(), log);
+  const statsd = config.statsd === undefined
+    ? undefined
+    : startStatsd(config.statsd, () => plane.stats(), log);
   const stopWatching = watchFiles(() => plane.ruleFiles, () => void plane.reload());
   parts.started?.(plane, adminUrl);
 
@@ -110,4 +114,3 @@ function onSignals(plane: ControlPlane, log: Logger): () => void {
     for (const [signal, handler] of Object.entries(handlers)) process.off(signal as "SIGTERM", handler);
   };
 }
-

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Config } from "../config/config.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { controlWord, type StartMessage } from "./protocol.ts";
 import { createKafkaSink } from "../kafka/kafka_sink.ts";
 import { createBlackholeSink } from "../sink/blackhole.ts";
 import { createFileSink } from "../sink/file.ts";
@@ -12,14 +12,19 @@ import type { Sink, SinkEvents } from "../sink/sink.ts";
 import { createStdoutSink } from "../sink/stdout.ts";
 
 /** Makes the sink of one worker. */
-export function createSink(config: Config, worker: number, kernel: Kernel, events: SinkEvents): Sink {
+export function createSink(start: StartMessage, kernel: Kernel, events: SinkEvents): Sink {
+  const { config, worker } = start;
   switch (config.sink) {
     case "kafka":
       return createKafkaSink({ kernel, config: config.kafka, events });
     case "file":
       return createFileSink({ kernel, events, worker, ...config.fileSink });
     case "stdout":
-      return createStdoutSink({ kernel, events });
+      return createStdoutSink({
+        kernel,
+        events,
+        turn: new Int32Array(start.control, 4 * controlWord.stdoutTurn, 1),
+      });
     case "blackhole":
       return createBlackholeSink({ events });
   }

@@ -36,7 +36,9 @@ export class TopicGate {
     }
     const refusal = this.#decide(topic, fromLine);
     if (refusal === undefined) admitted.add(topic);
-    else if (fromLine && refusal !== "topics_max" && this.#refused.size < refusalsMax) this.#refused.set(topic, refusal);
+    else if (fromLine && refusal !== "topics_max" && this.#refused.size < refusalsMax) {
+      this.#refused.set(topic, refusal);
+    }
     return refusal;
   }
 

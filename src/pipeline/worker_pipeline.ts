@@ -76,7 +76,7 @@ export class WorkerPipeline {
     this.#counters = new CounterRow(start.counters, worker);
     this.#latency = new HistogramRow(start.latency, worker);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
-    this.#sink = createSink(config, worker, this.#kernel, {
+    this.#sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => this.#settled(batch, outcome),
       wants: () => this.#batcher.wants(),
     });
@@ -87,19 +87,26 @@ export class WorkerPipeline {
       lingerMs: config.kafka.lingerMs,
       lanesMax: config.kafka.topicsMax + 1,
       sink: front,
-      timers: { nowMs: () => performance.now(), set: setTimeout, clear: (timer) => clearTimeout(timer as number) },
+      timers: {
+        nowMs: () => performance.now(),
+        set: setTimeout,
+        clear: (timer) => clearTimeout(timer as number),
+      },
       emit: (batch) => {
         this.#topics.submitted(batch.topic, batch.count);
         front.send(batch);
       },
     });
     this.#letters = new Letters({
-      deadLetter: new DeadLetter({ path: config.deadLetter.file, bytesMax: config.deadLetter.bytesMax }),
-      kernel: this.#kernel,
+      deadLetter: new DeadLetter({
+        path: config.deadLetter.file,
+        bytesMax: config.deadLetter.bytesMax,
+        memory: this.#kernel.bytes,
+        room: () => this.#wakeSoon(),
+      }),
       counters: this.#counters,
       topics: this.#topics,
-      release: (batch) => this.#batcher.release(batch),
-      wake: () => this.#wakeSoon(),
+      release: (batch) => this.#release(batch),
     });
     this.#intake = new Intake({
       kernel: this.#kernel,
@@ -195,7 +202,12 @@ export class WorkerPipeline {
 
   #compile(rules: RuleSet): Program {
     const compiled = compileRules(rules, this.#compileOptions);
-    if (!compiled.ok) throw new ForwarderError("rules_invalid", compiled.faults.map((fault) => fault.message).join("; "));
+    if (!compiled.ok) {
+      throw new ForwarderError(
+        "rules_invalid",
+        compiled.faults.map((fault) => fault.message).join("; "),
+      );
+    }
     return compiled.program;
   }
 
@@ -224,6 +236,10 @@ export class WorkerPipeline {
     this.#counters.publish();
     this.#topics.delivered(batch.topic, batch.count);
     this.#latency.record(performance.now() - batch.openedAtMs, batch.count);
+    this.#release(batch);
+  }
+
+  #release(batch: ClosedBatch): void {
     this.#batcher.release(batch);
     this.#wakeSoon();
   }

@@ -10,7 +10,14 @@
  */
 import type { Config, RuleSet } from "../config/config.ts";
 import { type Fault, ForwarderError } from "../core/errors.ts";
-import { controlWord, controlWords, type FromWorker, type ListenerReport, type ToWorker, type WorkerReport } from "./protocol.ts";
+import {
+  controlWord,
+  controlWords,
+  type FromWorker,
+  type ListenerReport,
+  type ToWorker,
+  type WorkerReport,
+} from "./protocol.ts";
 
 /** A thread, as src/main.ts makes it. */
 export interface WorkerThread {
@@ -32,7 +39,12 @@ export interface SharedRows {
 
 /** What the workers tell without being asked. */
 export interface WorkersEvents {
-  log(worker: number, level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+  log(
+    worker: number,
+    level: "debug" | "info" | "warn" | "error",
+    event: string,
+    fields: Record<string, unknown>,
+  ): void;
   /** A worker ended that nobody asked to end. */
   failed(worker: number, reason: string): void;
 }
@@ -92,7 +104,13 @@ export class Workers {
    *
    * @throws ForwarderError what the worker failed with (`address_in_use`, ...)
    */
-  async start(config: Config, spawn: SpawnWorker, rows: SharedRows, version: number, programVersion: string): Promise<void> {
+  async start(
+    config: Config,
+    spawn: SpawnWorker,
+    rows: SharedRows,
+    version: number,
+    programVersion: string,
+  ): Promise<void> {
     Atomics.store(this.#controlWords, controlWord.rulesVersion, version);
     const begin = async (worker: number, ports: readonly number[]) => {
       const thread = spawn();
@@ -100,7 +118,12 @@ export class Workers {
       this.#slots.push(slot);
       thread.onMessage((message) => this.#receive(worker, message));
       thread.onExit((reason) => this.#exited(worker, reason));
-      const answer = this.#wait(worker, "start", startDeadlineMs, (m) => m.type === "listening" || m.type === "failed");
+      const answer = this.#wait(
+        worker,
+        "start",
+        startDeadlineMs,
+        (m) => m.type === "listening" || m.type === "failed",
+      );
       thread.post({
         type: "start",
         worker,
@@ -112,7 +135,9 @@ export class Workers {
         ports,
       });
       const message = await answer;
-      if (message.type === "failed") throw new ForwarderError(message.code as "worker_failed", message.message);
+      if (message.type === "failed") {
+        throw new ForwarderError(message.code as "worker_failed", message.message);
+      }
       if (message.type === "listening") slot.listeners = message.listeners;
     };
     await begin(0, []);
@@ -178,7 +203,9 @@ export class Workers {
     let lost = 0;
     for (const result of results) {
       if (result.status === "fulfilled" && result.value?.type === "drained") lost += result.value.lost;
-      if (result.status === "rejected") this.#events.log(0, "error", "drain_failed", { problem: String(result.reason) });
+      if (result.status === "rejected") {
+        this.#events.log(0, "error", "drain_failed", { problem: String(result.reason) });
+      }
     }
     return lost;
   }
@@ -205,7 +232,12 @@ export class Workers {
     if (!this.#draining) this.#events.failed(worker, reason);
   }
 
-  #wait(worker: number, what: string, deadlineMs: number, match: (message: FromWorker) => boolean): Promise<FromWorker> {
+  #wait(
+    worker: number,
+    what: string,
+    deadlineMs: number,
+    match: (message: FromWorker) => boolean,
+  ): Promise<FromWorker> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
         clearTimeout(timer);
@@ -221,7 +253,10 @@ export class Workers {
       };
       const timer = setTimeout(() =>
         waiter.reject(
-          new ForwarderError("deadline_exceeded", `Worker ${worker} did not answer "${what}" within ${deadlineMs} ms`),
+          new ForwarderError(
+            "deadline_exceeded",
+            `Worker ${worker} did not answer "${what}" within ${deadlineMs} ms`,
+          ),
         ), deadlineMs);
       this.#waiting.add(waiter);
     });

@@ -45,8 +45,17 @@ export interface KafkaConfig {
   readonly topicsAllow: readonly string[];
   /** Different topics at most. */
   readonly topicsMax: number;
-  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string; readonly verify: boolean };
-  readonly sasl?: { readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; readonly username: string; readonly password: string };
+  readonly tls?: {
+    readonly caFile?: string;
+    readonly certFile?: string;
+    readonly keyFile?: string;
+    readonly verify: boolean;
+  };
+  readonly sasl?: {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
 /** One rule or test as it was written, with where it stands. */
@@ -57,6 +66,8 @@ export interface RuleSource {
   /** Path of the rule in its file (`rules.3`). */
   readonly path: string;
   readonly line: number;
+  /** Line and column of every value in the rule, by its path inside (`actions.0.topic`); `""` is the rule. */
+  readonly places: Readonly<Record<string, readonly [line: number, column: number]>>;
 }
 
 /** All rules and tests, in order, from all files. Plain data. */
@@ -64,7 +75,7 @@ export interface RuleSet {
   readonly dialect: "corndog" | "hotdog";
   readonly rules: readonly RuleSource[];
   readonly tests: readonly RuleSource[];
-  /** The files they came from with their text as read; what `PUT /admin/rules` writes back. */
+  /** The files they came from with their text as read, secrets as `***`; an edited text goes back through `mergeRuleText`. */
   readonly files: readonly { readonly path: string; readonly text: string }[];
 }
 
@@ -75,7 +86,9 @@ export interface Config {
   readonly dialect: "corndog" | "hotdog";
   readonly listen: readonly SyslogListen[];
   readonly frameBytesMax: number;
-  readonly admin: { readonly hostname: string; readonly port: number; readonly tokenFile?: string } | undefined;
+  readonly admin:
+    | { readonly hostname: string; readonly port: number; readonly tokenFile?: string }
+    | undefined;
   readonly sink: "kafka" | "file" | "stdout" | "blackhole";
   readonly fileSink: { readonly dir: string; readonly rotateBytes: number; readonly keep: number };
   readonly kafka: KafkaConfig;

@@ -1,0 +1,78 @@
+/**
+ * Names of the documented configuration that this version does not carry yet, in one place.
+ *
+ * Whoever writes one of them meant something by it, so it is a fault with the reason and not an "unknown key";
+ * to ignore it would be to run without a spool that the operator relies on. A name leaves this list in the commit
+ * that builds it.
+ *
+ * @module
+ */
+import type { Path } from "./yaml.ts";
+
+/** What a refused key is missing, by its path; `*` stands for a list index. */
+const keys: Readonly<Record<string, string>> = {
+  "spool": "this version has no spool yet; remove the key (lines wait in memory and in the sender's socket)",
+  "listen.*.relp": "this version has no RELP listener yet; use syslog: tcp://",
+  "listen.*.http": "this version has no HTTP listener yet; remove this listener",
+  "listen.*.tokens_file": "this version has no HTTP listener yet; remove the key",
+  "listen.*.oversize": "this version always cuts a line at frame_max; remove the key",
+  "listen.*.timezone": "this version forwards time stamps as they come; remove the key",
+  "listen.*.join": "this version does not join lines yet; remove the key",
+  "listen.*.proxy_from": "this version does not read PROXY headers yet; remove the key",
+  "listen.*.allow_from": "this version does not filter senders yet; remove the key and use a firewall",
+  "listen.*.rate": "this version has no rate limit per listener yet; remove the key",
+  "listen.*.tls.permitted_peers": "this version does not check the names of TLS peers yet; remove the key",
+  "kafka.partition_by": "this version spreads lines over partitions itself; remove the key",
+  "kafka.timestamp": "this version stamps records with the time of receipt; remove the key",
+  "dead_letter.topic": "this version writes dead letters to a file only; use dead_letter.file",
+  "limits.connections_per_peer": "this version has no limit per peer yet; use limits.connections",
+  "limits.handshake": "this version has no key for the TLS handshake's time yet; remove the key",
+};
+
+/** Values, and the reason why not. */
+export const later = {
+  transports: {
+    unixgram: "this version has no unix datagram listener yet; use unix:// or udp://",
+    stdin: "this version does not read standard input yet; send the lines to a tcp:// listener",
+  },
+  compression: {
+    snappy: "this version has no snappy yet; write none, gzip or zstd",
+    lz4: "this version has no lz4 yet; write none, gzip or zstd",
+    auto: "this version does not choose the compression itself yet; write none, gzip or zstd",
+  },
+  io: { uring: "this version has no io_uring source yet; write auto or native" },
+} as const;
+
+/** A key that was found and is not carried yet. */
+export interface LaterKey {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** All keys in `document` that this version does not carry yet. */
+export function findLaterKeys(document: unknown): LaterKey[] {
+  const found: LaterKey[] = [];
+  for (const [pattern, message] of Object.entries(keys)) {
+    visit(document, pattern.split("."), [], message, found);
+  }
+  return found;
+}
+
+function visit(
+  value: unknown,
+  pattern: readonly string[],
+  path: Path,
+  message: string,
+  found: LaterKey[],
+): void {
+  const [step, ...rest] = pattern;
+  if (step === undefined) {
+    found.push({ path, message });
+  } else if (step === "*") {
+    if (Array.isArray(value)) {
+      value.forEach((item, index) => visit(item, rest, [...path, index], message, found));
+    }
+  } else if (typeof value === "object" && value !== null && Object.hasOwn(value, step)) {
+    visit((value as Record<string, unknown>)[step], rest, [...path, step], message, found);
+  }
+}

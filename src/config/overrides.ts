@@ -1,0 +1,183 @@
+/**
+ * What overrides the file: `KAFKA_BROKER` and its like (as hotdog), `CORNDOG_<PATH>`, then `--set key=value`.
+ *
+ * Their values are text; the fields read text. Only where a map or a list of maps is wanted (`CORNDOG_LISTEN`,
+ * `--set kafka.sasl=…`) the text is read as YAML. Each override remembers its origin, so that a fault in it does
+ * not point into the file.
+ *
+ * @module
+ */
+import type { Fault } from "../core/errors.ts";
+import type { Environment } from "./environment.ts";
+import { didYouMean } from "./suggest.ts";
+import { parseYaml, type Path } from "./yaml.ts";
+
+/** One value that replaces what the file says. */
+export interface Override {
+  readonly path: Path;
+  readonly value: unknown;
+  /** `CORNDOG_KAFKA_TOPIC` or `--set kafka.topic`. */
+  readonly origin: string;
+}
+
+/** Overrides, and what is wrong or odd about them. */
+export interface Overrides {
+  readonly overrides: readonly Override[];
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+/** A key of the configuration: its path, and whether it holds a map or a list of maps. */
+export interface KnownKey {
+  readonly path: readonly string[];
+  readonly structured: boolean;
+}
+
+/** Variables that other parts of corndog read. */
+const otherVariables: ReadonlySet<string> = new Set([
+  "CORNDOG_INSTALL",
+  "CORNDOG_TOKEN",
+  "CORNDOG_CONFIG",
+  "CORNDOG_ADMIN",
+]);
+/** Highest index in `--set listen.0.framing=…`. */
+const indexMax = 1000;
+
+/** Every key that `schema` (a strict object of optional values) knows, outside of lists. */
+export function knownKeys(schema: unknown, path: readonly string[] = []): KnownKey[] {
+  const open = unwrap(schema);
+  if (open.entries === undefined) return [];
+  return Object.entries(open.entries).flatMap(([key, entry]) => {
+    const here = [...path, key];
+    const inner = unwrap(entry);
+    const structured = inner.entries !== undefined ||
+      inner.item !== undefined && unwrap(inner.item).entries !== undefined;
+    return [{ path: here, structured }, ...knownKeys(entry, here)];
+  });
+}
+
+/** Reads the environment. `known` are the keys of the configuration. */
+export function fromEnvironment(env: Environment, known: readonly KnownKey[]): Overrides {
+  const overrides: Override[] = [];
+  const faults: Fault[] = [];
+  const warnings: Fault[] = [];
+  for (const [variable, path] of hotdogVariables) {
+    const value = env[variable];
+    if (value !== undefined && value !== "") overrides.push({ path, value, origin: variable });
+  }
+  const byVariable = new Map(known.map((key) => [`CORNDOG_${key.path.join("_").toUpperCase()}`, key]));
+  for (const variable of Object.keys(env).filter((name) => name.startsWith("CORNDOG_")).sort()) {
+    const value = env[variable];
+    const key = byVariable.get(variable);
+    if (key !== undefined && value !== undefined) {
+      const read = readValue(value, key, `environment ${variable}`);
+      if (read.ok) overrides.push({ path: key.path, value: read.value, origin: variable });
+      else faults.push(...read.faults);
+    } else if (!otherVariables.has(variable)) {
+      const message = `this variable names no key of the configuration and is ignored${
+        didYouMean(variable, byVariable.keys())
+      }`;
+      warnings.push({ file: `environment ${variable}`, line: 0, column: 0, path: "", message });
+    }
+  }
+  return { overrides, faults, warnings };
+}
+
+/** Reads the `key=value` of `--set`. */
+export function fromSets(sets: readonly string[], known: readonly KnownKey[]): Overrides {
+  const overrides: Override[] = [];
+  const faults: Fault[] = [];
+  for (const set of sets) {
+    const equals = set.indexOf("=");
+    const name = equals < 0 ? set : set.slice(0, equals);
+    const origin = `--set ${name}`;
+    const fault = (message: string) => faults.push({ file: origin, line: 0, column: 0, path: "", message });
+    if (equals <= 0) {
+      fault("wants key=value, such as --set kafka.topic=logs");
+      continue;
+    }
+    const path = name.split(".").map((step) => /^\d{1,4}$/.test(step) ? Number(step) : step);
+    if (
+      path.some((step) => step === "" || step === "__proto__" || typeof step === "number" && step > indexMax)
+    ) {
+      fault("is not a key; write its parts with dots between them, such as kafka.topic or listen.0.framing");
+      continue;
+    }
+    const key = known.find((candidate) => candidate.path.join(".") === name);
+    const read = readValue(set.slice(equals + 1), key ?? { path: [], structured: false }, origin);
+    if (read.ok) overrides.push({ path, value: read.value, origin });
+    else faults.push(...read.faults);
+  }
+  return { overrides, faults, warnings: [] };
+}
+
+/** Puts the overrides into a document, in order. Lists and maps that are missing on the way are made. */
+export function apply(document: unknown, overrides: readonly Override[]): unknown {
+  return overrides.reduce((value, override) => put(value, override.path, override.value), document);
+}
+
+/** The last override that decides `path`, if one does. */
+export function originOf(path: Path, overrides: readonly Override[]): Override | undefined {
+  return overrides.findLast((override) =>
+    override.path.every((step, index) => String(step) === String(path[index]))
+  );
+}
+
+/** hotdog's variables (its src/kafka.rs), as paths here. */
+const hotdogVariables: readonly (readonly [string, Path])[] = [
+  ["KAFKA_BROKER", ["kafka", "brokers"]],
+  ["SASL_SCRAM_USERNAME", ["kafka", "sasl", "username"]],
+  ["SASL_SCRAM_PASSWORD", ["kafka", "sasl", "password"]],
+];
+
+function readValue(
+  text: string,
+  key: KnownKey,
+  origin: string,
+): { readonly ok: true; readonly value: unknown } | {
+  readonly ok: false;
+  readonly faults: readonly Fault[];
+} {
+  if (!key.structured) return { ok: true, value: text };
+  const parsed = parseYaml(text, origin);
+  return parsed.ok ? { ok: true, value: parsed.document.value } : parsed;
+}
+
+function put(value: unknown, path: Path, put_: unknown): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined) return put_;
+  if (typeof step === "number") {
+    const list = Array.isArray(value) ? [...value] : [];
+    // Holes would be undefined values; a null is a fault with a place.
+    while (list.length < step) list.push(null);
+    list[step] = put(list[step], rest, put_);
+    return list;
+  }
+  const map: Record<string, unknown> = typeof value === "object" && value !== null && !Array.isArray(value)
+    ? { ...value }
+    : {};
+  // One way to give a login replaces the others: SASL_SCRAM_PASSWORD beside password_env is no contradiction.
+  if (rest.length === 0) { for (const rival of loginRivals(step)) delete map[rival]; }
+  map[step] = put(map[step], rest, put_);
+  return map;
+}
+
+function loginRivals(key: string): string[] {
+  const base = key.replace(/_(?:env|file)$/, "");
+  return ["username", "password"].includes(base) ? [base, `${base}_env`, `${base}_file`] : [];
+}
+
+interface OpenSchema {
+  readonly wrapped?: unknown;
+  readonly getter?: (input: unknown) => unknown;
+  readonly entries?: Readonly<Record<string, unknown>>;
+  readonly item?: unknown;
+}
+
+function unwrap(schema: unknown): OpenSchema {
+  let current = schema as OpenSchema;
+  while (current.wrapped !== undefined || typeof current.getter === "function") {
+    current = (current.wrapped ?? current.getter!({})) as OpenSchema;
+  }
+  return current;
+}

@@ -1,0 +1,95 @@
+/**
+ * The configuration in force for people: the keys of `corndog.yml` with every default, secrets as `***`.
+ *
+ * What `check --print` writes is itself a corndog.yml; only the secrets must be put in again.
+ *
+ * @module
+ */
+import type { Config, KafkaConfig, SyslogListen } from "./config.ts";
+import { formatDuration, formatSize } from "./fields.ts";
+import { redacted } from "./rule_text.ts";
+import { formatHostPort } from "./units.ts";
+import { formatYaml } from "./yaml.ts";
+
+/** The configuration as an object in the words of `corndog.yml`, without secrets. */
+export function redactConfig(config: Config): Record<string, unknown> {
+  return {
+    listen: config.listen.map((listen) => writtenListen(listen, config.frameBytesMax)),
+    ...(config.admin === undefined ? {} : {
+      admin: {
+        listen: formatHostPort(config.admin),
+        ...(config.admin.tokenFile === undefined ? {} : { token_file: config.admin.tokenFile }),
+      },
+    }),
+    sink: config.sink,
+    file: {
+      dir: config.fileSink.dir,
+      rotate: formatSize(config.fileSink.rotateBytes),
+      keep: config.fileSink.keep,
+    },
+    kafka: writtenKafka(config.kafka),
+    dead_letter: { file: config.deadLetter.file, bytes_max: formatSize(config.deadLetter.bytesMax) },
+    limits: {
+      memory: formatSize(config.limits.memoryBytes),
+      connections: config.limits.connections,
+      idle: formatDuration(config.limits.idleMs),
+    },
+    workers: config.workers,
+    ...(config.statsd === undefined ? {} : { metrics: { statsd: formatHostPort(config.statsd) } }),
+    drain_timeout: formatDuration(config.drainTimeoutMs),
+    rules: config.rules.rules.map((rule) => rule.value),
+    ...(config.rules.tests.length === 0 ? {} : { tests: config.rules.tests.map((test) => test.value) }),
+  };
+}
+
+/** The configuration in force as YAML, without secrets. */
+export function printConfig(config: Config): string {
+  const from = config.file === undefined ? "the embedded default" : config.file;
+  return `# Configuration in force, from ${from}${config.dialect === "hotdog" ? " (hotdog)" : ""}\n${
+    formatYaml(redactConfig(config))
+  }`;
+}
+
+function writtenListen(listen: SyslogListen, frameBytesMax: number): Record<string, unknown> {
+  const address = listen.transport === "unix" ? listen.path : formatHostPort(listen);
+  return {
+    syslog: `${listen.transport}://${address}`,
+    ...(listen.transport === "udp" ? {} : { framing: listen.framing }),
+    frame_max: formatSize(frameBytesMax),
+    ...(listen.tls === undefined ? {} : {
+      tls: {
+        cert: listen.tls.certFile,
+        key: listen.tls.keyFile,
+        ...(listen.tls.caFile === undefined ? {} : { ca: listen.tls.caFile }),
+        client: listen.tls.client,
+      },
+    }),
+  };
+}
+
+function writtenKafka(kafka: KafkaConfig): Record<string, unknown> {
+  const { codec, level } = kafka.compression;
+  return {
+    ...(kafka.brokers.length === 0 ? {} : { brokers: kafka.brokers }),
+    topic: kafka.topic,
+    client_id: kafka.clientId,
+    acks: "all",
+    compression: level === undefined ? codec : `${codec}:${level}`,
+    linger: formatDuration(kafka.lingerMs),
+    batch_max: formatSize(kafka.batchBytesMax),
+    request_timeout: formatDuration(kafka.requestTimeoutMs),
+    topic_wait: formatDuration(kafka.topicWaitMs),
+    topics: { allow: kafka.topicsAllow, max: kafka.topicsMax },
+    ...(kafka.tls === undefined ? {} : {
+      tls: {
+        ...(kafka.tls.caFile === undefined ? {} : { ca: kafka.tls.caFile }),
+        ...(kafka.tls.certFile === undefined ? {} : { cert: kafka.tls.certFile }),
+        ...(kafka.tls.keyFile === undefined ? {} : { key: kafka.tls.keyFile }),
+        verify: kafka.tls.verify,
+      },
+    }),
+    ...(kafka.sasl === undefined ? {} : {
+      sasl: { mechanism: kafka.sasl.mechanism, username: kafka.sasl.username, password: redacted },
+    }),
+  };
+}

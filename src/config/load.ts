@@ -156,10 +156,11 @@ class Loader {
     if (explained !== undefined && explained.kafka.topics.allow === undefined) {
       this.#warnings.push(...templatedTopicWarnings(collected.rules.rules, explained.kafka.topic));
     }
+    const warnings = inReadingOrder(this.#warnings);
     if (resolved === undefined || this.#faults.length > 0) {
-      return { ok: false, faults: this.#faults, warnings: this.#warnings };
+      return { ok: false, faults: inReadingOrder(this.#faults), warnings };
     }
-    return { ok: true, config: { ...resolved.config, rules: collected.rules }, warnings: this.#warnings };
+    return { ok: true, config: { ...resolved.config, rules: collected.rules }, warnings };
   }
 
   /** What the file says, in corndog's words, without its rules, with `${NAME}` replaced. */

@@ -7,19 +7,24 @@
  *
  * @module
  */
-import type { GenericSchema } from "valibot";
 import type { Fault } from "../core/errors.ts";
-import { ruleSchema, testSchema } from "../rules/schema.ts";
+import { checkRule, checkTest, type SchemaIssue } from "../rules/schema.ts";
 import type { RuleSource } from "./config.ts";
-import { explain } from "./explain.ts";
+import { without } from "./explain.ts";
 import { kindOf } from "./fields.ts";
+import { isHotdog } from "./hotdog.ts";
 import { isConfiguration } from "./rule_text.ts";
 import { nearest } from "./suggest.ts";
 import { parseYaml, type Path, type Place, type YamlDocument } from "./yaml.ts";
 
 /** Rules and tests of a file, or all that is wrong with it. */
 export type ParsedRules =
-  | { readonly ok: true; readonly rules: readonly RuleSource[]; readonly tests: readonly RuleSource[] }
+  | {
+    readonly ok: true;
+    readonly rules: readonly RuleSource[];
+    readonly tests: readonly RuleSource[];
+    readonly warnings: readonly Fault[];
+  }
   | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /** Something wrong inside a rule, as the compiler says it: `path` is inside the rule, `actions.0.topic`. */
@@ -75,10 +80,11 @@ export function parseRuleFile(text: string, path: string): ParsedRules {
  * `filesAllowed`, else they are faults.
  */
 export function readRules(document: YamlDocument, file: string, filesAllowed: boolean): ParsedRules {
-  const faults: Fault[] = [];
-  const rules = readList(document, file, "rules", ruleSchema, filesAllowed, faults);
-  const tests = readList(document, file, "tests", testSchema, false, faults);
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, rules, tests };
+  const reader = new ListReader(document, file);
+  const rules = reader.read("rules", checkRule, filesAllowed);
+  const tests = reader.read("tests", checkTest, false);
+  const { faults, warnings } = reader;
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, rules, tests, warnings };
 }
 
 /** The texts in `rules:` that name files, with their index. */
@@ -114,70 +120,115 @@ function placeIn(source: RuleSource, path: string): Place {
   }
 }
 
-function readList(
-  document: YamlDocument,
-  file: string,
-  section: "rules" | "tests",
-  schema: GenericSchema<unknown, unknown>,
-  filesAllowed: boolean,
-  faults: Fault[],
-): RuleSource[] {
-  const list = (document.value as Record<string, unknown>)[section];
-  const fault = (path: Path, message: string, at: "key" | "value" = "value") =>
-    faults.push({ file, ...document.locate(path, at), path: path.join("."), message });
-  // `rules:` with nothing behind it is what is left when all rules are commented out.
-  if (list === undefined || list === null) return [];
-  if (!Array.isArray(list)) {
-    fault([section], `wants a list (- ...), but ${kindOf(list)} is written here`);
-    return [];
+type Check = (
+  value: unknown,
+) => { readonly ok: true } | { readonly ok: false; readonly issues: readonly SchemaIssue[] };
+
+/** Reads the lists of one document and notes what is wrong. */
+class ListReader {
+  readonly faults: Fault[] = [];
+  readonly warnings: Fault[] = [];
+  readonly #document: YamlDocument;
+  readonly #file: string;
+  /** hotdog takes no notice of keys that it does not know, so a file of its kind must not fail on them. */
+  readonly #unknownKeysWarn: boolean;
+
+  constructor(document: YamlDocument, file: string) {
+    this.#document = document;
+    this.#file = file;
+    this.#unknownKeysWarn = isHotdog(document.value);
   }
-  if (list.length > rulesMax) {
-    fault([section], `has ${list.length} entries, at most ${rulesMax} are read`);
-    return [];
-  }
-  const sources: RuleSource[] = [];
-  list.forEach((value: unknown, index) => {
-    if (typeof value === "string" && section === "rules") {
+
+  read(section: "rules" | "tests", check: Check, filesAllowed: boolean): RuleSource[] {
+    const list = (this.#document.value as Record<string, unknown>)[section];
+    // `rules:` with nothing behind it is what is left when all rules are commented out.
+    if (list === undefined || list === null) return [];
+    if (!Array.isArray(list)) {
+      this.#fault([section], `wants a list (- ...), but ${kindOf(list)} is written here`);
+      return [];
+    }
+    if (list.length > rulesMax) {
+      this.#fault([section], `has ${list.length} entries, at most ${rulesMax} are read`);
+      return [];
+    }
+    return list.flatMap((value: unknown, index) => {
+      if (typeof value !== "string" || section === "tests") {
+        return this.#source([section, index], value, check);
+      }
       if (!filesAllowed) {
-        fault(
+        this.#fault(
           [section, index],
           `wants a rule, but ${kindOf(value)} is written here; rule files are named in corndog.yml`,
         );
       }
-      return;
-    }
-    const explained = explain(schema, value);
-    if (!explained.ok) {
-      for (const problem of explained.problems) {
-        fault([section, index, ...problem.path], problem.message, problem.at);
+      return [];
+    });
+  }
+
+  /** Checks one rule or test. Unknown keys are taken out and the rest checked again, so that all are named. */
+  #source(at: Path, written: unknown, check: Check): RuleSource[] {
+    let value = written;
+    let sound = true;
+    for (let round = 0; round < roundsMax; round++) {
+      const checked = check(value);
+      if (checked.ok) break;
+      const unknown = checked.issues.filter((issue) => issue.message.startsWith("unknown key"));
+      for (const issue of unknown) {
+        const path = stepsIn(issue.path, value);
+        if (this.#unknownKeysWarn) {
+          this.#note(this.warnings, [...at, ...path], `${issue.message}; ignored, as in hotdog`, "key");
+        } else this.#note(this.faults, [...at, ...path], issue.message, "key");
+        value = without(value, path);
       }
-      return;
+      sound &&= unknown.length > 0 && this.#unknownKeysWarn;
+      if (unknown.length > 0) continue;
+      for (const issue of checked.issues) this.#fault([...at, ...stepsIn(issue.path, value)], issue.message);
+      break;
     }
+    if (!sound) return [];
     const places: Record<string, [number, number]> = {};
-    note(document, [section, index], value, "", places);
-    sources.push({ value, file, path: `${section}.${index}`, line: places[""]![0], places });
-  });
-  return sources;
+    this.#place(at, value, "", places);
+    return [{ value, file: this.#file, path: at.join("."), line: places[""]![0], places }];
+  }
+
+  /** Notes the place of `value` and of everything in it. */
+  #place(path: Path, value: unknown, inside: string, places: Record<string, [number, number]>): void {
+    const { line, column } = this.#document.locate(path);
+    places[inside] = [line, column];
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, item] of Object.entries(value)) {
+      const below = inside === "" ? key : `${inside}.${key}`;
+      this.#place([...path, Array.isArray(value) ? Number(key) : key], item, below, places);
+    }
+  }
+
+  #fault(path: Path, message: string): void {
+    this.#note(this.faults, path, message, "value");
+  }
+
+  #note(list: Fault[], path: Path, message: string, at: "key" | "value"): void {
+    list.push({ file: this.#file, ...this.#document.locate(path, at), path: path.join("."), message });
+  }
 }
 
-/** Notes the place of `value` and of everything in it. */
-function note(
-  document: YamlDocument,
-  path: Path,
-  value: unknown,
-  inside: string,
-  places: Record<string, [number, number]>,
-): void {
-  const { line, column } = document.locate(path);
-  places[inside] = [line, column];
-  if (typeof value !== "object" || value === null) return;
-  for (const [key, item] of Object.entries(value)) {
-    note(
-      document,
-      [...path, Array.isArray(value) ? Number(key) : key],
-      item,
-      inside === "" ? key : `${inside}.${key}`,
-      places,
-    );
+/** Rounds of checking one rule; each takes out at least one unknown key. */
+const roundsMax = 50;
+
+/** A path in text taken apart. A key may have dots in it (`json: { "a.b": 1 }`), so the value decides. */
+function stepsIn(path: string, value: unknown): string[] {
+  if (path === "") return [];
+  const parts = path.split(".");
+  const steps: string[] = [];
+  let here = value;
+  while (parts.length > 0) {
+    let length = parts.length;
+    const isMap = typeof here === "object" && here !== null;
+    while (length > 1 && !(isMap && Object.hasOwn(here as object, parts.slice(0, length).join(".")))) {
+      length--;
+    }
+    const step = parts.splice(0, length).join(".");
+    steps.push(step);
+    here = isMap ? (here as Record<string, unknown>)[step] : undefined;
   }
+  return steps;
 }

@@ -95,6 +95,7 @@ class Collector {
         else this.#nameIn(main, index);
       }
       this.#tests.push(...own.tests);
+      this.#warnings.push(...own.warnings);
     } else {
       this.#faults.push(...own.faults);
       for (const { index } of names) this.#nameIn(main, index);
@@ -144,5 +145,6 @@ class Collector {
     if (yaml.ok && isHotdog(yaml.document.value)) this.#hotdogFiles++;
     this.#rules.push(...parsed.rules);
     this.#tests.push(...parsed.tests);
+    this.#warnings.push(...parsed.warnings);
   }
 }

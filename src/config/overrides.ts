@@ -35,10 +35,10 @@ export interface KnownKey {
 
 /** Variables that other parts of corndog read. */
 const otherVariables: ReadonlySet<string> = new Set([
+  "CORNDOG_BINARY",
   "CORNDOG_INSTALL",
-  "CORNDOG_TOKEN",
-  "CORNDOG_CONFIG",
-  "CORNDOG_ADMIN",
+  "CORNDOG_LOG",
+  "CORNDOG_LOG_LEVEL",
 ]);
 /** Highest index in `--set listen.0.framing=…`. */
 const indexMax = 1000;

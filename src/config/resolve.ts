@@ -221,9 +221,12 @@ class Resolver {
     }
     if (!isLoopback(hostname)) {
       const reach = `${formatHostPort(admin.listen)} is reached from other machines`;
-      // A hotdog.yml has no token to give; hotdog showed counters only, and those need none.
+      // A hotdog.yml has no key for a token and must start all the same; the API itself refuses other machines.
       if (this.#context.dialect === "hotdog") {
-        this.#warn(["admin", "listen"], `${reach} and has no token; what needs one is refused there`);
+        this.#warn(
+          ["admin", "listen"],
+          `${reach}, but has no token, so requests from there are refused; give one with CORNDOG_ADMIN_TOKEN_FILE`,
+        );
       } else {this.#fault(
           ["admin", "listen"],
           `${reach}; write token_file beside it or listen on 127.0.0.1:${port}`,

@@ -1,0 +1,99 @@
+/**
+ * `corndog check`, `corndog test` and `corndog schema`: looking at a configuration without running it.
+ *
+ * @module
+ */
+import schema from "../../corndog.schema.json" with { type: "json" };
+import type { Config } from "../config/config.ts";
+import { printConfig } from "../config/print.ts";
+import { type Call, type Command, exitCode } from "./command.ts";
+import { configOptions, loader } from "./loading.ts";
+import { counted, reportError, reportFaults, reportWarnings } from "./report.ts";
+
+/** `corndog check`. */
+export const checkCommand: Command = {
+  name: "check",
+  usage: "[-c FILE] [--rules PATH]... [--set KEY=VALUE]... [--print]",
+  summary: "all faults of a configuration at once",
+  details:
+    `Reads the configuration and its rule files, compiles the rules, runs their tests, looks at certificates and
+keys, and writes every fault as file:line:column: path: message. Exit code 0 without faults, else 1.
+Nothing listens and nothing is sent.`,
+  options: [
+    ...configOptions,
+    {
+      name: "print",
+      description: "write the configuration in force, with every default and without secrets",
+    },
+  ],
+  examples: [["corndog check -c corndog.yml --print", "what is in force"]],
+  restMax: 0,
+  async act({ given, io, commands }: Call): Promise<number> {
+    const loaded = loader(given, io)();
+    reportWarnings(io, loaded.warnings);
+    const faults = loaded.ok ? await commands.checkRules(loaded.config.rules, loaded.config) : loaded.faults;
+    if (!loaded.ok || faults.length > 0) {
+      reportFaults(io, faults);
+      reportError(io, `${counted(faults.length, "fault")}, ${counted(loaded.warnings.length, "warning")}`);
+      return exitCode.faults;
+    }
+    if (given.switches.has("print")) io.out(printConfig(loaded.config));
+    else io.out(`${summaryOf(loaded.config)}, ${counted(loaded.warnings.length, "warning")}\n`);
+    return exitCode.fine;
+  },
+};
+
+/** `corndog test`. */
+export const testCommand: Command = {
+  name: "test",
+  usage: "[-c FILE] [--rules PATH]... [--set KEY=VALUE]... [--json] [LOG|-]",
+  summary: "run the rules' tests, or try the rules on a log",
+  details: `Without LOG it runs the tests: of the rule files; exit code 1 if one fails.
+With LOG it shows for each line the rules that match and what would be sent where; - reads standard input.`,
+  options: [...configOptions, { name: "json", description: "one JSON object per line" }],
+  examples: [
+    ["corndog test -c corndog.yml", "the tests in the rule files"],
+    ["corndog test -c corndog.yml example.log", "what happens to each line of a log"],
+    ["tail -n 5 /var/log/syslog | corndog test -", "the same for standard input"],
+  ],
+  restMax: 1,
+  async act({ given, io, commands }: Call): Promise<number> {
+    const loaded = loader(given, io)();
+    reportWarnings(io, loaded.warnings);
+    if (!loaded.ok) {
+      reportFaults(io, loaded.faults);
+      reportError(io, `${counted(loaded.faults.length, "fault")} in the configuration; nothing was tested`);
+      return exitCode.faults;
+    }
+    return await commands.testRules(loaded.config, { log: given.rest[0], json: given.switches.has("json") });
+  },
+};
+
+/** `corndog schema`. */
+export const schemaCommand: Command = {
+  name: "schema",
+  usage: "",
+  summary: "JSON Schema of the configuration, for editors",
+  details:
+    `Writes a JSON Schema (draft 7). An editor that knows YAML schemas then completes and checks corndog.yml; with
+yaml-language-server put this line on top of it:
+  # yaml-language-server: $schema=./corndog.schema.json`,
+  options: [],
+  examples: [["corndog schema > corndog.schema.json", "beside the configuration"]],
+  restMax: 0,
+  act({ io }: Call): Promise<number> {
+    io.out(`${JSON.stringify(schema, undefined, 2)}\n`);
+    return Promise.resolve(exitCode.fine);
+  },
+};
+
+function summaryOf(config: Config): string {
+  const { rules, tests } = config.rules;
+  const parts = [
+    counted(config.listen.length, "listener"),
+    counted(rules.length, "rule"),
+    counted(tests.length, "test"),
+    `sink ${config.sink}`,
+  ];
+  return `${config.file ?? "embedded default"}: fine: ${parts.join(", ")}`;
+}

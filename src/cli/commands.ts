@@ -1,0 +1,41 @@
+/**
+ * What the command line needs from the rest of the program. The entry point injects it, so that the commands know
+ * nothing of workers, kernels and sockets.
+ *
+ * @module
+ */
+import type { Config, RuleSet } from "../config/config.ts";
+import type { LoadResult } from "../config/load.ts";
+import type { Fault } from "../core/errors.ts";
+
+/** What `corndog run` was asked for beside the configuration. */
+export interface RunOptions {
+  /** What is odd about the configuration; it was shown already. */
+  readonly warnings: readonly Fault[];
+  /** Reads the same configuration again, with the same `-c`, `--rules` and `--set`. */
+  readonly readConfig: () => LoadResult;
+}
+
+/** What `corndog demo` was asked for. */
+export interface DemoOptions {
+  readonly durationMs: number;
+}
+
+/** What `corndog test` was asked for. */
+export interface TestOptions {
+  /** A log to try the rules on, `-` for standard input; without it the tests of the rule files run. */
+  readonly log: string | undefined;
+  /** One JSON object per line of output. */
+  readonly json: boolean;
+}
+
+/** The parts of the program that commands call. Each resolves with the process's exit code. */
+export interface Commands {
+  /** @throws ForwarderError when it cannot start */
+  run(config: Config, options: RunOptions): Promise<number>;
+  demo(config: Config, options: DemoOptions): Promise<number>;
+  /** Compiles the rules and runs their tests; all faults, located. */
+  checkRules(rules: RuleSet, config: Config): readonly Fault[] | Promise<readonly Fault[]>;
+  /** Runs the in-file tests, or shows what the rules do with each line of a log. Exit code 1 on a failure. */
+  testRules(config: Config, options: TestOptions): Promise<number>;
+}

@@ -67,7 +67,9 @@ export interface Outcome {
 /** A compiled rule set. */
 export interface Program {
   /** True if no rule can change what every line gets: then `uniform` tells it, and `apply` need not be called. */
-  readonly uniform: { readonly topic: string; readonly value: "message" | "raw"; readonly rule: number } | undefined;
+  readonly uniform:
+    | { readonly topic: string; readonly value: "message" | "raw"; readonly rule: number }
+    | undefined;
   /** False if no rule looks at header fields or the message, so that headers need not be parsed. */
   readonly needsHeaders: boolean;
   /** The rules' names, by index, as in hit counters. */

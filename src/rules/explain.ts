@@ -1,0 +1,76 @@
+/**
+ * What rules do with a line, as data that outlives the line: for `corndog test`, in-file tests and people.
+ *
+ * @module
+ */
+
+import type { RuleProgram } from "./compile.ts";
+import type { Forward, Line, Outcome } from "./program.ts";
+
+/** One record that would be sent. */
+export interface SentRecord {
+  readonly topic: string;
+  readonly topicFromLine: boolean;
+  readonly key: string | undefined;
+  /** The value as text; a message or frame that is not UTF-8 has U+FFFD where it is not. */
+  readonly value: string;
+  /** True if the value is the line's own bytes, unchanged. */
+  readonly unchanged: boolean;
+}
+
+/** What became of a line. `default` is the record that lines get which no rule forwards. */
+export type LineResult =
+  | { readonly kind: "forward" | "default"; readonly records: readonly SentRecord[] }
+  | { readonly kind: "drop"; readonly reason: string; readonly message: string }
+  | { readonly kind: "dead_letter"; readonly reason: string; readonly message: string };
+
+/** A line, explained. */
+export interface Explanation {
+  /** The rules that matched, in order. */
+  readonly matched: readonly { readonly rule: number; readonly name: string }[];
+  /** The rule that decided, -1 for none. */
+  readonly decidedBy: number;
+  readonly result: LineResult;
+}
+
+/** Runs the rules over a line and says which matched and what would be sent. Hit counters stay as they are. */
+export function explainLine(program: RuleProgram, line: Line): Explanation {
+  const before = program.hits.slice();
+  const outcome = program.apply(line);
+  const matched = program.names.flatMap((name, rule) =>
+    program.hits[rule] > before[rule] ? [{ rule, name }] : []
+  );
+  program.hits.set(before);
+  return { matched, decidedBy: outcome.rule, result: resultOf(outcome, line, program.defaultTopic) };
+}
+
+function resultOf(outcome: Outcome, line: Line, defaultTopic: string): LineResult {
+  switch (outcome.kind) {
+    case "forward":
+      return {
+        kind: "forward",
+        records: outcome.forwards.slice(0, outcome.count).map((forward) => recordOf(forward, line)),
+      };
+    case "default": {
+      const forward: Forward = {
+        topic: defaultTopic,
+        topicFromLine: false,
+        value: "raw",
+        text: "",
+        key: undefined,
+      };
+      return { kind: "default", records: [recordOf(forward, line)] };
+    }
+    case "drop":
+    case "dead_letter":
+      return { kind: outcome.kind, reason: outcome.reason, message: outcome.message };
+  }
+}
+
+function recordOf(forward: Forward, line: Line): SentRecord {
+  const { topic, topicFromLine, key } = forward;
+  const value = forward.value === "text"
+    ? forward.text
+    : line.text(forward.value === "raw" ? "raw" : "msg") ?? "";
+  return { topic, topicFromLine, key, value, unchanged: forward.value !== "text" };
+}

@@ -1,0 +1,162 @@
+/**
+ * JSON as text: whether a text is JSON at little cost where it is not, and where in it a value stands.
+ *
+ * Merging writes into the text and not into a parsed copy, so that what is not merged keeps its bytes: numbers past
+ * 2^53, `1.0`, the order of members, duplicate keys.
+ *
+ * @module
+ */
+
+/** A JSON object as `JSON.parse` makes it. Members are own properties, `__proto__` too. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** True for what JSON calls an object. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const numberText = /^[\t\n\r ]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[\t\n\r ]*$/;
+
+/**
+ * The value of a JSON text, undefined where it is none. Most lines that are not JSON are told by their first and last
+ * characters, without an exception, which would cost a microsecond and more.
+ */
+export function parseJsonText(text: string): unknown {
+  return mayBeJson(text) ? tryParse(text) : undefined;
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** False where `text` cannot be JSON by its ends. */
+export function mayBeJson(text: string): boolean {
+  const first = skipSpace(text, 0);
+  let end = text.length - 1;
+  while (end > first && isSpace(text.charCodeAt(end))) end--;
+  const last = text.charCodeAt(end);
+  switch (text.charCodeAt(first)) {
+    case 0x7b: { // {
+      const next = text.charCodeAt(skipSpace(text, first + 1));
+      return last === 0x7d && (next === 0x22 || next === 0x7d);
+    }
+    case 0x5b: // [
+      return last === 0x5d;
+    case 0x22: // "
+      return last === 0x22 && end > first;
+    case 0x74: // t
+    case 0x66: // f
+    case 0x6e: { // n
+      const word = text.slice(first, end + 1);
+      return word === "true" || word === "false" || word === "null";
+    }
+    default:
+      return isNumberStart(text.charCodeAt(first)) && numberText.test(text);
+  }
+}
+
+function isNumberStart(code: number): boolean {
+  return code === 0x2d || (code >= 0x30 && code <= 0x39);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/** Index of the first character from `at` on that is no JSON white space, or the text's length. */
+export function skipSpace(text: string, at: number): number {
+  while (at < text.length && isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Index behind the string whose opening quote is at `at`. */
+function skipString(text: string, at: number): number {
+  for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+    if (slashes % 2 === 0) return end + 1;
+  }
+  return text.length;
+}
+
+/** Index behind the value that begins at `at`. `text` must be valid JSON; nesting of any depth costs no stack. */
+export function skipValue(text: string, at: number): number {
+  let depth = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) at = skipString(text, at);
+    else if (code === 0x7b || code === 0x5b) {
+      depth++;
+      at++;
+    } else if (code === 0x7d || code === 0x5d) {
+      depth--;
+      at++;
+    } else if (depth > 0) at++;
+    else return skipScalar(text, at);
+    if (depth === 0) return at;
+  }
+  return at;
+}
+
+function skipScalar(text: string, at: number): number {
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === 0x2c || code === 0x7d || code === 0x5d || isSpace(code)) return at;
+    at++;
+  }
+  return at;
+}
+
+/**
+ * Index of the value of member `key` in the object that opens at `open`, or -1. Of duplicates it is the last, as for
+ * `JSON.parse`. `text` must be valid JSON.
+ */
+export function findMember(text: string, open: number, key: string): number {
+  let found = -1;
+  let at = skipSpace(text, open + 1);
+  while (text.charCodeAt(at) === 0x22) {
+    const keyEnd = skipString(text, at);
+    const name = text.slice(at + 1, keyEnd - 1);
+    const value = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const isKey = name.includes("\\") ? JSON.parse(text.slice(at, keyEnd)) === key : name === key;
+    if (isKey) found = value;
+    at = skipSpace(text, skipValue(text, value));
+    if (text.charCodeAt(at) !== 0x2c) break;
+    at = skipSpace(text, at + 1);
+  }
+  return found;
+}
+
+/**
+ * `findMember` for a key that is known to be in the object, in one search where that is exact: in a text without
+ * backslashes every quote is a delimiter, so the one place where the quoted key stands is the member.
+ * `quotedKey` is the key as JSON.
+ */
+export function findKnownMember(
+  text: string,
+  open: number,
+  key: string,
+  quotedKey: string,
+  plain: boolean,
+): number {
+  if (!plain) return findMember(text, open, key);
+  const at = text.indexOf(quotedKey, open);
+  if (at < 0 || text.indexOf(quotedKey, at + 1) >= 0) return findMember(text, open, key);
+  return skipSpace(text, skipSpace(text, at + quotedKey.length) + 1);
+}
+
+/** True if two JSON values are equal; members in any order. As deep as the shallower of the two. */
+export function jsonEquals(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => jsonEquals(item, b[index]));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]));
+}

@@ -108,8 +108,14 @@ export interface ServedCluster {
 
 const served = process.env.TEST_KAFKA ? JSON.parse(process.env.TEST_KAFKA) as ServedKafka : undefined;
 const existing = process.env.KAFKA_BROKERS;
-const ownKind = served?.kind ?? kindToStart();
+const ownKind = served?.kind ??
+  (process.env.TEST_KAFKA_KIND ? chosenKind(process.env.TEST_KAFKA_KIND) : kindToStart());
 const sharedKind = existing ? "existing" : ownKind;
+
+/** What test/run.sh found to be possible. */
+function chosenKind(kind: string): "apache" | "mock" | undefined {
+  return kind === "apache" || kind === "mock" ? kind : undefined;
+}
 
 function kindToStart(): "apache" | "mock" | undefined {
   const runs = (program: string, ...args: string[]): boolean =>

@@ -66,3 +66,5 @@ export async function startMock(brokers: number): Promise<MockCluster> {
     },
   };
 }
+
+if (import.meta.main) console.log(await mockProgram());

@@ -1,0 +1,325 @@
+#!/bin/sh
+# Every check and test of corndog, in order, each counted; the last line is "N passed, N failed".
+#
+#   sh test/run.sh [--no-kafka] [--long] [--only SUITE]...
+#
+#   --no-kafka     leaves out all that needs a Kafka broker
+#   --long         adds the tests that take minutes
+#   --only SUITE   runs the named suites: shell format lint types imports words generated unit-bun unit-deno
+#                  kafka kafka-deno binary browser, or another folder of test/
+#   KAFKA_BROKERS  an existing cluster (host:port,...) to use instead of starting one
+#
+# What is missing is installed: Bun and Deno from npm into .tools/, the rest from Debian packages (as root, or with
+# a sudo that does not ask), Apache Kafka by Maven.
+set -u
+export NO_COLOR=1
+
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
+cd "$root" || exit 2
+# shellcheck source=tools/toolchain.sh
+. "$root/tools/toolchain.sh"
+
+usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//p;}' "$0"; }
+
+kafka=wanted
+only=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-kafka) kafka=none ;;
+    --long) export TEST_LONG=1 ;;
+    --only)
+      [ $# -ge 2 ] || { complain "--only needs a suite"; exit 2; }
+      only="$only $2"
+      shift
+      ;;
+    --help | -h) usage; exit 0 ;;
+    *) complain "unknown option: $1"; usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+# Longest time for one suite, seconds. A suite that hangs is a failed suite.
+suite_seconds=900
+
+passed=0
+failed=0
+skipped=0
+notes=
+work=$(mktemp -d) || exit 2
+serve_pid=
+started=$(date +%s)
+[ "${CI:-}" = true ] && strict=--strict || strict=
+
+# Ends the brokers: their keeper ends when its standard input does.
+finish() {
+  exec 9>&-
+  [ -n "$serve_pid" ] && wait "$serve_pid" 2>/dev/null
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+wants() {
+  case " $only " in
+    "  ") return 0 ;;
+    *" $1 "*) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# remark TEXT  A sentence for the end of the run.
+remark() { notes="$notes
+  $1"; }
+
+# now  Seconds with one decimal, to show how long a suite took.
+now() { date +%s.%N | cut -c1-12; }
+
+# result SUITE PASSED FAILED SKIPPED SINCE
+result() {
+  passed=$((passed + $2))
+  failed=$((failed + $3))
+  skipped=$((skipped + $4))
+  words="$2 passed"
+  [ "$3" -gt 0 ] && words="$words, $3 FAILED"
+  [ "$4" -gt 0 ] && words="$words, $4 skipped"
+  printf '%-12s %-36s %7.1f s\n' "$1" "$words" "$(echo "$(now) $5" | awk '{ print $1 - $2 }')"
+}
+
+# within COMMAND...  Runs it with a time limit, without the descriptor that keeps the brokers alive.
+within() {
+  case $1 in
+    check_scripts) "$@" ;; # a function of this file, which timeout cannot run
+    *) timeout -k 10 "$suite_seconds" "$@" 9>&- ;;
+  esac
+}
+
+# check SUITE COMMAND...  One command, one test, if the suite is wanted.
+check() {
+  if wants "$1"; then one_test "$@"; fi
+}
+
+# one_test NAME COMMAND...
+one_test() {
+  name=$1
+  shift
+  since=$(now)
+  if within "$@" >"$work/$name.log" 2>&1 </dev/null; then
+    result "$name" 1 0 0 "$since"
+  else
+    tail -n 60 "$work/$name.log"
+    result "$name" 0 1 0 "$since"
+  fi
+}
+
+# suite NAME RUNTIME FILE...  Test files on one runtime; counts come from the runner's JUnit report.
+suite() {
+  name=$1
+  runtime=$2
+  shift 2
+  wants "$name" || return 0
+  [ -f "$1" ] || { remark "suite $name has no test files"; return 0; }
+  since=$(now)
+  report="$work/$name.xml"
+  # Names of files go without quotes from here on: test files have no spaces in theirs.
+  case $runtime in
+    bun)
+      # Paths with ./ are files to Bun; without it they would be filters.
+      # shellcheck disable=SC2046
+      within bun test --timeout 30000 --reporter=junit --reporter-outfile="$report" $(printf './%s ' "$@") \
+        >"$work/$name.log" 2>&1 </dev/null
+      ;;
+    deno)
+      within deno test -A --no-check --frozen --junit-path="$report" "$@" >"$work/$name.log" 2>&1 </dev/null
+      ;;
+  esac
+  code=$?
+  # shellcheck disable=SC2086
+  counts=$(bun tools/count_tests.ts --suite "$name" --report "$report" --exit "$code" $strict "$@" 2>"$work/$name.notes") ||
+    counts="0 1 0"
+  # shellcheck disable=SC2086
+  set -- $counts
+  if [ "$2" -gt 0 ]; then
+    tail -n 120 "$work/$name.log"
+    [ "$code" = 124 ] && echo "  failed: $name did not end within $suite_seconds s"
+  fi
+  grep -v '^  skipped: ' "$work/$name.notes"
+  result "$name" "$1" "$2" "$3" "$since"
+  [ "$3" -gt 0 ] && remark "$name skipped $3: $(sed -n 's/^  skipped: //p' "$work/$name.notes" | head -n 3 | paste -sd ';' | cut -c1-160)"
+  return 0
+}
+
+# ---- set-up ---------------------------------------------------------------------------------------------------
+
+lock_sums() { cksum bun.lock deno.lock package.json; }
+locks_before=$(lock_sums)
+since=$(now)
+mkdir -p "$root/.tools"
+if ! { use_bun && use_deno && install_packages; }; then
+  complain "The set-up failed, so no test ran."
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+need openssl openssl || remark "openssl is missing: tests of TLS fail"
+need nc netcat-openbsd || remark "nc is missing: tests that use it as a client fail"
+if grep -rqs --include='*_test.ts' rsyslogd test && ! [ -x /usr/sbin/rsyslogd ]; then
+  need rsyslogd rsyslog || [ -x /usr/sbin/rsyslogd ] || remark "rsyslogd is missing: tests that use it as a client fail"
+fi
+result set-up 1 0 0 "$since"
+
+# ---- what reads the sources -----------------------------------------------------------------------------------
+
+check_scripts() {
+  for script in install.sh test/run.sh tools/*.sh bench/*.sh; do
+    [ -f "$script" ] || continue
+    sh -n "$script" || return 1
+  done
+  have shellcheck || return 0
+  shellcheck -x install.sh test/run.sh .ci/run tools/*.sh bench/*.sh
+}
+check shell check_scripts
+check format deno fmt --check
+check lint deno lint
+check types deno check --frozen src test tools compile.ts bench
+check imports bun tools/import_table.ts
+check words bun tools/words.ts
+if wants generated; then
+  for generator in tools/build_kernel.ts tools/build_schema.ts tools/build_dashboard.ts; do
+    if [ -f "$generator" ]; then one_test "$(basename "$generator" .ts)" bun "$generator" --check; fi
+  done
+fi
+
+# ---- unit tests -----------------------------------------------------------------------------------------------
+
+# Test files of a folder, relative to the root.
+tests_in() { find "$1" -name '*_test.ts' 2>/dev/null | LC_ALL=C sort; }
+
+# shellcheck disable=SC2046
+{
+  suite unit-bun bun $(tests_in test/unit)
+  suite unit-deno deno $(tests_in test/unit)
+}
+
+# ---- a broker -------------------------------------------------------------------------------------------------
+
+# Finds out what brokers can be started here: sets $own to apache, mock or none. Installs what it takes.
+choose_kafka() {
+  own=none
+  if ! need kcat kcat; then
+    remark "kcat is missing and cannot be installed here (Debian package kcat), so nothing could be read back."
+    return
+  fi
+  if need java openjdk-17-jre-headless && need mvn maven; then
+    if bun test/kafka/harness/classpath.ts >"$work/maven.log" 2>&1; then
+      own=apache
+      return
+    fi
+    tail -n 5 "$work/maven.log"
+    remark "Maven could not fetch Apache Kafka."
+  else
+    remark "Java or Maven is missing and cannot be installed here."
+  fi
+  if need cc gcc libc6-dev && { [ -f /usr/include/librdkafka/rdkafka_mock.h ] || debian_install librdkafka-dev; } &&
+    bun test/kafka/harness/mock.ts >"$work/mock.log" 2>&1; then
+    own=mock
+  fi
+}
+
+# Starts the brokers of this run and exports their addresses.
+serve_kafka() {
+  mkfifo "$work/keeper"
+  bun test/kafka/harness/serve.ts "$work/kafka.json" <"$work/keeper" >"$work/serve.log" 2>&1 9>&- &
+  serve_pid=$!
+  exec 9>"$work/keeper"
+  while ! [ -f "$work/kafka.json" ]; do
+    if ! kill -0 "$serve_pid" 2>/dev/null; then
+      tail -n 20 "$work/serve.log"
+      serve_pid=
+      return 1
+    fi
+    sleep 0.2
+  done
+  TEST_KAFKA=$(cat "$work/kafka.json")
+  export TEST_KAFKA
+}
+
+how_to_get="The real thing needs Java 17, Maven and kcat (Debian, as root: apt-get install openjdk-17-jre-headless maven kcat),
+  or a cluster named by KAFKA_BROKERS=host:port, and kcat."
+
+own=none
+if [ "$kafka" = none ]; then
+  unset KAFKA_BROKERS
+  remark "Tests that need a Kafka broker were left out (--no-kafka)."
+elif wants kafka || wants kafka-deno || wants binary || wants browser; then
+  since=$(now)
+  choose_kafka
+  if [ -n "${KAFKA_BROKERS:-}" ]; then
+    remark "The tests used the cluster $KAFKA_BROKERS; those that harm brokers started their own."
+    result broker 1 0 0 "$since"
+  elif [ "$own" = none ]; then
+    kafka=none
+    remark "There was no broker: tests that need one were left out. $how_to_get"
+    [ -z "$strict" ] || result broker 0 1 0 "$since"
+  elif ! serve_kafka; then
+    kafka=none
+    own=none
+    result broker 0 1 0 "$since"
+  elif [ "$own" = mock ]; then
+    remark "The broker was librdkafka's mock cluster: what it cannot do was skipped. $how_to_get"
+    if [ -z "$strict" ]; then
+      result broker 1 0 0 "$since"
+    else
+      remark "CI demands the real broker."
+      result broker 0 1 0 "$since"
+    fi
+  else
+    result broker 1 0 0 "$since"
+  fi
+fi
+export TEST_KAFKA_KIND="$own"
+
+# ---- everything else --------------------------------------------------------------------------------------------
+
+# Files that say "@runtimes bun deno" in a comment run on Deno as well.
+for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C sort; }
+
+# shellcheck disable=SC2046
+{
+  for folder in test/*/; do
+    folder=$(basename "$folder")
+    case $folder in
+      unit | kafka | binary | browser) continue ;;
+    esac
+    [ -n "$(tests_in "test/$folder")" ] || continue
+    suite "$folder" bun $(tests_in "test/$folder")
+    [ -n "$(for_deno "test/$folder")" ] && suite "$folder-deno" deno $(for_deno "test/$folder")
+  done
+  [ "$kafka" = none ] || {
+    suite kafka bun $(tests_in test/kafka)
+    [ -n "$(for_deno test/kafka)" ] && suite kafka-deno deno $(for_deno test/kafka)
+  }
+  suite binary bun $(tests_in test/binary)
+  if [ -n "$(tests_in test/browser)" ] && wants browser; then
+    if need chromium chromium; then
+      suite browser bun $(tests_in test/browser)
+    elif [ -n "$strict" ]; then
+      remark "CI demands Chromium (Debian package chromium), and it cannot be installed here"
+      failed=$((failed + 1))
+    else
+      remark "Chromium is missing and cannot be installed here (Debian package chromium): the browser tests were left out."
+    fi
+  fi
+}
+
+if [ "$(lock_sums)" = "$locks_before" ]; then
+  passed=$((passed + 1))
+else
+  failed=$((failed + 1))
+  remark "bun.lock, deno.lock or package.json was rewritten by this run"
+fi
+
+[ -n "$notes" ] && printf 'Notes:%s\n' "$notes"
+[ "$skipped" -gt 0 ] && echo "$skipped skipped"
+echo "took $(($(date +%s) - started)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -14,7 +14,9 @@ import type { Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { bindError, formatAddress } from "../runtime/address.ts";
+import { runtime } from "../runtime/current.ts";
 import { reportFault } from "../runtime/fault.ts";
+import { Gate } from "../runtime/gate.ts";
 import { backlogMax } from "../runtime/globals.ts";
 import { openLibc } from "../runtime/libc.ts";
 import type { Connection, ConnectionHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
@@ -41,48 +43,62 @@ export interface TlsListener extends Listener {
   reload(material: TlsMaterial): void;
 }
 
+/** The part of a socket's handle that stops and starts its reading. */
+interface ReadHandle {
+  readStop(): void;
+  readStart(): void;
+}
+
+/**
+ * The handle to stop reading with on Deno. A paused TLS stream there reads on from the network into memory without a
+ * bound, and may never tell of the end of the stream after that; the handle of the socket under it really stops.
+ */
+function readHandle(raw: Socket): ReadHandle | undefined {
+  if (runtime.name !== "deno") return undefined;
+  const handle = (raw as unknown as { _handle?: Partial<ReadHandle> | null })._handle;
+  return handle?.readStop === undefined || handle.readStart === undefined ? undefined : handle as ReadHandle;
+}
+
 class TlsConnection<State> implements Connection {
   readonly peer: string;
-  readonly #handler: ConnectionHandler<State>;
+  tlsPeer: string | undefined;
+  readonly #gate: Gate<State>;
   readonly #raw: Socket;
   #secure: TLSSocket | undefined;
-  #state: State | undefined;
-  #paused = false;
-  #destroyed = false;
-  #closed = false;
   #error: Error | undefined;
-  tlsPeer: string | undefined;
 
   constructor(raw: Socket, handler: ConnectionHandler<State>) {
     this.#raw = raw;
-    this.#handler = handler;
     this.peer = formatAddress(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
+    this.#gate = new Gate(handler, {
+      pause: () => this.#stopReading(),
+      resume: () => this.#startReading(),
+      destroy: () => {
+        this.#secure?.destroy();
+        raw.destroy();
+      },
+    });
   }
 
   /** Asks the handler for its state; false when it refused. */
   open(): boolean {
-    try {
-      this.#state = this.#handler.opened(this);
-    } catch (error) {
-      reportFault("connection.opened", error);
-    }
-    if (this.#state === undefined) return false;
-    this.#raw.on("error", (error: Error) => this.fail(error));
+    if (!this.#gate.open(this)) return false;
+    this.#raw.on("error", (error: Error) => this.#error ??= error);
     this.#raw.on("close", () => {
-      if (this.#secure === undefined) this.#finish();
+      if (this.#secure === undefined) this.#finishUnsecured();
     });
     return true;
   }
 
-  /** The handshake is done; bytes flow unless it paused meanwhile. */
+  /** The handshake is done. */
   secured(socket: TLSSocket, client: TlsListenOptions["client"]): void {
     this.#secure = socket;
-    socket.on("error", (error: Error) => this.fail(error));
-    socket.on("close", () => this.#finish());
-    if (this.#destroyed) return void socket.destroy();
+    socket.on("error", (error: Error) => this.#error ??= error);
+    socket.on("close", () => this.#gate.finish(this.#error));
+    if (this.#gate.ended) return void socket.destroy();
     if (client !== "none" && !this.#trusted(socket, client)) return;
-    socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
-    if (this.#paused) socket.pause();
+    socket.on("data", (chunk: Uint8Array) => this.#gate.take(chunk));
+    if (this.#gate.paused) this.#stopReading();
   }
 
   /** Whether the client's certificate is as wanted. The runtime has checked it already; this does not rely on it. */
@@ -99,53 +115,47 @@ class TlsConnection<State> implements Connection {
     return false;
   }
 
-  #take(chunk: Uint8Array): void {
-    if (this.#destroyed) return;
-    try {
-      this.#handler.received(this.#state!, chunk);
-    } catch (error) {
-      reportFault("connection.received", error);
-      this.fail(error instanceof Error ? error : new Error(String(error)));
-    }
+  #startReading(): void {
+    const socket = this.#secure;
+    if (socket === undefined) return; // It starts when it is secured.
+    const handle = readHandle(this.#raw);
+    if (handle === undefined) socket.resume();
+    else handle.readStart();
+  }
+
+  #stopReading(): void {
+    const socket = this.#secure;
+    if (socket === undefined) return; // The handshake needs to read; `secured` stops it.
+    const handle = readHandle(this.#raw);
+    if (handle === undefined) socket.pause();
+    else handle.readStop();
   }
 
   pause(): void {
-    this.#paused = true;
-    this.#secure?.pause();
+    this.#gate.pause();
   }
 
   resume(): void {
-    this.#paused = false;
-    if (!this.#destroyed) this.#secure?.resume();
+    this.#gate.resume();
+  }
+
+  destroy(): void {
+    this.#gate.destroy();
   }
 
   /** Ends it with `error`, which `closed` will get; the first error counts. */
   fail(error: Error): void {
-    if (!this.#destroyed) this.#error ??= error;
-    this.destroy();
+    this.#gate.fail(error);
   }
 
-  destroy(): void {
-    this.#destroyed = true;
-    this.#secure?.destroy();
-    this.#raw.destroy();
-  }
-
-  #finish(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    // A turn later: the reason of a failed handshake may come after the socket is closed.
+  /** The socket closed before the handshake was done. */
+  #finishUnsecured(): void {
+    // A turn later: on Deno the reason of a failed handshake comes after the socket is closed.
     setImmediate(() => {
-      const error = this.#error ??
-        (this.#secure === undefined && !this.#destroyed
-          ? handshakeError(this.peer, "stopped", "peer went away")
-          : undefined);
-      this.#destroyed = true;
-      try {
-        this.#handler.closed(this.#state!, error);
-      } catch (error) {
-        reportFault("connection.closed", error);
-      }
+      const ours = this.#gate.ended; // Destroyed by us: no error, or the one of `fail`.
+      this.#gate.finish(
+        ours ? undefined : handshakeError(this.peer, "stopped", "peer went away", this.#error),
+      );
     });
   }
 }
@@ -164,8 +174,12 @@ function handshakeError(
   return new ForwarderError(code, `Cannot finish TLS handshake with "${peer}": ${reason}`, { cause });
 }
 
-/** Names why a handshake failed; the runtimes' TLS libraries word it differently. */
-function nameHandshakeError(peer: string, error: Error & { code?: string }): ForwarderError {
+/** Names why the handshake on `socket` failed; the runtimes' TLS libraries word it differently. */
+function nameHandshakeError(
+  peer: string,
+  error: Error & { code?: string },
+  socket: TLSSocket,
+): ForwarderError {
   const code = error.code ?? "";
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_HTTP_REQUEST") {
     return handshakeError(peer, "not_supported", "peer spoke plain text", error);
@@ -176,15 +190,12 @@ function nameHandshakeError(peer: string, error: Error & { code?: string }): For
   if (code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE") {
     return handshakeError(peer, "permission_denied", "peer sent no certificate", error);
   }
-  if (code === "ECONNRESET") return handshakeError(peer, "stopped", "peer went away", error);
-  if (/UNABLE_TO|CERT|SELF_SIGNED/.test(code) || /certificate/i.test(error.message)) {
-    return handshakeError(
-      peer,
-      "permission_denied",
-      `its certificate is not trusted (${messageOf(error)})`,
-      error,
-    );
+  // Deno reports a refused certificate as a reset; the reason is only here.
+  const refused: unknown = socket.authorizationError;
+  if (refused !== null && refused !== undefined) {
+    return handshakeError(peer, "permission_denied", `its certificate is not trusted (${refused})`, error);
   }
+  if (code === "ECONNRESET") return handshakeError(peer, "stopped", "peer went away", error);
   return handshakeError(peer, "not_supported", messageOf(error), error);
 }
 
@@ -236,7 +247,7 @@ export async function listenTls<State>(
     const connection = connectionOf(socket);
     // A timed-out handshake leaves the socket open.
     if (connection === undefined) socket.destroy();
-    else connection.fail(nameHandshakeError(connection.peer, error));
+    else connection.fail(nameHandshakeError(connection.peer, error, socket));
   });
 
   await new Promise<void>((resolve, reject) => {

@@ -9,7 +9,7 @@ import { setFaultReporter } from "../../../src/runtime/fault.ts";
 import type { ConnectionHandler } from "../../../src/runtime/runtime.ts";
 import { listenTls, type TlsListener, type TlsListenOptions } from "../../../src/io/tls.ts";
 import { loadTlsMaterial } from "../../../src/io/tls_material.ts";
-import { dial, recorder, sendPattern, until } from "../runtime/support.ts";
+import { dial, quiet, recorder, sendPattern, until } from "../runtime/support.ts";
 import { makeCertificates } from "./certificates.ts";
 
 const { dir, file } = makeCertificates();
@@ -100,6 +100,31 @@ describe("listenTls()", () => {
     assert.equal(handler.records[0].sha1.digest("hex"), sent);
     assert.equal(whilePaused, 0);
     await listener.close();
+  });
+
+  it("holds up a sender of 64 MiB when the handler pauses, and gives all of it after resume()", async () => {
+    for (const pauseAt of ["opened", "first chunk"]) {
+      const handler = recorder((record) => {
+        if (pauseAt === "first chunk" && record.chunks === 1) record.connection.pause();
+      });
+      const original = handler.opened.bind(handler);
+      handler.opened = (connection) => {
+        if (pauseAt === "opened") connection.pause();
+        return original(connection);
+      };
+      const listener = await listen(handler);
+      let taken = 0;
+      const sending = sendPattern((await dialTls(listener.port))!, 64 * mib, (sent) => taken = sent);
+      if (pauseAt === "first chunk") await until("the first chunk", () => handler.records[0]?.chunks === 1);
+      await quiet(300);
+      assert.equal(handler.records[0].chunks, pauseAt === "opened" ? 0 : 1);
+      assert.ok(taken < 24 * mib, `only the operating system's buffers take more, took ${taken}: ${pauseAt}`);
+      handler.records[0].connection.resume();
+      const sent = await sending;
+      await until("the end of the stream", () => handler.records[0].closed === 1, 20_000);
+      assert.equal(handler.records[0].sha1.digest("hex"), sent);
+      await listener.close();
+    }
   });
 
   const clients = [

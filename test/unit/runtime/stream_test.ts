@@ -71,6 +71,24 @@ for (const { name, listen } of transports) {
       await listener.close();
     });
 
+    it("holds up a sender of 64 MiB when the handler pauses, and gives all of it after resume()", async () => {
+      const handler = recorder((record) => {
+        if (record.chunks === 1) record.connection.pause();
+      });
+      const { listener, to } = await listen(handler);
+      let taken = 0;
+      const sending = sendPattern(await dial(to), 64 * mib, (sent) => taken = sent);
+      await until("the first chunk", () => handler.records[0]?.chunks === 1);
+      await quiet(300);
+      assert.equal(handler.records[0].chunks, 1);
+      assert.ok(taken < 24 * mib, `only the operating system's buffers take more, took ${taken}`);
+      handler.records[0].connection.resume();
+      const sent = await sending;
+      await until("the end of the stream", () => handler.records[0].closed === 1, 20_000);
+      assert.equal(handler.records[0].sha1.digest("hex"), sent);
+      await listener.close();
+    });
+
     it("gives the last bytes when FIN is right behind them, also while paused", async () => {
       const handler = recorder((record) => {
         if (record.chunks > 1 || record.text.startsWith("now")) return;

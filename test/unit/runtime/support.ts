@@ -76,8 +76,15 @@ export function dial(to: number | string): Promise<Socket> {
   });
 }
 
-/** Writes `total` bytes of a pattern at the pace of the receiver, then FIN. Gives their SHA-1. */
-export async function sendPattern(socket: Socket, total: number): Promise<string> {
+/**
+ * Writes `total` bytes of a pattern at the pace of the receiver, then FIN. Gives their SHA-1. `onBlock` hears how many
+ * bytes the operating system, or the socket's own buffer, has taken.
+ */
+export async function sendPattern(
+  socket: Socket,
+  total: number,
+  onBlock: (sent: number) => void = () => {},
+): Promise<string> {
   const sha1 = createHash("sha1");
   const block = new Uint8Array(256 * 1024);
   for (let i = 0; i < block.length; i++) block[i] = (i * 31 + (i >> 8)) & 0xff;
@@ -86,6 +93,7 @@ export async function sendPattern(socket: Socket, total: number): Promise<string
     part[0] = (sent / block.length) & 0xff;
     sha1.update(part);
     if (!socket.write(part)) await new Promise((resolve) => socket.once("drain", resolve));
+    onBlock(sent + part.length);
   }
   socket.end();
   return sha1.digest("hex");

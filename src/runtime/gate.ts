@@ -1,0 +1,126 @@
+/**
+ * What stands between a socket that calls back and a `ConnectionHandler`: it keeps the promises of the interface
+ * whatever the socket does. Hot path: one call per received chunk.
+ *
+ * - Nothing is delivered while paused. What a runtime still hands over then (one read at most, when the peer reset or
+ *   a record was being decrypted) is held until `resume`, and `closed` waits behind it.
+ * - `closed` is called once, never inside another call of the handler.
+ * - A handler that throws loses its connection, and nobody else's.
+ *
+ * @module
+ */
+
+import { reportFault } from "./fault.ts";
+import type { Connection, ConnectionHandler } from "./runtime.ts";
+
+/** What the gate needs of a socket. Called only while the socket is open. */
+export interface GatedSocket {
+  pause(): void;
+  resume(): void;
+  /** Ends it now; `Gate.finish` must follow. */
+  destroy(): void;
+}
+
+/** The gate of one connection. */
+export class Gate<State> {
+  readonly #handler: ConnectionHandler<State>;
+  readonly #socket: GatedSocket;
+  #state: State | undefined;
+  #paused = false;
+  /** Nothing is delivered any more. */
+  #ended = false;
+  /** `closed` was called, or is about to be. */
+  #closed = false;
+  #held: Uint8Array[] = [];
+  /** The socket closed while chunks were held. */
+  #closing: { readonly error: Error | undefined } | undefined;
+  /** Why we ended it, before what the socket says. */
+  #fault: Error | undefined;
+
+  constructor(handler: ConnectionHandler<State>, socket: GatedSocket) {
+    this.#handler = handler;
+    this.#socket = socket;
+  }
+
+  /** Whether `resume` is awaited. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Whether nothing will be delivered any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Asks the handler for its state; false when it refused (or threw) and the socket has to go. */
+  open(connection: Connection): boolean {
+    try {
+      this.#state = this.#handler.opened(connection);
+    } catch (error) {
+      reportFault("connection.opened", error);
+    }
+    return this.#state !== undefined;
+  }
+
+  /** Bytes came. The chunk must stay valid when the gate is paused. */
+  take(chunk: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#paused) {
+      this.#held.push(chunk);
+      return;
+    }
+    try {
+      this.#handler.received(this.#state!, chunk);
+    } catch (error) {
+      reportFault("connection.received", error);
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** The socket is closed; `error` unless by FIN. */
+  finish(error: Error | undefined): void {
+    if (this.#closed) return;
+    if (this.#held.length > 0 && !this.#ended) {
+      this.#closing = { error };
+      return;
+    }
+    this.#ended = true;
+    this.#closed = true;
+    this.#held = [];
+    queueMicrotask(() => {
+      try {
+        this.#handler.closed(this.#state!, this.#fault ?? error);
+      } catch (error) {
+        reportFault("connection.closed", error);
+      }
+    });
+  }
+
+  pause(): void {
+    if (this.#ended || this.#paused) return;
+    this.#paused = true;
+    if (this.#closing === undefined) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (this.#ended || !this.#paused) return;
+    this.#paused = false;
+    while (this.#held.length > 0 && !this.#paused && !this.#ended) this.take(this.#held.shift()!);
+    if (this.#paused || this.#ended) return;
+    if (this.#closing !== undefined) this.finish(this.#closing.error);
+    else this.#socket.resume();
+  }
+
+  /** Ends it; `closed` gets `error`. The first one counts. */
+  fail(error: Error): void {
+    if (!this.#ended) this.#fault = error;
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#closing === undefined) this.#socket.destroy();
+    else this.finish(this.#closing.error);
+  }
+}

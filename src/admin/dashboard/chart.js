@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { clock } from "./format.js";
-import { windowMs } from "./history.js";
+import { clock, duration } from "./format.js";
+import { spanMs } from "./history.js";
 
 /** @typedef {import("./history.js").Point} Point */
 /** @typedef {Exclude<keyof Point, "atMs">} PointKey */
@@ -35,11 +35,13 @@ export class Chart {
   #areas;
   #top;
   #bottom;
+  #past;
   #cursor;
   #reading;
   /** @type {readonly Point[]} */
   #points = [];
   #nowMs = 0;
+  #spanMs = 1;
   /** Time of the reading; undefined while there is none. @type {number | undefined} */
   #readAtMs;
 
@@ -68,13 +70,14 @@ export class Chart {
     this.#cursor = svg.appendChild(
       svgElement("line", { class: "cursor", y1: 0, y2: height, visibility: "hidden" }),
     );
-    this.#top = label("axis top");
-    this.#bottom = label("axis bottom");
+    this.#top = label("axis high");
+    this.#bottom = label("axis low");
     this.#reading = label("reading");
     this.#reading.hidden = true;
-    const past = label("axis past");
-    past.textContent = `−${windowMs / 60_000} min`;
-    box.append(svg, this.#top, this.#bottom, past, this.#reading);
+    this.#past = label("axis past");
+    const present = label("axis present");
+    present.textContent = "now";
+    box.append(svg, this.#top, this.#bottom, this.#past, present, this.#reading);
     box.tabIndex = 0;
     box.setAttribute("role", "img");
     box.setAttribute("aria-label", options.label);
@@ -84,7 +87,7 @@ export class Chart {
   #listen() {
     this.#box.addEventListener("pointermove", (event) => {
       const { left, width: boxWidth } = this.#box.getBoundingClientRect();
-      this.#read(this.#nowMs - windowMs * (1 - (event.clientX - left) / boxWidth));
+      this.#read(this.#nowMs - this.#spanMs * (1 - (event.clientX - left) / boxWidth));
     });
     this.#box.addEventListener("pointerleave", () => this.#read(undefined));
     this.#box.addEventListener("blur", () => this.#read(undefined));
@@ -108,6 +111,7 @@ export class Chart {
   draw(points, nowMs) {
     this.#points = points;
     this.#nowMs = nowMs;
+    this.#spanMs = spanMs(points, nowMs);
     const { series, format, logarithmic, label } = this.#options;
     const values = points.flatMap((point) => series.map(({ key }) => point[key])).filter((value) =>
       value !== undefined
@@ -118,12 +122,13 @@ export class Chart {
         height * (1 - Math.log(Math.max(value, low) / low) / Math.log(high / low))
       : (/** @type {number} */ value) => height * (1 - value / high);
     series.forEach(({ key }, index) => {
-      const runs = runsOf(points, key, (atMs) => width * (1 - (nowMs - atMs) / windowMs), y);
+      const runs = runsOf(points, key, (atMs) => width * (1 - (nowMs - atMs) / this.#spanMs), y);
       this.#paths[index].setAttribute("d", runs.map((run) => `M${run.join("L")}`).join(""));
       this.#areas[index]?.setAttribute("d", runs.map(areaUnder).join(""));
     });
     this.#top.textContent = format(high);
     this.#bottom.textContent = format(low);
+    this.#past.textContent = `−${duration(this.#spanMs / 1000).replace(" 0 s", "")}`;
     if (document.activeElement !== this.#box) {
       this.#box.setAttribute("aria-label", summary(label, series, points, format));
     }
@@ -150,7 +155,7 @@ export class Chart {
     this.#cursor.setAttribute("visibility", shown ? "visible" : "hidden");
     if (!shown) return;
     const point = this.#points[this.#nearest(atMs)];
-    const share = 1 - (this.#nowMs - point.atMs) / windowMs;
+    const share = 1 - (this.#nowMs - point.atMs) / this.#spanMs;
     this.#cursor.setAttribute("x1", String(share * width));
     this.#cursor.setAttribute("x2", String(share * width));
     this.#reading.classList.toggle("left", share > 0.5);

@@ -55,7 +55,7 @@ export function renderFlow(box, mark, stats, history) {
       { title: "became", text: true },
       { title: "lines" },
       { title: "share" },
-      { title: "per second" },
+      { title: "/s" },
     ],
     rows: outcomes.map(({ name, kind, lines, perSecond, hint }) => ({
       key: name,

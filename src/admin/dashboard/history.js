@@ -21,10 +21,21 @@
  */
 
 /** How far the charts look back. */
-export const windowMs = 5 * 60_000;
+const windowMs = 5 * 60_000;
+/** What they span when the page was just opened. */
+const windowMsMin = 60_000;
 
 /** Rates are taken over this many polls, so that figures can be read. */
 const ratePolls = 3;
+
+/**
+ * The time that a chart of these points spans: it grows until it is full.
+ * @param {readonly Point[]} points
+ * @param {number} nowMs
+ */
+export function spanMs(points, nowMs) {
+  return Math.min(windowMs, Math.max(windowMsMin, nowMs - (points[0]?.atMs ?? nowMs)));
+}
 
 /** The last polls and the charts' points. */
 export class History {

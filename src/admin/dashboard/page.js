@@ -21,23 +21,23 @@ const answerDeadlineMs = 6000;
 const history = new History();
 const charts = [
   new Chart(byId("lines-chart"), {
-    label: "Lines per second, last five minutes",
+    label: "Lines per second",
     series: [{ key: "received", name: "received" }, { key: "delivered", name: "delivered" }],
     format: compact,
   }),
   new Chart(byId("bytes-chart"), {
-    label: "Bytes per second, last five minutes",
+    label: "Bytes per second",
     series: [{ key: "bytes", name: "received" }],
     format: (value) => bytes(value).join(" "),
   }),
   new Chart(byId("latency-chart"), {
-    label: "Latency, last five minutes",
+    label: "Latency",
     series: [{ key: "p50", name: "p50" }, { key: "p99", name: "p99" }, { key: "p999", name: "p99.9" }],
     format: (value) => latency(value).join(" "),
     logarithmic: true,
   }),
   new Chart(byId("connections-chart"), {
-    label: "Open connections, last five minutes",
+    label: "Open connections",
     series: [{ key: "connections", name: "open" }],
     format: compact,
   }),
@@ -126,13 +126,13 @@ function showFigures(stats) {
   if (bytesNow !== undefined) {
     const [figure, unit] = bytes(bytesNow);
     setText("bytes-now", figure);
-    setText("bytes-unit", `${unit}/s received`);
+    setText("bytes-unit", unit);
     setText("line-size", received ? count(bytesNow / received) : "–");
   }
   const now = latencyOf(stats);
   const parts = { p50: latency(now.p50), p99: latency(now.p99), p999: latency(now.p999) };
   setText("latency-now", now.count === 0 ? "–" : parts.p99[0]);
-  setText("latency-unit", now.count === 0 ? "p99" : `${parts.p99[1]} p99`);
+  setText("latency-unit", parts.p99[1]);
   setText("p50-now", now.count === 0 ? "–" : parts.p50.join(" "));
   setText("p999-now", now.count === 0 ? "–" : parts.p999.join(" "));
   setText("connections-now", count(stats.totals.connections_open));
@@ -179,7 +179,7 @@ function showTopics({ kafka: { topics } }) {
     caption: "Topics",
     columns: [
       { title: "topic", text: true },
-      { title: "per second" },
+      { title: "/s" },
       { title: "delivered" },
       { title: "waiting" },
       { title: "dead-lettered" },
@@ -218,7 +218,7 @@ function showRules({ rules }) {
   );
   renderTable(byId("rules"), {
     caption: "Rules in their order",
-    columns: [{ title: "rule", text: true }, { title: "per second" }, { title: "hits" }],
+    columns: [{ title: "rule", text: true }, { title: "/s" }, { title: "hits" }],
     rows: rules.hits.map(({ rule, hits }, index) => ({
       key: `${index} ${rule}`,
       cells: [rule, rate(history.rate((one) => hitsOf(one, rules.version, index)) ?? 0), count(hits)],
@@ -244,10 +244,12 @@ function showWorkers({ workers }) {
   renderRecords(
     byId("workers"),
     "Workers",
-    workers.map(({ worker, heartbeat_age_ms, ...rest }, index) => ({
+    workers.map(({ worker, connections_open, rules_version, heartbeat_age_ms, ...rest }, index) => ({
       worker: String(worker ?? index),
-      per_second: Math.round(received(index)),
+      "/s": Math.round(received(index)),
       ...rest,
+      connections: connections_open,
+      rules: rules_version,
       heartbeat: heartbeat_age_ms === undefined
         ? undefined
         : `${latency(Number(heartbeat_age_ms)).join(" ")} ago`,

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { checkAdminAccess, isLoopback } from "../../../src/admin/access.ts";
+import { createAdminApp } from "../../../src/admin/app.ts";
+import { createLogger } from "../../../src/observe/log.ts";
+import { FakeControl } from "./fake_control.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "corndog-admin-"));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+function tokenFile(text: string, mode = 0o600): string {
+  const path = join(folder, `token-${files++}`);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+}
+
+function appWith(options: { tokenFile?: string; address?: string }) {
+  const log = createLogger({ format: "json", level: "error", colors: false, write: () => {}, now: () => 0 });
+  const control = new FakeControl();
+  const app = createAdminApp({ control, address: "127.0.0.1:8585", version: "0.1.0", log, ...options });
+  const status = async (path: string, init?: RequestInit) => (await app.request(path, init)).status;
+  return { app, control, status };
+}
+
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+const basic = (pair: string) => ({
+  headers: { authorization: `Basic ${Buffer.from(pair).toString("base64")}` },
+});
+
+const secured = [
+  "/",
+  "/dashboard/page.js",
+  "/readyz",
+  "/metrics",
+  "/stats",
+  "/admin/stats",
+  "/admin/rules",
+  "/nothing",
+];
+
+test("createAdminApp() asks for the token everywhere but /healthz when there is a token file", async () => {
+  const { app, status } = appWith({ tokenFile: tokenFile("s3cret-token\n") });
+  assert.equal(await status("/healthz"), 200);
+  for (const path of secured) {
+    const response = await app.request(path);
+    assert.equal(response.status, 401, path);
+    assert.match(response.headers.get("www-authenticate") ?? "", /^Bearer realm=.*Basic realm=/, path);
+    assert.equal(response.headers.get("content-type"), "application/problem+json");
+    assert.equal(await status(path, bearer("s3cret-token")), path === "/nothing" ? 404 : 200, path);
+  }
+});
+
+const credentials: { name: string; init: RequestInit; want: number }[] = [
+  { name: "right", init: bearer("s3cret"), want: 200 },
+  { name: "right, lower case scheme", init: { headers: { authorization: "bearer s3cret" } }, want: 200 },
+  { name: "right, as a browser sends it", init: basic("admin:s3cret"), want: 200 },
+  { name: "right, without a user", init: basic(":s3cret"), want: 200 },
+  { name: "wrong", init: bearer("s3cre"), want: 401 },
+  { name: "wrong, longer", init: bearer("s3cret2"), want: 401 },
+  { name: "in the user's place", init: basic("s3cret:"), want: 401 },
+  { name: "empty", init: { headers: { authorization: "Bearer " } }, want: 401 },
+  { name: "of another scheme", init: { headers: { authorization: "Digest s3cret" } }, want: 401 },
+];
+for (const { name, init, want } of credentials) {
+  test(`createAdminApp() answers ${want} when the token is ${name}`, async () => {
+    assert.equal(await appWith({ tokenFile: tokenFile("s3cret") }).status("/admin/stats", init), want);
+  });
+}
+
+test("createAdminApp() takes the new token when the file is replaced, and none while it is unusable", async () => {
+  const path = tokenFile("first");
+  const { app, status } = appWith({ tokenFile: path });
+  assert.equal(await status("/admin/stats", bearer("first")), 200);
+
+  const next = tokenFile("other");
+  renameSync(next, path);
+  assert.equal(await status("/admin/stats", bearer("first")), 401);
+  assert.equal(await status("/admin/stats", bearer("other")), 200);
+
+  chmodSync(path, 0o644);
+  const refused = await app.request("/admin/stats", bearer("other"));
+  assert.equal(refused.status, 503);
+  assert.match((await refused.json()).detail, /mode 0644 lets every user read it; run chmod 600/);
+  chmodSync(path, 0o600);
+  assert.equal(await status("/admin/stats", bearer("other")), 200);
+
+  rmSync(path);
+  assert.equal(await status("/admin/stats", bearer("other")), 503);
+  assert.equal(await status("/healthz"), 200);
+});
+
+const starts: { name: string; hostname: string; token?: () => string; want: RegExp | undefined }[] = [
+  { name: "loopback without a token", hostname: "127.0.0.1", want: undefined },
+  { name: "localhost without a token", hostname: "localhost", want: undefined },
+  { name: "IPv6 loopback without a token", hostname: "::1", want: undefined },
+  {
+    name: "all addresses without a token",
+    hostname: "0.0.0.0",
+    want: /^Cannot listen on "0\.0\.0\.0" without a token/,
+  },
+  { name: "all IPv6 addresses without a token", hostname: "::", want: /without a token/ },
+  { name: "a name without a token", hostname: "edge-1", want: /without a token/ },
+  { name: "a name that begins like loopback", hostname: "127.0.0.1.example", want: /without a token/ },
+  { name: "all addresses with a token", hostname: "0.0.0.0", token: () => tokenFile("t"), want: undefined },
+  { name: "a token for the group", hostname: "0.0.0.0", token: () => tokenFile("t", 0o640), want: undefined },
+  {
+    name: "a token for everybody",
+    hostname: "127.0.0.1",
+    token: () => tokenFile("t", 0o604),
+    want: /mode 0604 lets every user/,
+  },
+  { name: "an empty token", hostname: "0.0.0.0", token: () => tokenFile(" \n"), want: /it is empty/ },
+  {
+    name: "a huge token",
+    hostname: "0.0.0.0",
+    token: () => tokenFile("x".repeat(4097)),
+    want: /larger than 4096 bytes/,
+  },
+  { name: "a folder as token", hostname: "0.0.0.0", token: () => folder, want: /it is not a file/ },
+  {
+    name: "a missing token file",
+    hostname: "0.0.0.0",
+    token: () => join(folder, "none"),
+    want: /^Cannot read token file/,
+  },
+];
+for (const { name, hostname, token, want } of starts) {
+  test(`checkAdminAccess() ${want === undefined ? "agrees" : "names the fault"} when there is: ${name}`, () => {
+    const fault = checkAdminAccess({ hostname, tokenFile: token?.() }, "corndog.yml");
+    if (want === undefined) return assert.equal(fault, undefined);
+    assert.match(fault?.message ?? "", want);
+    assert.equal(fault?.file, "corndog.yml");
+    assert.equal(fault?.path, token === undefined ? "admin.listen" : "admin.token_file");
+  });
+}
+
+test("isLoopback() knows the whole of 127.0.0.0/8 when it is asked", () => {
+  for (const name of ["127.0.0.1", "127.1.2.3", "[::1]", "LOCALHOST"]) {
+    assert.equal(isLoopback(name), true, name);
+  }
+  for (const name of ["128.0.0.1", "127.evil.example", "1.127.0.0", "", "::"]) {
+    assert.equal(isLoopback(name), false, name);
+  }
+});
+
+const drain = (headers: Record<string, string>): RequestInit => ({ method: "POST", headers });
+const origins: { name: string; url: string; init: RequestInit; want: number }[] = [
+  { name: "a program", url: "http://127.0.0.1:8585/admin/drain", init: drain({}), want: 202 },
+  {
+    name: "the page itself",
+    url: "http://localhost:8585/admin/drain",
+    init: drain({ origin: "http://localhost:8585" }),
+    want: 202,
+  },
+  {
+    name: "IPv6 loopback",
+    url: "http://[::1]:8585/admin/drain",
+    init: drain({ origin: "http://[::1]:8585" }),
+    want: 202,
+  },
+  {
+    name: "another site's page",
+    url: "http://127.0.0.1:8585/admin/drain",
+    init: drain({ origin: "https://evil.example" }),
+    want: 403,
+  },
+  {
+    name: "another port's page",
+    url: "http://127.0.0.1:8585/admin/drain",
+    init: drain({ origin: "http://127.0.0.1:3000" }),
+    want: 403,
+  },
+  {
+    name: "a sandboxed page",
+    url: "http://127.0.0.1:8585/admin/drain",
+    init: drain({ origin: "null" }),
+    want: 403,
+  },
+  {
+    name: "a rebound name",
+    url: "http://evil.example:8585/admin/drain",
+    init: drain({ origin: "http://evil.example:8585" }),
+    want: 403,
+  },
+  { name: "a rebound name that reads", url: "http://evil.example:8585/admin/rules", init: {}, want: 403 },
+  {
+    name: "a rebound name that asks for health",
+    url: "http://evil.example:8585/healthz",
+    init: {},
+    want: 200,
+  },
+  {
+    name: "a name that begins like ours",
+    url: "http://127.0.0.1.evil.example/admin/drain",
+    init: drain({}),
+    want: 403,
+  },
+];
+for (const { name, url, init, want } of origins) {
+  test(`createAdminApp() answers ${want} when the request comes from ${name}`, async () => {
+    const { control, status } = appWith({});
+    assert.equal(await status(url, init), want);
+    assert.equal(control.calls.length, want === 202 ? 1 : 0);
+  });
+}
+
+test("createAdminApp() trusts its configured name when it has one", async () => {
+  const { status } = appWith({ address: "edge-1:8585" });
+  assert.equal(await status("http://edge-1:8585/admin/drain", { method: "POST" }), 202);
+  assert.equal(await status("http://edge-2:8585/admin/drain", { method: "POST" }), 403);
+});
+
+test("createAdminApp() takes any name but no foreign page when there is a token", async () => {
+  const { status } = appWith({ tokenFile: tokenFile("t"), address: "0.0.0.0:8585" });
+  const post = (headers: Record<string, string>) =>
+    status("http://edge-1.example:8585/admin/drain", {
+      method: "POST",
+      headers: { authorization: "Bearer t", ...headers },
+    });
+  assert.equal(await post({}), 202);
+  assert.equal(await post({ origin: "http://edge-1.example:8585" }), 202);
+  assert.equal(await post({ origin: "https://evil.example" }), 403);
+});

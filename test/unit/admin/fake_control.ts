@@ -1,0 +1,190 @@
+/**
+ * A `Control` whose figures move as those of a busy forwarder would, and which remembers what it was asked.
+ *
+ * @module
+ */
+import type { Control, RulesView, Stats, SwapResult } from "../../../src/admin/control.ts";
+
+/** Faults for a text that holds "bad". */
+export const badText = "rules: bad";
+
+/** See the module. */
+export class FakeControl implements Control {
+  readonly calls: unknown[][] = [];
+  healthyProblems: string[] = [];
+  readyProblems: string[] = [];
+  sinkProblems: string[] = [];
+  lastError: RulesView["last_error"];
+  /** Makes `stats` fail or hang. */
+  statsInstead: (() => Promise<Stats>) | undefined;
+  files: { path: string; text: string }[] = [{ path: "rules/main.yml", text: "rules: []\n" }];
+  /** Lines that nobody can account for. */
+  lost = 0;
+  linesPerSecond = 120_000;
+  topics = 14;
+  readonly #startedAtMs: number;
+
+  /** Began `ageMs` ago. */
+  constructor(ageMs = 0) {
+    this.#startedAtMs = performance.now() - ageMs;
+  }
+
+  healthy(): { ok: boolean; problems: readonly string[] } {
+    return { ok: this.healthyProblems.length === 0, problems: this.healthyProblems };
+  }
+
+  ready(): { ok: boolean; problems: readonly string[] } {
+    return { ok: this.readyProblems.length === 0, problems: this.readyProblems };
+  }
+
+  stats(): Promise<Stats> {
+    return this.statsInstead?.() ?? Promise.resolve(this.#stats());
+  }
+
+  rules(): RulesView {
+    return {
+      version: 4,
+      loaded_at: "2026-01-02T03:04:05.000Z",
+      source: this.files.map(({ path }) => path).join(", "),
+      names: ["by-topic"],
+      files: this.files,
+      last_error: this.lastError,
+    };
+  }
+
+  putRules(text: string, file?: string): Promise<SwapResult> {
+    this.calls.push(["putRules", text, file]);
+    return Promise.resolve(this.#swap(text, 5));
+  }
+
+  checkRules(text: string, file?: string): Promise<SwapResult> {
+    this.calls.push(["checkRules", text, file]);
+    return Promise.resolve(this.#swap(text, 4));
+  }
+
+  config(): unknown {
+    return { sink: "kafka" };
+  }
+
+  reload(): Promise<SwapResult> {
+    this.calls.push(["reload"]);
+    return Promise.resolve(this.#swap(this.files[0].text, 5));
+  }
+
+  drain(): void {
+    this.calls.push(["drain"]);
+  }
+
+  #swap(text: string, version: number): SwapResult {
+    if (!text.includes("bad")) return { ok: true, version, rules: 3, tests: 2 };
+    return {
+      ok: false,
+      version: 4,
+      faults: [{
+        file: "rules/main.yml",
+        line: 1,
+        column: 8,
+        path: "rules",
+        message: 'expected a list, got "bad"',
+      }],
+    };
+  }
+
+  #stats(): Stats {
+    const seconds = (performance.now() - this.#startedAtMs) / 1000;
+    // A wave around the mean, integrated, so that the counters rise and the rates swing.
+    const received = Math.round(this.linesPerSecond * (seconds + 1.2 * Math.sin(seconds / 3)));
+    const stopped = Math.floor(received / 9);
+    const dead = Math.floor(received / 40_000);
+    const inFlight = received === 0 ? 0 : Math.round(900 + 600 * Math.sin(seconds));
+    const fanOut = Math.floor(received / 50);
+    const delivered = received + fanOut - stopped - dead - inFlight - 12;
+    const p50 = 3.2 + Math.sin(seconds / 2);
+    const names = Array.from(
+      { length: this.topics },
+      (_, index) => index === 0 ? "orders" : `edge-site-${index}.events`,
+    );
+    const weights = names.map((_, index) => 1 / (index + 1) ** 1.5);
+    const whole = weights.reduce((sum, one) => sum + one, 0);
+    return {
+      ledger: {
+        received: received + this.lost,
+        fan_out: fanOut,
+        delivered,
+        spooled: 0,
+        in_flight: inFlight,
+        dead_lettered: dead,
+        dropped: {
+          rule_stop: stopped,
+          rule_drop: 0,
+          empty_frame: 12,
+          no_memory_udp: 0,
+          shutdown: 0,
+          dead_letter_failed: 0,
+        },
+        balanced: this.lost === 0,
+      },
+      totals: {
+        bytes_received: received * 214,
+        connections_open: 812 + Math.round(20 * Math.sin(seconds / 5)),
+        connections_accepted: 4021,
+        connections_refused: 3,
+        frames_empty: 12,
+        frames_truncated: 2,
+        unparsed: 341,
+        datagrams: Math.floor(received / 12),
+        pauses: 17,
+      },
+      latency_ms: {
+        receive_to_ack: { count: delivered, p50: 3.4, p99: 9.1, p999: 31, max: 212 },
+        recent: { count: 1000, p50, p99: p50 * 2.8, p999: p50 * (seconds % 40 < 4 ? 22 : 6), max: p50 * 30 },
+      },
+      rules: {
+        version: 4,
+        loaded_at: new Date(Date.now() - seconds * 1000).toISOString(),
+        source: this.rules().source,
+        hits: [
+          { rule: "by-meta-topic", hits: Math.floor(received / 2) },
+          { rule: "health-checks", hits: stopped },
+          { rule: "everything-else", hits: Math.floor(received / 3) },
+        ],
+        last_error: this.lastError,
+      },
+      workers: [0, 1].map((worker) => ({
+        worker,
+        received: Math.floor(received / 2),
+        delivered: Math.floor(delivered / 2),
+        in_flight: Math.floor(inFlight / 2),
+        connections_open: 406,
+        pauses: 8 + worker,
+        rules_version: 4,
+        heartbeat_age_ms: 120,
+      })),
+      listeners: [
+        { kind: "syslog", transport: "tcp", address: "0.0.0.0:1514", framing: "auto" },
+        { kind: "syslog", transport: "udp", address: "0.0.0.0:1514", framing: "datagram" },
+        { kind: "syslog", transport: "tls", address: "0.0.0.0:6514", framing: "auto" },
+      ],
+      sink: { name: "kafka", ready: this.sinkProblems.length === 0, problems: this.sinkProblems },
+      kafka: {
+        brokers: [
+          { broker: 1, address: "kafka-1:9092", connected: true, in_flight: 3 },
+          { broker: 2, address: "kafka-2:9092", connected: true, in_flight: 2 },
+        ],
+        topics: Object.fromEntries(names.map((name, index) => {
+          const share = weights[index] / whole;
+          const topicDelivered = Math.floor(delivered * share);
+          return [name, {
+            submitted: topicDelivered + Math.floor(inFlight * share),
+            delivered: topicDelivered,
+            dead_lettered: 0,
+          }];
+        })),
+      },
+      uptime_s: seconds,
+      version: "0.1.0",
+      runtime: "bun 1.4.5",
+      state: "running",
+    };
+  }
+}

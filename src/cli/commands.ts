@@ -5,6 +5,7 @@
  * @module
  */
 import type { Config, RuleSet } from "../config/config.ts";
+import type { Files } from "../config/files.ts";
 import type { LoadResult } from "../config/load.ts";
 import type { Fault } from "../core/errors.ts";
 
@@ -12,8 +13,8 @@ import type { Fault } from "../core/errors.ts";
 export interface RunOptions {
   /** What is odd about the configuration; it was shown already. */
   readonly warnings: readonly Fault[];
-  /** Reads the same configuration again, with the same `-c`, `--rules` and `--set`. */
-  readonly readConfig: () => LoadResult;
+  /** Reads the same configuration again, with the same `-c`, `--rules` and `--set`; from `files` instead of the disk. */
+  readonly readConfig: (files?: Files) => LoadResult;
 }
 
 /** What `corndog demo` was asked for. */

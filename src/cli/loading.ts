@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Files } from "../config/files.ts";
 import { loadConfig, type LoadResult } from "../config/load.ts";
 import type { Arguments, Option } from "./arguments.ts";
 import type { CliIo } from "./io.ts";
@@ -29,10 +30,11 @@ export const configOptions: readonly Option[] = [
   },
 ];
 
-/** Returns what loads the configuration that the arguments mean; calling it again reads the files again. */
-export function loader(given: Arguments, io: CliIo): () => LoadResult {
-  return () =>
+/** Returns what loads the configuration that the arguments mean; calling it again reads the files again, or `files`. */
+export function loader(given: Arguments, io: CliIo): (files?: Files) => LoadResult {
+  return (files) =>
     loadConfig({
+      ...(files === undefined ? {} : { files }),
       path: given.values.get("config")?.[0],
       rulePaths: given.values.get("rules") ?? [],
       sets: given.values.get("set") ?? [],

@@ -42,7 +42,7 @@ export async function runDemo(parts: DemoParts): Promise<number> {
     config,
     log,
     spawn: parts.spawn,
-    reload: () => Promise.resolve({ ok: true, config }),
+    readConfig: () => ({ ok: true, config }),
     started: (started, adminUrl) => {
       plane = started;
       parts.write(

@@ -9,7 +9,6 @@
 import type { Control, RulesView, Stats, SwapResult, TopicStats } from "../admin/control.ts";
 import type { Config } from "../config/config.ts";
 import { redactConfig } from "../config/print.ts";
-import type { Fault } from "../core/errors.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createHistogramRows } from "../observe/histogram.ts";
 import { LatencyReader } from "../observe/latency.ts";
@@ -17,7 +16,7 @@ import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts
 import type { Logger } from "../observe/log.ts";
 import { counter, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import type { WorkerReport } from "./protocol.ts";
-import { ruleNames, RulesDesk } from "./rules_desk.ts";
+import { type ReadConfig, ruleNames, RulesDesk } from "./rules_desk.ts";
 import { type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
@@ -31,10 +30,8 @@ export interface ControlPlaneParts {
   readonly runtime: string;
   readonly log: Logger;
   readonly spawn: SpawnWorker;
-  /** Reads configuration and rules again; `undefined` config: faults. */
-  readonly reload: () => Promise<
-    { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly faults: readonly Fault[] }
-  >;
+  /** Reads configuration and rules again, as they were read at the start. */
+  readonly readConfig: ReadConfig;
 }
 
 /** The control plane of one process. */
@@ -73,6 +70,7 @@ export class ControlPlane implements Control {
     this.#desk = new RulesDesk(
       config,
       parts.version,
+      parts.readConfig,
       (version, rules) => this.#workers.swap(version, rules),
       {
         swapped: (version, source, rules) => log.info("rules_swapped", { version, source, rules }),
@@ -172,7 +170,7 @@ export class ControlPlane implements Control {
   }
 
   async reload(): Promise<SwapResult> {
-    const loaded = await this.#parts.reload();
+    const loaded = this.#parts.readConfig();
     if (!loaded.ok) return this.#desk.refuse("reload", loaded.faults);
     const { config } = loaded;
     const needRestart = changedSections(this.#parts.config, config);

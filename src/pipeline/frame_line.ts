@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
 import { frameFlag, frameRowBytes, headerRowBytes, headerWord, type Kernel } from "../kernel/kernel.ts";
 import type { FieldName, Line } from "../rules/program.ts";
 import { facilityName, severityName } from "../syslog/severity.ts";
@@ -33,7 +33,7 @@ export class FrameLine implements Line {
   end = 0;
 
   readonly #words: Uint32Array;
-  readonly #buffer: Buffer;
+  readonly #buffer: TextBuffer;
   readonly #rowsWord: number;
   readonly #headersWord: number;
   #header = 0;
@@ -43,7 +43,7 @@ export class FrameLine implements Line {
 
   constructor(kernel: Kernel) {
     this.#words = kernel.words;
-    this.#buffer = Buffer.from(kernel.bytes.buffer, kernel.bytes.byteOffset, kernel.bytes.byteLength);
+    this.#buffer = textBufferOf(kernel.bytes);
     this.#rowsWord = kernel.rowsAt / 4;
     this.#headersWord = kernel.headersAt / 4;
   }
@@ -93,7 +93,7 @@ export class FrameLine implements Line {
   }
 
   /** Bytes of the whole frame, valid until the next row. */
-  get raw(): Buffer {
+  get raw(): Uint8Array {
     return this.#buffer.subarray(this.start, this.end);
   }
 

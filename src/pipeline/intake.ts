@@ -15,7 +15,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
 import type { Batcher } from "../batch/batcher.ts";
+import { frameDatagram } from "../framing/datagram.ts";
 import { Framer, type FramingMode } from "../framing/framer.ts";
 import { frameFlag, framePart, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
 import type { CounterRow } from "../observe/row.ts";
@@ -35,6 +37,8 @@ export interface Stream {
   readonly framer: Framer;
   /** Bytes of the chunk that waits with it. */
   heldBytes: number;
+  /** Empty frames that are in the ledger; the framer counts from the connection's beginning. */
+  emptyFrames: number;
   state: "reading" | "waiting" | "ended";
   /** The outcome of the row that found no room, with the copies that are still to be made. */
   pending: PendingLine | undefined;
@@ -64,7 +68,7 @@ export interface IntakeParts {
 /** The intake of one worker. */
 export class Intake {
   readonly #kernel: Kernel;
-  readonly #buffer: Buffer;
+  readonly #buffer: TextBuffer;
   readonly #batcher: Batcher;
   readonly #letters: Letters;
   readonly #gate: TopicGate;
@@ -81,9 +85,8 @@ export class Intake {
   #nextCopy = 0;
 
   constructor(parts: IntakeParts) {
-    const { bytes } = parts.kernel;
     this.#kernel = parts.kernel;
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#buffer = textBufferOf(parts.kernel.bytes);
     this.#batcher = parts.batcher;
     this.#letters = parts.letters;
     this.#gate = parts.gate;
@@ -114,6 +117,7 @@ export class Intake {
       connection,
       framer: new Framer(this.#kernel, mode),
       heldBytes: 0,
+      emptyFrames: 0,
       state: "reading",
       pending: undefined,
     };
@@ -133,36 +137,23 @@ export class Intake {
 
   /** The connection ended: its last line may lack its delimiter. */
   closed(stream: Stream): void {
-    if (stream.state === "waiting") {
-      stream.state = "ended";
-      return;
-    }
+    const waits = stream.state === "waiting";
     stream.state = "ended";
+    if (waits) return;
     this.checkRules();
-    stream.framer.finish();
-    if (!this.#pump(stream)) this.#wait(stream, 0);
-    else this.#streams.delete(stream);
+    if (this.#pump(stream)) this.#streams.delete(stream);
+    else this.#wait(stream, 0);
     this.#counters.publish();
   }
 
   /** Takes one datagram, which is one frame. */
   datagram(packet: Uint8Array, peer: string): void {
     this.checkRules();
-    const { inputAt, inputBytes } = this.#kernel;
-    let length = Math.min(packet.byteLength, inputBytes);
-    this.#buffer.set(length === packet.byteLength ? packet : packet.subarray(0, length), inputAt);
-    // A newline at the end is a habit of senders and no part of the message (RFC 5426 3.1 has one message a datagram).
-    while (
-      length > 0 && (this.#buffer[inputAt + length - 1] === 10 || this.#buffer[inputAt + length - 1] === 13)
-    ) length--;
     this.#counters.add(counter.datagrams, 1);
     this.#counters.add(counter.bytes_received, packet.byteLength);
-    if (length === 0) this.#dropped(counter.dropped_empty_frame, 1);
-    else {
-      this.#kernel.rowOf(inputAt, inputAt + length);
-      if (this.#take(1, peer, undefined) === 0) this.#dropped(counter.dropped_no_memory_udp, 1);
-      else this.#countFlags(1);
-    }
+    if (frameDatagram(this.#kernel, packet) === 0) this.#emptyFrames(1);
+    else if (this.#take(1, peer, undefined) === 0) this.#dropped(counter.dropped_no_memory_udp, 1);
+    else this.#countFlags(1);
     this.#counters.publish();
   }
 
@@ -170,22 +161,13 @@ export class Intake {
   wake(): void {
     for (const stream of this.#waiting) {
       if (!this.#batcher.roomy || this.#letters.full) return;
+      this.checkRules();
+      const done = this.#pump(stream);
+      this.#counters.publish();
+      if (!done) return;
+      this.#waiting.delete(stream);
       this.#heldBytes -= stream.heldBytes;
       stream.heldBytes = 0;
-      this.checkRules();
-      stream.framer.resume();
-      let done = this.#pump(stream);
-      if (done && stream.state === "ended" && !stream.framer.finished) {
-        stream.framer.finish();
-        done = this.#pump(stream);
-      }
-      this.#counters.publish();
-      if (!done) {
-        stream.heldBytes = stream.framer.suspendedBytes;
-        this.#heldBytes += stream.heldBytes;
-        return;
-      }
-      this.#waiting.delete(stream);
       if (stream.state === "ended") this.#streams.delete(stream);
       else {
         stream.state = "reading";
@@ -208,19 +190,33 @@ export class Intake {
     this.#rulesVersion = next.version;
   }
 
-  /** Takes rows until the chunk is used up (true) or there is no room (false; the framer is suspended). */
+  /**
+   * Takes rows until the chunk is used up, and after the connection's end what was never terminated (true), or until
+   * there is no room (false; the framer is suspended).
+   */
   #pump(stream: Stream): boolean {
-    for (;;) {
-      const rows = stream.framer.next();
-      if (stream.framer.emptyFrames > 0) this.#emptyFrames(stream.framer);
-      if (rows === 0) return true;
-      const taken = this.#take(rows, stream.connection.peer, stream);
-      this.#countFlags(taken);
-      if (taken < rows) {
-        stream.framer.suspend(taken);
-        return false;
-      }
+    const { framer } = stream;
+    let done = true;
+    while (done) {
+      const rows = framer.next();
+      if (rows === 0) break;
+      done = this.#takeFrom(stream, rows);
     }
+    if (done && stream.state === "ended") {
+      const rows = framer.finish();
+      if (rows > 0) done = this.#takeFrom(stream, rows);
+    }
+    this.#emptyFrames(framer.emptyFrames - stream.emptyFrames);
+    stream.emptyFrames = framer.emptyFrames;
+    return done;
+  }
+
+  /** True if all rows were taken, else the stream is suspended at the first that was not. */
+  #takeFrom(stream: Stream, rows: number): boolean {
+    const taken = this.#take(rows, stream.connection.peer, stream);
+    this.#countFlags(taken);
+    if (taken < rows) stream.framer.suspend(taken);
+    return taken === rows;
   }
 
   #wait(stream: Stream, chunkBytes: number): void {
@@ -373,9 +369,10 @@ export class Intake {
     this.#counters.add(reason, lines);
   }
 
-  #emptyFrames(framer: Framer): void {
-    this.#counters.add(counter.frames_empty, framer.emptyFrames);
-    this.#dropped(counter.dropped_empty_frame, framer.emptyFrames);
+  #emptyFrames(frames: number): void {
+    if (frames === 0) return;
+    this.#counters.add(counter.frames_empty, frames);
+    this.#dropped(counter.dropped_empty_frame, frames);
   }
 
   #countFlags(rows: number): void {

@@ -116,7 +116,7 @@ export class Listeners {
         return await runtime.listenTcp(address, handler);
       case "tls": {
         const { tls } = listen;
-        const material = await loadTlsMaterial({ cert: tls!.certFile, key: tls!.keyFile, ca: tls!.caFile });
+        const material = await loadTlsMaterial(tls!);
         return await listenTls(address, { material, client: tls!.client }, handler);
       }
       case "unix":

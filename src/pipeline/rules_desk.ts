@@ -9,10 +9,25 @@
  */
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import type { RulesView, SwapResult } from "../admin/control.ts";
-import type { Config, RuleSet, RuleSource } from "../config/config.ts";
+import type { Config, RuleSet } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
+import { mergeRuleText } from "../config/rule_text.ts";
 import { type Fault, messageOf } from "../core/errors.ts";
 import { checkRuleSet } from "./try_rules.ts";
+
+/** A file's content as it would be. */
+export interface EditedFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Reads the configuration with its rules anew, with one file as edited. Never throws. */
+export type ReadConfig = (
+  edited?: EditedFile,
+) => { readonly ok: true; readonly config: Config } | {
+  readonly ok: false;
+  readonly faults: readonly Fault[];
+};
 
 /** Puts a checked rule set in force on all workers, or answers why not. */
 export type SwapWorkers = (version: number, rules: RuleSet) => Promise<readonly Fault[]>;
@@ -27,6 +42,7 @@ export interface RulesDeskEvents {
 export class RulesDesk {
   readonly #programVersion: string;
   readonly #defaultTopic: string;
+  readonly #readConfig: ReadConfig;
   readonly #swapWorkers: SwapWorkers;
   readonly #events: RulesDeskEvents;
   #ruleSet: RuleSet;
@@ -36,7 +52,14 @@ export class RulesDesk {
   #lastError: RulesView["last_error"];
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(config: Config, programVersion: string, swapWorkers: SwapWorkers, events: RulesDeskEvents) {
+  constructor(
+    config: Config,
+    programVersion: string,
+    readConfig: ReadConfig,
+    swapWorkers: SwapWorkers,
+    events: RulesDeskEvents,
+  ) {
+    this.#readConfig = readConfig;
     this.#ruleSet = config.rules;
     this.#defaultTopic = config.kafka.topic;
     this.#programVersion = programVersion;
@@ -67,22 +90,20 @@ export class RulesDesk {
   }
 
   /** Compiles and tests `text` as the new content of `file` without putting it in force. */
-  check(text: string, file?: string): Promise<SwapResult> {
-    const edited = this.#edited(text, file);
-    return Promise.resolve(edited.ok ? this.#check(edited.ruleSet) : this.#fault(edited.faults));
+  async check(text: string, file?: string): Promise<SwapResult> {
+    const edit = await this.#edit(text, file);
+    return edit.ok ? this.#check(edit.ruleSet) : this.#fault(edit.faults);
   }
 
   /** Puts `text` in force as the new content of `file`, and writes the file. */
   put(text: string, file?: string): Promise<SwapResult> {
     return this.#inTurn(async () => {
-      const edited = this.#edited(text, file);
-      if (!edited.ok) return this.#refuse("admin API", edited.faults);
-      const staged = edited.path === undefined ? undefined : await stage(edited.path, text);
+      const edit = await this.#edit(text, file);
+      if (!edit.ok) return this.#refuse("admin API", edit.faults);
+      const staged = edit.file === undefined ? undefined : await stage(edit.file);
       if (staged !== undefined && !staged.ok) return this.#refuse("admin API", [staged.fault]);
-      const result = await this.#swap(
-        edited.ruleSet,
-        edited.path ?? "admin API (not saved: no rule file is configured)",
-      );
+      const source = edit.file?.path ?? "admin API (not saved: no rule file is configured)";
+      const result = await this.#swap(edit.ruleSet, source);
       if (staged !== undefined) await (result.ok ? staged.commit() : staged.discard());
       return result;
     });
@@ -143,71 +164,79 @@ export class RulesDesk {
     return { ok: false, version: this.#version, faults };
   }
 
-  /** The set in force with the content of one file replaced. */
-  #edited(
+  /** The rule set that would be in force if `file` had `text`, and the file as it would be written. */
+  async #edit(
     text: string,
     file: string | undefined,
-  ): { ok: true; ruleSet: RuleSet; path: string | undefined } | { ok: false; faults: readonly Fault[] } {
+  ): Promise<
+    | { readonly ok: true; readonly ruleSet: RuleSet; readonly file: EditedFile | undefined }
+    | { readonly ok: false; readonly faults: readonly Fault[] }
+  > {
     const { files } = this.#ruleSet;
-    const path = file === undefined && files.length === 1
-      ? files[0]!.path
-      : files.find((f) => f.path === file || f.path.endsWith(`/${file}`))?.path;
-    if (path === undefined && (file !== undefined || files.length > 1)) {
-      const names = files.map((f) => f.path).join(", ");
-      const message = file === undefined
-        ? `Several rule files are loaded: name one with ?file=, one of ${names}`
-        : `No rule file "${file}" is loaded${names === "" ? "" : `, only ${names}`}`;
-      return { ok: false, faults: [{ file: file ?? "", line: 0, column: 0, path: "", message }] };
+    if (files.length === 0 && file === undefined) {
+      const parsed = parseRuleFile(text, "admin API");
+      if (!parsed.ok) return parsed;
+      return {
+        ok: true,
+        ruleSet: { ...this.#ruleSet, rules: parsed.rules, tests: parsed.tests },
+        file: undefined,
+      };
     }
-    const parsed = parseRuleFile(text, path ?? "admin API");
+    const path = this.#pathOf(file);
+    if (path === undefined) return { ok: false, faults: [this.#whichFile(file)] };
+    const parsed = parseRuleFile(text, path);
     if (!parsed.ok) return parsed;
-    const name = path ?? "admin API";
-    return {
-      ok: true,
-      path,
-      ruleSet: {
-        ...this.#ruleSet,
-        rules: replaced(this.#ruleSet.rules, files, name, parsed.rules),
-        tests: replaced(this.#ruleSet.tests, files, name, parsed.tests),
-        files: path === undefined ? [] : files.map((f) => f.path === path ? { path, text } : f),
-      },
-    };
+    let current: string;
+    try {
+      current = await readFile(path, "utf8");
+    } catch (error) {
+      return { ok: false, faults: [faultOf(path, `Cannot read rule file "${path}": ${messageOf(error)}`)] };
+    }
+    const edited = { path, text: mergeRuleText(current, text) };
+    const read = this.#readConfig(edited);
+    return read.ok ? { ok: true, ruleSet: read.config.rules, file: edited } : read;
   }
-}
 
-/** The sources with those of file `name` replaced, in their place. Without rule files everything is replaced. */
-function replaced(
-  sources: readonly RuleSource[],
-  files: RuleSet["files"],
-  name: string,
-  by: readonly RuleSource[],
-): readonly RuleSource[] {
-  if (files.length === 0) return by;
-  const first = sources.findIndex((source) => source.file === name);
-  const others = sources.filter((source) => source.file !== name);
-  const at = first === -1 ? others.length : first;
-  return [...others.slice(0, at), ...by, ...others.slice(at)];
+  #pathOf(file: string | undefined): string | undefined {
+    const paths = this.#ruleSet.files.map((one) => one.path);
+    if (file === undefined) return paths.length === 1 ? paths[0] : undefined;
+    return paths.find((path) => path === file) ?? paths.find((path) => path.endsWith(`/${file}`));
+  }
+
+  #whichFile(file: string | undefined): Fault {
+    const names = this.#ruleSet.files.map((one) => one.path).join(", ");
+    if (file === undefined) {
+      return faultOf("", `Several rule files are loaded: name one with ?file=, one of ${names}`);
+    }
+    return faultOf(file, `No rule file "${file}" is loaded${names === "" ? "" : `, only ${names}`}`);
+  }
 }
 
 /** Writes the new text beside the file, so that a full or read-only disk refuses the swap before it happens. */
 async function stage(
-  path: string,
-  text: string,
+  { path, text }: EditedFile,
 ): Promise<{ ok: true; commit(): Promise<void>; discard(): Promise<void> } | { ok: false; fault: Fault }> {
   const temporary = `${path}.new`;
   try {
-    await writeFile(temporary, text);
     await writeFile(`${path}.previous`, await readFile(path));
+    await writeFile(temporary, text);
   } catch (error) {
     await unlink(temporary).catch(() => {});
-    const message = `Cannot write rule file "${path}": ${messageOf(error)}; nothing was changed`;
-    return { ok: false, fault: { file: path, line: 0, column: 0, path: "", message } };
+    return {
+      ok: false,
+      fault: faultOf(path, `Cannot write rule file "${path}": ${messageOf(error)}; nothing was changed`),
+    };
   }
   return {
     ok: true,
     commit: () => rename(temporary, path),
     discard: () => unlink(temporary).catch(() => {}),
   };
+}
+
+/** A fault of a whole file. */
+function faultOf(file: string, message: string): Fault {
+  return { file, line: 0, column: 0, path: "", message };
 }
 
 function sameText(a: RuleSet, b: RuleSet): boolean {

@@ -6,15 +6,19 @@
  * @module
  */
 import process from "node:process";
+import { checkAdminAccess } from "../admin/access.ts";
 import { createAdminApp } from "../admin/app.ts";
 import type { Config } from "../config/config.ts";
-import type { Fault } from "../core/errors.ts";
+import { formatFault, ForwarderError } from "../core/errors.ts";
+import { probeAddress } from "../io/probe.ts";
 import type { Logger } from "../observe/log.ts";
 import { startStatsd } from "../observe/statsd.ts";
+import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
 import { version } from "../version.ts";
 import { ControlPlane } from "./control_plane.ts";
 import { watchFiles } from "./file_watch.ts";
+import type { ReadConfig } from "./rules_desk.ts";
 import type { SpawnWorker } from "./workers.ts";
 
 /** What a run needs. */
@@ -22,10 +26,8 @@ export interface RunParts {
   readonly config: Config;
   readonly log: Logger;
   readonly spawn: SpawnWorker;
-  /** Reads the configuration again as it was read at the start. */
-  readonly reload: () => Promise<
-    { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly faults: readonly Fault[] }
-  >;
+  /** Reads the configuration again, as it was read at the start. */
+  readonly readConfig: ReadConfig;
   /** Called when all listeners are bound, with the address of the admin API. */
   readonly started?: (plane: ControlPlane, adminUrl: string | undefined) => void;
 }
@@ -47,12 +49,13 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     runtime: runtime.version,
     log,
     spawn: parts.spawn,
-    reload: parts.reload,
+    readConfig: parts.readConfig,
   });
   const stopSignals = onSignals(plane, log);
   // The admin API is up before the listeners, so that a start that hangs can be looked at.
-  const admin = await startAdmin(plane, config);
+  const admin = await startAdmin(plane, config, log);
   try {
+    await probeListeners(config);
     await plane.start();
   } catch (error) {
     plane.abort(1);
@@ -89,10 +92,28 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   return exitCode;
 }
 
-async function startAdmin(plane: ControlPlane, config: Config) {
+/** Workers share their ports, and a shared port would let a second corndog in silently: look before. */
+async function probeListeners(config: Config): Promise<void> {
+  for (const { transport, hostname, port } of config.listen) {
+    if (transport !== "unix") {
+      await probeAddress({ transport: transport === "udp" ? "udp" : "tcp", hostname, port });
+    }
+  }
+}
+
+async function startAdmin(plane: ControlPlane, config: Config, log: Logger) {
   if (config.admin === undefined) return undefined;
   const { hostname, port, tokenFile } = config.admin;
-  const app = createAdminApp({ control: plane, tokenFile, address: { hostname, port }, version });
+  const fault = checkAdminAccess(config.admin, config.file ?? "embedded default");
+  if (fault !== undefined) throw new ForwarderError("config_invalid", formatFault(fault));
+  const address = formatAddress(hostname, port);
+  const app = createAdminApp({
+    control: plane,
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+    address,
+    version,
+    log,
+  });
   return await runtime.serveHttp({ hostname, port }, (request) => app.fetch(request));
 }
 

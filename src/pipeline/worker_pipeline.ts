@@ -13,7 +13,7 @@
  * @module
  */
 import { Batcher } from "../batch/batcher.ts";
-import { Compressor } from "../batch/compress.ts";
+import { Compressor, type CompressorSink } from "../batch/compress.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
@@ -212,7 +212,7 @@ export class WorkerPipeline {
   }
 
   /** What the batcher feeds: the sink, or the compressor before it. */
-  #front(): Pick<Sink, "hungry" | "send" | "status"> {
+  #front(): CompressorSink {
     const { codec, level } = this.#config.kafka.compression;
     if (codec === "none" || this.#config.sink !== "kafka") return this.#sink;
     return new Compressor({

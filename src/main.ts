@@ -1,0 +1,55 @@
+/**
+ * Entry point of the program: gives the command line the parts that need threads, sockets and the kernel.
+ *
+ * It lies directly in src, beside src/worker.ts, because a compiled binary finds a worker only beside its entry.
+ *
+ * @module
+ */
+import process from "node:process";
+import { Worker } from "node:worker_threads";
+import { runCli } from "./cli/cli.ts";
+import { diskFiles } from "./config/files.ts";
+import { formatFault } from "./core/errors.ts";
+import { demoOutput, runDemo } from "./demo/demo.ts";
+import { createProcessLogger } from "./observe/log_process.ts";
+import type { FromWorker } from "./pipeline/protocol.ts";
+import { runForwarder } from "./pipeline/run.ts";
+import { testRules } from "./pipeline/test_rules.ts";
+import { checkRuleSet } from "./pipeline/try_rules.ts";
+import type { WorkerThread } from "./pipeline/workers.ts";
+import { version } from "./version.ts";
+
+/** The call must stand in this file, see above. */
+function spawnWorker(): WorkerThread {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url));
+  let error: Error | undefined;
+  worker.on("error", (thrown: Error) => error = thrown);
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (handler) => worker.on("message", (message: FromWorker) => handler(message)),
+    onExit: (handler) => worker.on("exit", (code) => handler(error?.stack ?? `exit code ${code}`)),
+    terminate: () => void worker.terminate(),
+  };
+}
+
+const exitCode = await runCli(process.argv.slice(2), {
+  run(config, { warnings, readConfig }) {
+    const log = createProcessLogger();
+    for (const warning of warnings) log.warn("config_warning", { warning: formatFault(warning) });
+    return runForwarder({
+      config,
+      log,
+      spawn: spawnWorker,
+      readConfig: (edited) =>
+        readConfig(
+          edited &&
+            { ...diskFiles, read: (path) => path === edited.path ? edited.text : diskFiles.read(path) },
+        ),
+    });
+  },
+  demo: (config, { durationMs }) => runDemo({ config, durationMs, spawn: spawnWorker, ...demoOutput }),
+  checkRules: (rules, config) => checkRuleSet(rules, version, config.kafka.topic),
+  testRules: (config, { log, json }) =>
+    testRules(config, { log, json, write: (text) => void process.stdout.write(text) }),
+});
+process.exit(exitCode);

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { diskFiles } from "../../../src/config/files.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import type { Fault } from "../../../src/core/errors.ts";
+import { type ReadConfig, RulesDesk } from "../../../src/pipeline/rules_desk.ts";
+
+const rules = (name: string, topic = "logs") =>
+  `rules:\n  - name: ${name}\n    regex: ".*"\n    actions: [{ type: forward, topic: ${topic} }]\n`;
+
+describe("RulesDesk", () => {
+  let dir: string;
+  let swaps: { version: number; names: string[] }[];
+  let workersRefuse: Fault[];
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "corndog-desk-"));
+    swaps = [];
+    workersRefuse = [];
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  function desk(
+    config = "rules: [rules.yml]\n",
+    files: Record<string, string> = { "rules.yml": rules("one") },
+  ): RulesDesk {
+    writeFileSync(join(dir, "corndog.yml"), config);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+    const readConfig: ReadConfig = (edited) =>
+      loadConfig({
+        cwd: dir,
+        env: {},
+        files: edited === undefined
+          ? diskFiles
+          : { ...diskFiles, read: (path) => path === edited.path ? edited.text : diskFiles.read(path) },
+      });
+    const loaded = readConfig();
+    assert.ok(loaded.ok, JSON.stringify(loaded));
+    return new RulesDesk(loaded.config, "0.0.0", readConfig, (version, ruleSet) => {
+      swaps.push({ version, names: ruleSet.rules.map((rule) => (rule.value as { name: string }).name) });
+      return Promise.resolve(workersRefuse);
+    }, { swapped: () => {}, refused: () => {} });
+  }
+
+  it("put() swaps, writes the file and keeps the former one", async () => {
+    const it = desk();
+    const result = await it.put(rules("two"));
+    assert.deepEqual(result, { ok: true, version: 2, rules: 1, tests: 0 });
+    assert.deepEqual(swaps, [{ version: 2, names: ["two"] }]);
+    assert.equal(readFileSync(join(dir, "rules.yml"), "utf8"), rules("two"));
+    assert.equal(readFileSync(join(dir, "rules.yml.previous"), "utf8"), rules("one"));
+  });
+
+  it("put() changes nothing when the text has a fault, and names its line", async () => {
+    const it = desk();
+    const result = await it.put(rules("two").replace("forward", "forwrd"));
+    assert.ok(!result.ok);
+    assert.equal(result.faults[0]!.line, 4);
+    assert.deepEqual(swaps, []);
+    assert.equal(readFileSync(join(dir, "rules.yml"), "utf8"), rules("one"));
+    assert.deepEqual(it.view().names, ["one"]);
+    assert.equal(it.view().last_error?.faults.length, result.faults.length);
+  });
+
+  it("put() changes nothing when a test in the file fails", async () => {
+    const it = desk();
+    const result = await it.put(
+      `${rules("two")}tests:\n  - name: t\n    input: x\n    expect: [{ topic: other }]\n`,
+    );
+    assert.ok(!result.ok);
+    assert.match(result.faults[0]!.message, /other/);
+    assert.deepEqual(swaps, []);
+  });
+
+  it("put() leaves the file alone when a worker refuses", async () => {
+    const it = desk();
+    workersRefuse = [{ file: "", line: 0, column: 0, path: "", message: "Worker 1 did not answer" }];
+    const result = await it.put(rules("two"));
+    assert.ok(!result.ok);
+    assert.equal(readFileSync(join(dir, "rules.yml"), "utf8"), rules("one"));
+    assert.equal(it.version, 1);
+  });
+
+  it("put() asks which file when several are loaded, and takes one by name", async () => {
+    const it = desk("rules: [a.yml, b.yml]\n", { "a.yml": rules("a"), "b.yml": rules("b") });
+    const unclear = await it.put(rules("c"));
+    assert.ok(!unclear.ok);
+    assert.match(unclear.faults[0]!.message, /file=/);
+    const put = await it.put(rules("c"), "b.yml");
+    assert.ok(put.ok);
+    assert.deepEqual(it.view().names, ["a", "c"]);
+  });
+
+  it("put() into a configuration changes its rules and nothing else", async () => {
+    const config =
+      `kafka: { brokers: ["k:9092"], sasl: { mechanism: plain, username: u, password: hush } }\n${
+        rules("inline")
+      }`;
+    const it = desk(config, {});
+    assert.ok(!it.view().files[0]!.text.includes("hush"));
+    const result = await it.put(rules("two"));
+    assert.ok(result.ok, JSON.stringify(result));
+    const written = readFileSync(join(dir, "corndog.yml"), "utf8");
+    assert.ok(written.includes("hush"));
+    assert.ok(written.includes("name: two") && !written.includes("name: inline"));
+  });
+
+  it("load() does nothing when the files say what is in force", async () => {
+    const it = desk();
+    const same = await it.load(it.ruleSet, "reload");
+    assert.deepEqual(same, { ok: true, version: 1, rules: 1, tests: 0 });
+    assert.deepEqual(swaps, []);
+  });
+
+  it("check() tells faults and swaps nothing", async () => {
+    const it = desk();
+    assert.ok((await it.check(rules("two"))).ok);
+    assert.ok(!(await it.check("rules: 3")).ok);
+    assert.deepEqual(swaps, []);
+    assert.equal(it.view().last_error, undefined);
+  });
+});

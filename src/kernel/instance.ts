@@ -127,7 +127,9 @@ function allocate(pages: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages });
   } catch (cause) {
-    throw new ForwarderError("kernel_failed", `Cannot allocate kernel memory: ${bytes} bytes wanted`, { cause });
+    throw new ForwarderError("kernel_failed", `Cannot allocate kernel memory: ${bytes} bytes wanted`, {
+      cause,
+    });
   }
 }
 

@@ -69,8 +69,8 @@ export function skipSpaces(p: usize, end: usize): usize {
 }
 
 /**
- * Copies bytes that do not overlap. Short copies dominate, and `memory.copy` leaves WebAssembly for a call of the
- * engine, which costs more than a line's worth of 16-byte moves (bench/stages.ts, "encode raw").
+ * Copies bytes that do not overlap. Keys and short messages are common, and `memory.copy` is a call of the
+ * engine, which costs more than a few moves of 16 bytes (bench/stages.ts, "encode msg").
  */
 // @ts-ignore: decorator
 @inline
@@ -91,5 +91,5 @@ export function copyBytes(to: usize, from: usize, length: usize): void {
   }
 }
 
-/** Above this the engine's own copy is faster. */
-const copyInlineMax: usize = 1024;
+/** Above this the engine's own copy is as fast or faster. */
+const copyInlineMax: usize = 64;

@@ -1,9 +1,9 @@
 /**
  * Frames that end with a delimiter: LF (RFC 6587 3.4.2, with one CR before it) or NUL.
  *
- * The scan takes 64 bytes at a time. Most blocks hold no delimiter: for them it keeps the OR of all bytes, whose
- * top bits tell at the frame's end whether the frame was ASCII. Loads may run up to 63 bytes past `end`; the masks
- * cut off what they find there.
+ * The scan takes 64 bytes at a time, each frame from its own start: fewer branches are mispredicted than when one
+ * block is searched for many frames (bench/stages.ts). The OR of all bytes tells by its top bits whether a frame
+ * is ASCII. Loads may run up to 63 bytes past `end`; a delimiter that they find there does not count.
  */
 import {
   endScan, flagAscii, flagTruncated, frameBytesMax, frameRowBytes, rowsAt, rowsEnd, stopNeedMore, stopOversize,
@@ -49,11 +49,11 @@ function scanDelimited(start: usize, end: usize, delimiter: u8): u32 {
   let row = rowsAt;
   let frame = start;
   let empty: u32 = 0;
-  /** OR of the whole blocks since the frame began, and top bits of the part of a block after the last delimiter. */
+  let p = start;
+  /** OR of the blocks of this frame that held no delimiter. */
   let seen = i64x2.splat(0);
-  let seenTop: u64 = 0;
 
-  for (let p = start; p < end; p += blockBytes) {
+  while (p < end) {
     const a = v128.load(p);
     const b = v128.load(p, 16);
     const c = v128.load(p, 32);
@@ -62,42 +62,35 @@ function scanDelimited(start: usize, end: usize, delimiter: u8): u32 {
     const hitB = i8x16.eq(b, wanted);
     const hitC = i8x16.eq(c, wanted);
     const hitD = i8x16.eq(d, wanted);
+    const block = v128.or(v128.or(a, b), v128.or(c, d));
     if (!v128.any_true(v128.or(v128.or(hitA, hitB), v128.or(hitC, hitD)))) {
-      seen = v128.or(seen, v128.or(v128.or(a, b), v128.or(c, d)));
+      seen = v128.or(seen, block);
+      p += blockBytes;
       continue;
     }
-    let hits = bitmask64(hitA, hitB, hitC, hitD);
-    let top = bitmask64(a, b, c, d);
-    if (p + blockBytes > end) {
-      const inside = ((<u64>1) << <u64>(end - p)) - 1;
-      hits &= inside;
-      top &= inside;
-    }
-    seenTop |= <u64>(<u32>i8x16.bitmask(seen));
-    seen = i64x2.splat(0);
-    while (hits) {
-      const bit = ctz(hits);
-      const at = p + <usize>bit;
-      let frameEnd = at;
-      if (delimiter == lf && frameEnd > frame && load<u8>(frameEnd - 1) == cr) frameEnd--;
-      if (frameEnd == frame) {
-        empty++;
+    const bit = ctz(bitmask64(hitA, hitB, hitC, hitD));
+    const at = p + <usize>bit;
+    if (at >= end) break;
+
+    let frameEnd = at;
+    if (delimiter == lf && at > frame && load<u8>(at - 1) == cr) frameEnd--;
+    if (frameEnd == frame) {
+      empty++;
+    } else {
+      if (row == rowsEnd) return endScan(row, frame, stopTableFull, 0, empty);
+      if (<u32>(frameEnd - frame) > frameBytesMax) {
+        storeTruncated(row, frame);
       } else {
-        if (row == rowsEnd) return endScan(row, frame, stopTableFull, 0, empty);
-        if (<u32>(frameEnd - frame) > frameBytesMax) {
-          storeTruncated(row, frame);
-        } else {
-          const before = top & (((<u64>1) << bit) - 1);
-          storeRow(row, frame, frameEnd, (seenTop | before) == 0 ? flagAscii : 0);
-        }
-        row += frameRowBytes;
+        let top: u64 = i8x16.bitmask(v128.or(seen, block));
+        // Rare: the block's bytes behind the delimiter are of other frames.
+        if (top) top = <u64>i8x16.bitmask(seen) | (bitmask64(a, b, c, d) & (((<u64>1) << bit) - 1));
+        storeRow(row, frame, frameEnd, top == 0 ? flagAscii : 0);
       }
-      frame = at + 1;
-      seenTop = 0;
-      top &= (~(<u64>1)) << bit;
-      hits &= hits - 1;
+      row += frameRowBytes;
     }
-    seenTop = top;
+    frame = at + 1;
+    p = frame;
+    seen = i64x2.splat(0);
   }
 
   if (!isOversize(frame, end, delimiter)) return endScan(row, frame, stopNeedMore, 0, empty);

@@ -55,14 +55,14 @@ function bsdEnd(p: usize, end: usize): usize {
   return p == 0 || yearFirst ? p : yearEnd(p, end);
 }
 
-/** Behind ` 19yy` or ` 20yy`, or `p` where no year is. */
+/** Behind ` 19yy` or ` 20yy`, or `p` where no year is: it ends the frame, or a space or Cisco's colon follows. */
 function yearEnd(p: usize, end: usize): usize {
   if (end - p < 5 || load<u8>(p) != space || !areFourDigits(p + 1)) return p;
   const century = load<u16>(p, 1);
   if (century != 0x3931 && century != 0x3032) return p;
-  if (end - p == 5) return end;
-  const next = load<u8>(p, 5);
-  return next == space || next == colon ? p + 5 : p;
+  let next = p + 5;
+  if (next < end && load<u8>(next) == colon) next++;
+  return next == end || load<u8>(next) == space ? p + 5 : p;
 }
 
 /** Behind `hh:mm:ss` and its fraction, or 0. */

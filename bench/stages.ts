@@ -1,0 +1,128 @@
+/**
+ * What each stage of the kernel costs per line, on the runtime it is started with:
+ *
+ *     bun bench/stages.ts
+ *     deno run -A bench/stages.ts
+ *
+ * Lines are 200 bytes, RFC 5424, a 64 KiB piece at a time, as a connection under load delivers them. Best of
+ * several rounds: the figure is what the code costs, not what the machine was doing besides.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { createKernel } from "../src/kernel/instance.ts";
+import { framePart, frameRowBytes, type Kernel } from "../src/kernel/kernel.ts";
+import { Framer } from "../src/framing/framer.ts";
+import { currentVersion } from "./version.ts";
+
+const lineBytes = 200;
+/** Many short rounds: the best of them fell between the interruptions. */
+const rounds = 120;
+const roundMs = 5;
+const warmMs = 300;
+
+interface Stage {
+  readonly name: string;
+  /** Work on one piece. */
+  run(): void;
+  /** Lines of one piece; for throughput of bytes alone, bytes per piece. */
+  readonly lines: number;
+}
+
+function syslogLine(i: number): string {
+  const time = new Date(1_780_000_000_000 + i * 7).toISOString();
+  const head = `<${(i * 8 + 6) % 192}>1 ${time} web-${i % 40}.edge.example app${i % 9} ${1000 + i} ID${
+    i % 50
+  } - `;
+  return (head + `GET /v1/items/${i} HTTP/1.1 200 ${i * 13} `.repeat(6)).slice(0, lineBytes);
+}
+
+function nextPiece(frame: (line: string) => string, bytes: number): Uint8Array {
+  let text = "";
+  for (let i = 0; text.length + lineBytes + 5 <= bytes; i++) text += frame(syslogLine(i));
+  return Buffer.from(text, "latin1");
+}
+
+function measure(stage: Stage): number {
+  const warmUntil = performance.now() + warmMs;
+  while (performance.now() < warmUntil) stage.run();
+  let best = Infinity;
+  for (let round = 0; round < rounds; round++) {
+    const start = performance.now();
+    let runs = 0;
+    let elapsed = 0;
+    while (elapsed < roundMs) {
+      for (let i = 0; i < 16; i++) stage.run();
+      runs += 16;
+      elapsed = performance.now() - start;
+    }
+    best = Math.min(best, (elapsed * 1e6) / (runs * stage.lines));
+  }
+  return best;
+}
+
+function encodeEach(kernel: Kernel, rows: number): void {
+  let at = kernel.arenaAt;
+  const first = kernel.rowsAt / 4;
+  for (let row = 0; row < rows; row++) {
+    const word = first + row * (frameRowBytes / 4);
+    const start = kernel.words[word]!;
+    at = kernel.encodeRecord(at, row, 0, 0, -1, start, kernel.words[word + 1]! - start, 0, 0);
+  }
+}
+
+const kernel = createKernel();
+const piece = nextPiece((line) => line + "\n", kernel.sizes.pieceBytes);
+const counted = nextPiece((line) => `${line.length} ${line}`, kernel.sizes.pieceBytes);
+const { inputAt, arenaAt } = kernel;
+const limit = arenaAt + kernel.sizes.arenaBytes;
+
+kernel.bytes.set(counted, inputAt);
+const countedRows = kernel.scanOctets(inputAt, inputAt + counted.length);
+const octets: Stage = {
+  name: "scan octet counts",
+  lines: countedRows,
+  run: () => kernel.scanOctets(inputAt, inputAt + counted.length),
+};
+const octetCost = measure(octets);
+
+kernel.bytes.set(piece, inputAt);
+const rows = kernel.scanNewline(inputAt, inputAt + piece.length);
+const framer = new Framer(kernel, "auto");
+const sealedBytes = 512 * 1024;
+
+const stages: Stage[] = [
+  { name: "copy in", lines: rows, run: () => kernel.bytes.set(piece, inputAt) },
+  { name: "scan newlines", lines: rows, run: () => kernel.scanNewline(inputAt, inputAt + piece.length) },
+  { name: "headers", lines: rows, run: () => kernel.parseHeaders(0, rows) },
+  {
+    name: "encode raw",
+    lines: rows,
+    run: () => kernel.encodeRows(0, rows, framePart.raw, arenaAt, limit, 0, 0),
+  },
+  {
+    name: "encode msg",
+    lines: rows,
+    run: () => kernel.encodeRows(0, rows, framePart.message, arenaAt, limit, 0, 0),
+  },
+  { name: "encode one by one", lines: rows, run: () => encodeEach(kernel, rows) },
+  {
+    name: "framer (copy, scan)",
+    lines: rows,
+    run: () => {
+      framer.begin(piece);
+      while (framer.next() > 0);
+    },
+  },
+];
+
+console.log(`${currentVersion()}, ${lineBytes}-byte lines, ${rows} per piece\n`);
+console.log("stage                 ns/line");
+for (const stage of stages) console.log(stage.name.padEnd(22) + measure(stage).toFixed(1).padStart(7));
+console.log(octets.name.padEnd(22) + octetCost.toFixed(1).padStart(7));
+
+console.log("\nCRC-32C                  GB/s");
+for (const bytes of [1024, 8 * 1024, 16 * 1024, 64 * 1024, sealedBytes]) {
+  const cost = measure({ name: "crc", lines: bytes, run: () => kernel.crc32c(arenaAt, bytes) });
+  console.log(`${bytes} bytes`.padEnd(22) + (1 / cost).toFixed(1).padStart(7));
+}

@@ -79,10 +79,6 @@ export class TopicFile {
     return this.#size;
   }
 
-  get isOpen(): boolean {
-    return this.#handle !== undefined;
-  }
-
   /** Opens what is to be written to: the same file as before if it is still there, else the next. */
   async ready(nowMs: number): Promise<void> {
     if (this.#handle !== undefined && nowMs - this.#checkedAtMs >= checkEveryMs) {
@@ -117,18 +113,17 @@ export class TopicFile {
     await this.close();
     await mkdir(this.#dir, { recursive: true });
     const before = await this.#sequences();
-    this.#sequence = Math.max(this.#sequence, before.at(-1) ?? 0) + 1;
-    const path = this.#pathOf(this.#sequence);
-    const handle = await this.#openNew(path);
-    this.#inode = (await handle.stat()).ino;
-    this.#handle = handle;
+    const sequence = Math.max(this.#sequence, before.at(-1) ?? 0) + 1;
+    const path = this.#pathOf(sequence);
+    this.#handle = await this.#openFile(path, "wx");
     this.#path = path;
+    this.#sequence = sequence;
     this.#size = 0;
-    if (this.#keep > 0) {
-      for (const old of before.slice(0, Math.max(0, before.length + 1 - this.#keep))) {
-        await unlink(this.#pathOf(old));
-      }
-    }
+    this.#inode = (await stat(path)).ino;
+    if (this.#keep === 0) return;
+    const surplus = before.slice(0, Math.max(0, before.length + 1 - this.#keep));
+    // One that cannot be removed now is tried again with the next file.
+    for (const old of surplus) await unlink(this.#pathOf(old)).catch(ignore);
   }
 
   /** After a failed write: cuts off what it left, and closes the file. The next `ready` opens it again. */

@@ -12,7 +12,8 @@
  *
  * @module
  */
-import { constants, gzip, zstdCompress } from "node:zlib";
+import { constants, gzip, gzipSync, zstdCompress, zstdCompressSync } from "node:zlib";
+import { ForwarderError } from "../core/errors.ts";
 import { batchHeaderBytes, type Kernel } from "../kernel/kernel.ts";
 import { codec as codecBits } from "./decode.ts";
 import type { ClosedBatch } from "./record_batch.ts";
@@ -72,6 +73,7 @@ export class Compressor {
   #bytesIn = 0;
   #bytesOut = 0;
 
+  /** @throws ForwarderError `config_invalid` where the codec does not know the level */
   constructor(options: CompressorOptions) {
     this.#options = options;
     this.#pack = options.codec === "gzip" ? gzipWith(options.level) : zstdWith(options.level);
@@ -158,12 +160,27 @@ export class Compressor {
 /** One output chunk for most batches, so that nothing is joined. */
 const chunkBytes = 256 * 1024;
 
+/** zstd's own default; not every runtime has it among its constants. */
+const zstdLevelDefault = 3;
+
 function gzipWith(level: number | undefined): Pack {
   const options = { level: level ?? constants.Z_DEFAULT_COMPRESSION, chunkSize: chunkBytes };
+  checkLevel("gzip", level, () => gzipSync(new Uint8Array(0), options));
   return (bytes, done) => gzip(bytes, options, done);
 }
 
 function zstdWith(level: number | undefined): Pack {
-  const params = { [constants.ZSTD_c_compressionLevel]: level ?? constants.ZSTD_CLEVEL_DEFAULT };
-  return (bytes, done) => zstdCompress(bytes, { params, chunkSize: chunkBytes }, done);
+  const params = { [constants.ZSTD_c_compressionLevel]: level ?? zstdLevelDefault };
+  const options = { params, chunkSize: chunkBytes };
+  checkLevel("zstd", level, () => zstdCompressSync(new Uint8Array(0), options));
+  return (bytes, done) => zstdCompress(bytes, options, done);
+}
+
+/** A level that the codec does not know shows at the start, not with the first batch. */
+function checkLevel(codec: string, level: number | undefined, tryIt: () => void): void {
+  try {
+    tryIt();
+  } catch (cause) {
+    throw new ForwarderError("config_invalid", `Cannot compress with ${codec} at level ${level}`, { cause });
+  }
 }

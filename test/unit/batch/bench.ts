@@ -74,11 +74,12 @@ export function putRows(kernel: Kernel, frames: readonly string[]): number {
 
 /** Writes key and value into the scratch region. */
 export function putRecord(kernel: Kernel, key: string | null, value: string) {
-  const keyAt = kernel.scratchAt;
-  const keyLength = key === null ? -1 : key.length;
-  const valueAt = keyAt + Math.max(0, keyLength);
-  utf8.encodeInto(`${key ?? ""}${value}`, kernel.bytes.subarray(keyAt, keyAt + kernel.sizes.scratchBytes));
-  return { keyAt, keyLength, valueAt, valueLength: value.length };
+  const { scratchAt } = kernel;
+  const end = scratchAt + kernel.sizes.scratchBytes;
+  const keyLength = key === null ? -1 : utf8.encodeInto(key, kernel.bytes.subarray(scratchAt, end)).written;
+  const valueAt = scratchAt + Math.max(0, keyLength);
+  const valueLength = utf8.encodeInto(value, kernel.bytes.subarray(valueAt, end)).written;
+  return { keyAt: scratchAt, keyLength, valueAt, valueLength };
 }
 
 /** A sink that does what the test says. */

@@ -24,10 +24,10 @@ const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
 const localNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-/** Two challenges: programs take the first, browsers the second. */
+/** Basic comes first: the two may be sent as one header, of which Chromium looks at the first challenge only. */
 const challenges = [
-  ["www-authenticate", 'Bearer realm="corndog admin"'],
   ["www-authenticate", 'Basic realm="corndog admin: any user, the token as password", charset="UTF-8"'],
+  ["www-authenticate", 'Bearer realm="corndog admin"'],
 ] as const;
 
 /**

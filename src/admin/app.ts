@@ -58,12 +58,15 @@ export function createAdminApp(
     for (const [name, value] of Object.entries(securityHeaders)) {
       if (!context.res.headers.has(name)) context.res.headers.set(name, value);
     }
+  });
+  app.use(guardAccess(tokenFile, address, log));
+  app.use(async (context, next) => {
+    await next();
     const { method, path } = context.req;
     if (method === "PUT" || method === "POST") {
       log.info("admin_request", { method, path, status: context.res.status });
     }
   });
-  app.use(guardAccess(tokenFile, address, log));
 
   const context: AdminContext = { control, version, log };
   mount(app, [

@@ -11,7 +11,7 @@ export type RequestText =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly refusal: Response };
 
-/** Reads at most `bytesMax` bytes: 413 beyond, 400 where the bytes are not UTF-8 or there are none. */
+/** Reads at most `bytesMax` bytes: 413 beyond, 400 where the bytes are not UTF-8, cut off or none. */
 export async function readRequestText(request: Request, bytesMax: number): Promise<RequestText> {
   const refuse = (status: 400 | 413, code: string, detail: string) =>
     ({ ok: false, refusal: problem(status, code, `Cannot use the body: ${detail}`) }) as const;
@@ -20,10 +20,14 @@ export async function readRequestText(request: Request, bytesMax: number): Promi
   if (Number(request.headers.get("content-length") ?? 0) > bytesMax) return tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > bytesMax) return tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > bytesMax) return tooLarge();
+      chunks.push(chunk);
+    }
+  } catch {
+    return refuse(400, "body_incomplete", "the connection ended before it was complete");
   }
   let text: string;
   try {

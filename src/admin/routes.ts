@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { Context, Hono } from "hono";
 import { ForwarderError } from "../core/errors.ts";
 import type { Logger } from "../observe/log.ts";
@@ -51,10 +52,19 @@ export function mount(app: Hono, routes: readonly Route[]): void {
 
 /** Answers JSON that nobody may keep. */
 export function answerJson(body: unknown, status = 200): Response {
-  return new Response(JSON.stringify(body) + "\n", {
-    status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
+  return answerText(JSON.stringify(body) + "\n", "application/json", {}, status);
+}
+
+/** Answers text, kept by nobody unless `headers` say otherwise. The length is told so that HEAD tells it too. */
+export function answerText(
+  text: string,
+  contentType: string,
+  headers: Readonly<Record<string, string>> = {},
+  status = 200,
+): Response {
+  const length = String(Buffer.byteLength(text));
+  const own = { "content-type": contentType, "content-length": length, "cache-control": "no-store" };
+  return new Response(text, { status, headers: { ...own, ...headers } });
 }
 
 /** Waits for `work` at most `deadlineMs`; `what` names it in the error. */

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { dashboardAssets } from "./dashboard/assets.ts";
-import type { AdminContext, Route } from "./routes.ts";
+import { type AdminContext, answerText, type Route } from "./routes.ts";
 
 /** Only what this origin serves, nothing inline, no frames, no forms that leave. */
 const contentSecurityPolicy = [
@@ -24,16 +24,11 @@ const contentSecurityPolicy = [
 export function dashboardRoutes({ version }: AdminContext): Route[] {
   return dashboardAssets(version).map(({ path, contentType, text }) => {
     const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
-    const headers = {
-      "content-type": contentType,
-      "content-security-policy": contentSecurityPolicy,
-      "cache-control": "no-cache",
-      etag,
-    };
+    const headers = { "content-security-policy": contentSecurityPolicy, "cache-control": "no-cache", etag };
     const get = (context: Context) =>
       context.req.header("if-none-match") === etag
         ? new Response(null, { status: 304, headers })
-        : new Response(text, { headers });
+        : answerText(text, contentType, headers);
     return { path, methods: { GET: get } };
   });
 }

@@ -5,7 +5,14 @@
  */
 import { Exposition, expositionContentType } from "../observe/exposition.ts";
 import { hotdogStats } from "../observe/hotdog_stats.ts";
-import { type AdminContext, answerDeadlineMs, answerJson, type Route, withDeadline } from "./routes.ts";
+import {
+  type AdminContext,
+  answerDeadlineMs,
+  answerJson,
+  answerText,
+  type Route,
+  withDeadline,
+} from "./routes.ts";
 
 /** Three renderings of one object. */
 export function statsRoutes({ control }: AdminContext): Route[] {
@@ -17,10 +24,7 @@ export function statsRoutes({ control }: AdminContext): Route[] {
     {
       path: "/metrics",
       methods: {
-        GET: async () =>
-          new Response(exposition.render(await stats()), {
-            headers: { "content-type": expositionContentType, "cache-control": "no-store" },
-          }),
+        GET: async () => answerText(exposition.render(await stats()), expositionContentType),
       },
     },
   ];

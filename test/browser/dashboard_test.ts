@@ -8,7 +8,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -265,6 +267,20 @@ fakeTest("the dashboard says that corndog is gone when it is, and goes on when i
   assert.equal(await page.locator("body.gone").count(), 0);
   await page.close();
   await again.stop();
+});
+
+fakeTest("the browser asks for the token itself when there is a token file", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "corndog-browser-"));
+  const tokenFile = join(folder, "token");
+  writeFileSync(tokenFile, "s3cret\n", { mode: 0o600 });
+  const served = await serveFake(new FakeControl(60_000), 0, tokenFile);
+  const context = await browser.newContext({ httpCredentials: { username: "any", password: "s3cret" } });
+  const page = await context.newPage();
+  await page.goto(served.url);
+  await changed(page, "#lines-now", "–");
+  await context.close();
+  await served.stop();
+  rmSync(folder, { recursive: true });
 });
 
 fakeTest("the dashboard tells corndog's own words when it cannot answer", async () => {

@@ -19,9 +19,9 @@ export interface FakeAdmin {
 }
 
 /** Starts it; `port` 0 is a free one. */
-export async function serveFake(control: FakeControl, port = 0): Promise<FakeAdmin> {
+export async function serveFake(control: FakeControl, port = 0, tokenFile?: string): Promise<FakeAdmin> {
   const log = createLogger({ format: "json", level: "error", colors: false, write: () => {}, now: Date.now });
-  const app = createAdminApp({ control, address: "127.0.0.1", version: "0.1.0", log });
+  const app = createAdminApp({ control, tokenFile, address: "127.0.0.1", version: "0.1.0", log });
   const server = createServer(async (request, response) => {
     const init = { method: request.method, headers: request.headers as Record<string, string> };
     const answer = await app.fetch(new Request(`http://${request.headers.host}${request.url}`, init));

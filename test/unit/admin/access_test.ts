@@ -50,7 +50,7 @@ test("createAdminApp() asks for the token everywhere but /healthz when there is 
   for (const path of secured) {
     const response = await app.request(path);
     assert.equal(response.status, 401, path);
-    assert.match(response.headers.get("www-authenticate") ?? "", /^Bearer realm=.*Basic realm=/, path);
+    assert.match(response.headers.get("www-authenticate") ?? "", /^Basic realm=.*Bearer realm=/, path);
     assert.equal(response.headers.get("content-type"), "application/problem+json");
     assert.equal(await status(path, bearer("s3cret-token")), path === "/nothing" ? 404 : 200, path);
   }

@@ -66,6 +66,7 @@ for (const { path, type, want } of pages) {
     assert.equal(head.status, 200);
     assert.equal(head.headers.get("content-type"), type);
     assert.equal(await head.text(), "");
+    assert.match(head.headers.get("content-length") ?? "", /^[1-9]/);
   });
 }
 
@@ -218,6 +219,11 @@ const bodies: { name: string; body: () => BodyInit; want: [number, string] | 200
     want: 200,
   },
   { name: "not UTF-8", body: () => new Uint8Array([35, 0xff, 0xfe]), want: [400, "body_not_utf8"] },
+  {
+    name: "cut off",
+    body: () => new ReadableStream({ pull: () => Promise.reject(new Error("connection reset")) }),
+    want: [400, "body_incomplete"],
+  },
   { name: "empty", body: () => "", want: [400, "body_empty"] },
   { name: "only blanks", body: () => " \n\t\n", want: [400, "body_empty"] },
 ];

@@ -66,8 +66,11 @@ export interface RuleSource {
   /** Path of the rule in its file (`rules.3`). */
   readonly path: string;
   readonly line: number;
-  /** Line and column of every value in the rule, by its path inside (`actions.0.topic`); `""` is the rule. */
-  readonly places: Readonly<Record<string, readonly [line: number, column: number]>>;
+  /**
+   * Line and column of every value in the rule, by its path inside (`actions.0.topic`); `""` is the rule. The third
+   * number is how far behind that the text itself begins, where it stands in the file as it is.
+   */
+  readonly places: Readonly<Record<string, readonly [line: number, column: number, textAt?: number]>>;
 }
 
 /** All rules and tests, in order, from all files. Plain data. */

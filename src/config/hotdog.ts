@@ -64,9 +64,11 @@ class Translator {
     for (const key of Object.keys(global)) {
       if (!["listen", "status", "kafka", "metrics"].includes(key)) this.#ignored(["global", key]);
     }
-    this.#listen(this.#map(global, ["global", "listen"], true));
+    const listen = this.#map(global, ["global", "listen"], isMap(file["global"]));
+    if (isMap(global["listen"])) this.#listen(listen);
     this.#status(global);
-    this.#kafka(this.#map(global, ["global", "kafka"], true));
+    const kafka = this.#map(global, ["global", "kafka"], isMap(file["global"]));
+    if (isMap(global["kafka"])) this.#kafka(kafka);
     this.#metrics(this.#map(global, ["global", "metrics"], false));
     return { document: this.#document, moved: this.#moved, faults: this.#faults, warnings: this.#warnings };
   }
@@ -123,7 +125,11 @@ class Translator {
     const conf = translateKafkaConf(this.#map(kafka, [...at, "conf"], false), [...at, "conf"]);
     this.#faults.push(...conf.faults);
     this.#warnings.push(...conf.warnings);
-    this.#moved.push([["kafka"], at], [["kafka", "brokers"], [...at, "conf"]], ...conf.moved);
+    this.#moved.push(
+      [["kafka"], at],
+      [["kafka", "brokers"], [...at, "conf", "bootstrap.servers"]],
+      ...conf.moved,
+    );
     this.#moved.push([["kafka", "topic"], [...at, "topic"]]);
     if (kafka["topic"] == null) {
       this.#fault([...at, "topic"], "this key is missing: the topic of lines that no rule forwards");

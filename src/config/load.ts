@@ -148,7 +148,8 @@ class Loader {
       cores: this.#world.cores,
       nowMs: this.#world.nowMs,
     });
-    const sound = (problem: Problem) => !broken.has(String(problem.path[0]));
+    const sound = (problem: Problem) =>
+      !broken.has(String(problem.path[0])) && !this.#isRefused(problem.path);
     this.#faults.push(...(resolved?.faults ?? []).filter(sound).map((problem) => this.#fault(problem)));
     this.#warnings.push(...(resolved?.warnings ?? []).filter(sound).map((problem) => this.#fault(problem)));
     this.#faults.push(...collected.faults);
@@ -263,6 +264,13 @@ class Loader {
       path,
       message: problem.message,
     };
+  }
+
+  /** True below what the translation of a hotdog.yml has refused already. */
+  #isRefused(path: Path): boolean {
+    const original = this.#original(path);
+    const refused = this.#translation?.faults ?? [];
+    return refused.some((fault) => fault.path.every((step, index) => step === original[index]));
   }
 
   #original(path: Path): Path {

@@ -32,6 +32,8 @@ export interface RuleFault {
   readonly source: RuleSource;
   readonly path: string;
   readonly message: string;
+  /** Character within the text at `path`, from 1, where it is known. */
+  readonly column?: number;
 }
 
 /** Most rules and most tests of one file. */
@@ -98,10 +100,14 @@ export function ruleFileNames(
 
 /** Gives a fault inside a rule its file, line and column. */
 export function locateInRule(fault: RuleFault): Fault {
-  const { source } = fault;
-  const place = placeIn(source, fault.path);
+  const { source, message } = fault;
   const path = fault.path === "" ? source.path : `${source.path}.${fault.path}`;
-  return { file: source.file, ...place, path, message: fault.message };
+  const exact = source.places[fault.path];
+  const [line, column] = exact ?? placeIn(source, fault.path);
+  const textAt = exact?.[2];
+  // Where the file writes the text with escapes or over several lines, its characters have no simple place.
+  const within = fault.column === undefined || textAt === undefined ? 0 : textAt + fault.column - 1;
+  return { file: source.file, line, column: column + within, path, message };
 }
 
 /** Where `path` (`rules.3.actions.0`) stands in the text of a rule file; line 1 where the text does not parse. */
@@ -110,14 +116,15 @@ export function locateIn(text: string, path: string): Place {
   return parsed.ok ? parsed.document.locate(path === "" ? [] : path.split(".")) : { line: 1, column: 1 };
 }
 
-function placeIn(source: RuleSource, path: string): Place {
+/** The place of the nearest value around `path`. */
+function placeIn(source: RuleSource, path: string): readonly [line: number, column: number] {
   let inside = path;
-  while (true) {
-    const place = source.places[inside];
-    if (place !== undefined) return { line: place[0], column: place[1] };
-    if (inside === "") return { line: source.line, column: 1 };
+  while (inside !== "") {
     inside = inside.slice(0, Math.max(0, inside.lastIndexOf(".")));
+    const place = source.places[inside];
+    if (place !== undefined) return [place[0], place[1]];
   }
+  return [source.line, 1];
 }
 
 type Check = (
@@ -186,15 +193,16 @@ class ListReader {
       break;
     }
     if (!sound) return [];
-    const places: Record<string, [number, number]> = {};
+    const places: Places = {};
     this.#place(at, value, "", places);
     return [{ value, file: this.#file, path: at.join("."), line: places[""]![0], places }];
   }
 
   /** Notes the place of `value` and of everything in it. */
-  #place(path: Path, value: unknown, inside: string, places: Record<string, [number, number]>): void {
+  #place(path: Path, value: unknown, inside: string, places: Places): void {
     const { line, column } = this.#document.locate(path);
-    places[inside] = [line, column];
+    const textAt = typeof value === "string" ? this.#document.textOffset(path) : undefined;
+    places[inside] = textAt === undefined ? [line, column] : [line, column, textAt];
     if (typeof value !== "object" || value === null) return;
     for (const [key, item] of Object.entries(value)) {
       const below = inside === "" ? key : `${inside}.${key}`;
@@ -210,6 +218,8 @@ class ListReader {
     list.push({ file: this.#file, ...this.#document.locate(path, at), path: path.join("."), message });
   }
 }
+
+type Places = Record<string, readonly [line: number, column: number, textAt?: number]>;
 
 /** Rounds of checking one rule; each takes out at least one unknown key. */
 const roundsMax = 50;

@@ -119,7 +119,7 @@ function hostPortProblem(input: string, example: string): string {
   if (/^:\d+$/.test(input)) {
     return `names no host; write 0.0.0.0${input} for all interfaces or 127.0.0.1${input}`;
   }
-  if (/^[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*$/i.test(input)) {
+  if (/^[0-9a-f:.]+$/i.test(input) && (input.includes("::") || input.split(":").length > 4)) {
     return "is an IPv6 address without brackets; write [::1]:514";
   }
   if (/^(?:[A-Za-z0-9_.-]+|\[[0-9a-f:.]+\])$/i.test(input)) return `has no port; write ${example}`;

@@ -44,6 +44,8 @@ export interface YamlDocument {
   locate(path: Path, at?: "key" | "value"): Place;
   /** Where the text of the value at `path` begins and ends, through aliases; undefined where there is none. */
   span(path: Path): readonly [start: number, end: number] | undefined;
+  /** Characters from the place of the text at `path` to its first one (1 for a quote); undefined where the file writes it otherwise (escapes, several lines). */
+  textOffset(path: Path): number | undefined;
   /** Where the whole `key: value` of a top-level key begins and ends, up to the next key or the end of the document. */
   sectionSpan(key: string): readonly [start: number, end: number] | undefined;
 }
@@ -59,6 +61,8 @@ export const yamlBytesMax = 8 * 1024 * 1024;
 export const depthMax = 100;
 /** Most values that aliases may add to a document. */
 const aliasedValuesMax = 10_000;
+/** Characters of the text that a message may look at. */
+const excerptMax = 200;
 /** Faults reported of one document; what follows the first ones is mostly their echo. */
 const faultsMax = 50;
 
@@ -85,7 +89,7 @@ export function parseYaml(text: string, file: string): YamlResult {
     file,
     ...place(problem.pos[0]),
     path: "",
-    message: plainMessage(problem.code, problem.message, text.slice(problem.pos[0])),
+    message: plainMessage(problem.code, problem.message, text, problem.pos[0]),
   }));
   if (faults.length > 0) return { ok: false, faults };
   const walk = new Walk(file, place);
@@ -109,7 +113,8 @@ function placeAt(lines: LineCounter, offset: number): Place {
 }
 
 /** The library's words where they say enough, ours where they leave the reader alone. */
-function plainMessage(code: string, message: string, rest: string): string {
+function plainMessage(code: string, message: string, text: string, offset: number): string {
+  const rest = text.slice(offset, offset + excerptMax);
   switch (code) {
     case "DUPLICATE_KEY":
       return `the key "${/^["']?([^\s:"']*)/.exec(rest)?.[1] ?? ""}" is written twice; keep one of them`;
@@ -120,7 +125,9 @@ function plainMessage(code: string, message: string, rest: string): string {
     case "TAB_AS_INDENT":
       return "a tab is not allowed as indentation; use spaces";
     default:
-      return `not valid YAML: ${message}`;
+      return `not valid YAML: ${message}${
+        text[offset - 1] === "$" ? "; inside { } and [ ] put ${NAME} in quotes" : ""
+      }`;
   }
 }
 
@@ -143,7 +150,7 @@ class Walk {
   value(node: unknown, path: Path, depth: number): unknown {
     if (!isNode(node)) return null;
     if (isAlias(node)) return this.#alias(node, path, depth);
-    if (depth > depthMax) {
+    if (depth >= depthMax && !isScalar(node)) {
       return this.#fault(node, path, `nested too deeply, at most ${depthMax} levels are read`);
     }
     if (this.#aliasDepth > 0 && ++this.#aliasedValues > aliasedValuesMax) {
@@ -282,6 +289,15 @@ class LocatedDocument implements YamlDocument {
     let node = this.#follow(this.#root);
     for (const step of path) node = this.#follow(this.#entry(node, step)?.value ?? null);
     return node?.range ? [node.range[0], node.range[1]] : undefined;
+  }
+
+  textOffset(path: Path): number | undefined {
+    const span = this.span(path);
+    const written = span === undefined ? "" : this.#text.slice(...span);
+    let value = this.value;
+    for (const step of path) value = (value as Record<string | number, unknown> | null | undefined)?.[step];
+    if (typeof value !== "string" || value === "") return undefined;
+    return written === value ? 0 : written.slice(1, -1) === value ? 1 : undefined;
   }
 
   sectionSpan(key: string): readonly [number, number] | undefined {

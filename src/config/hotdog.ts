@@ -52,7 +52,12 @@ export function originalPath(path: Path, moved: Translation["moved"]): Path {
 
 class Translator {
   readonly #document: Record<string, unknown> = { sink: "kafka" };
-  readonly #moved: (readonly [Path, Path])[] = [];
+  readonly #moved: (readonly [Path, Path])[] = [
+    [["listen"], ["global", "listen"]],
+    [["admin"], ["global", "status"]],
+    [["kafka"], ["global", "kafka"]],
+    [["kafka", "brokers"], ["global", "kafka", "conf", "bootstrap.servers"]],
+  ];
   readonly #faults: Problem[] = [];
   readonly #warnings: Problem[] = [];
 
@@ -94,7 +99,7 @@ class Translator {
     }
     entry["syslog"] = `${entry["tls"] === undefined ? "tcp" : "tls"}://${address}`;
     this.#document["listen"] = [entry];
-    this.#moved.push([["listen"], at], [["listen", 0, "syslog"], [...at, "port"]], [["listen", 0, "tls"], [
+    this.#moved.push([["listen", 0, "syslog"], [...at, "port"]], [["listen", 0, "tls"], [
       ...at,
       "tls",
     ]]);
@@ -102,7 +107,7 @@ class Translator {
 
   #status(global: Map_): void {
     const at: Path = ["global", "status"];
-    this.#moved.push([["admin"], at], [["admin", "listen"], [...at, "port"]]);
+    this.#moved.push([["admin", "listen"], [...at, "port"]]);
     if (global["status"] === undefined || global["status"] === null) return;
     const status = this.#map(global, at, false);
     this.#onlyKeys(status, at, ["address", "port"]);
@@ -125,11 +130,7 @@ class Translator {
     const conf = translateKafkaConf(this.#map(kafka, [...at, "conf"], false), [...at, "conf"]);
     this.#faults.push(...conf.faults);
     this.#warnings.push(...conf.warnings);
-    this.#moved.push(
-      [["kafka"], at],
-      [["kafka", "brokers"], [...at, "conf", "bootstrap.servers"]],
-      ...conf.moved,
-    );
+    this.#moved.push(...conf.moved);
     this.#moved.push([["kafka", "topic"], [...at, "topic"]]);
     if (kafka["topic"] == null) {
       this.#fault([...at, "topic"], "this key is missing: the topic of lines that no rule forwards");

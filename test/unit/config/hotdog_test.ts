@@ -55,7 +55,7 @@ test("loadConfig() reads hotdog's own example unchanged", () => {
   assert.equal(rules.dialect, "hotdog");
   assert.deepEqual(rules.rules.map((rule) => [rule.path, rule.line]), [["rules.0", 20], ["rules.1", 35], [
     "rules.2",
-    50,
+    51,
   ]]);
   assert.deepEqual(rules.rules[2]!.value, {
     regex: ".*",

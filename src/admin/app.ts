@@ -34,6 +34,7 @@ export interface AdminOptions {
   readonly tokenFile?: string;
   /** Where it listens, `127.0.0.1:8585`. */
   readonly address: string;
+  /** Told in the `Server` header to those who may ask. */
   readonly version: string;
   /** Gets every change, refusal and failure; stderr without it. */
   readonly log?: Logger;
@@ -62,15 +63,16 @@ export function createAdminApp(
   app.use(guardAccess(tokenFile, address, log));
   app.use(async (context, next) => {
     await next();
+    context.res.headers.set("server", `corndog/${version}`);
     const { method, path } = context.req;
     if (method === "PUT" || method === "POST") {
       log.info("admin_request", { method, path, status: context.res.status });
     }
   });
 
-  const context: AdminContext = { control, version, log };
+  const context: AdminContext = { control };
   mount(app, [
-    ...dashboardRoutes(context),
+    ...dashboardRoutes(),
     ...healthRoutes(context),
     ...statsRoutes(context),
     ...rulesRoutes(context),

@@ -7,15 +7,12 @@
 import { Buffer } from "node:buffer";
 import type { Context, Hono } from "hono";
 import { ForwarderError } from "../core/errors.ts";
-import type { Logger } from "../observe/log.ts";
 import type { Control } from "./control.ts";
 import { problem } from "./problem.ts";
 
 /** What handlers may use. */
 export interface AdminContext {
   readonly control: Control;
-  readonly version: string;
-  readonly log: Logger;
 }
 
 /** Answers one request. A `ForwarderError` becomes 503, everything else that is thrown 500. */

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { dashboardAssets } from "./dashboard/assets.ts";
-import { type AdminContext, answerText, type Route } from "./routes.ts";
+import { answerText, type Route } from "./routes.ts";
 
 /** Only what this origin serves, nothing inline, no frames, no forms that leave. */
 const contentSecurityPolicy = [
@@ -21,8 +21,8 @@ const contentSecurityPolicy = [
 ].join("; ");
 
 /** One route per asset. */
-export function dashboardRoutes({ version }: AdminContext): Route[] {
-  return dashboardAssets(version).map(({ path, contentType, text }) => {
+export function dashboardRoutes(): Route[] {
+  return dashboardAssets().map(({ path, contentType, text }) => {
     const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
     const headers = { "content-security-policy": contentSecurityPolicy, "cache-control": "no-cache", etag };
     const get = (context: Context) =>

@@ -24,19 +24,18 @@ export interface Asset {
 
 const javascript = "text/javascript; charset=utf-8";
 
-/** All files; `version` is written into the page, which loads itself anew when it meets another one. */
-export function dashboardAssets(version: string): Asset[] {
+/** All files. */
+export function dashboardAssets(): Asset[] {
   // The types of these imports are those of the modules, not of their text.
   const scripts = { chart, flow, format, history, page, problems, tables } as unknown as Record<
     string,
     string
   >;
-  const quoted = version.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
   return [
     {
       path: "/",
       contentType: "text/html; charset=utf-8",
-      text: text(html).replace("{{version}}", () => quoted),
+      text: text(html),
     },
     { path: "/dashboard/page.css", contentType: "text/css; charset=utf-8", text: text(css) },
     { path: "/dashboard/icon.svg", contentType: "image/svg+xml", text: text(icon) },

@@ -45,6 +45,8 @@ const charts = [
 
 /** When the last answer came; undefined before the first. @type {number | undefined} */
 let answeredAtMs;
+/** The version that served this page. @type {string | undefined} */
+let version;
 
 async function poll() {
   const startedAtMs = performance.now();
@@ -80,9 +82,8 @@ function showGone(reason) {
 /** @param {Stats} stats */
 function show(stats) {
   // The program was replaced by another version: so is its page.
-  if (answeredAtMs !== undefined && stats.version !== document.documentElement.dataset.version) {
-    location.reload();
-  }
+  version ??= stats.version;
+  if (stats.version !== version) return location.reload();
   answeredAtMs = Date.now();
   history.push(stats, answeredAtMs);
   document.body.classList.remove("gone");
@@ -186,6 +187,7 @@ function showTopics({ kafka: { topics } }) {
     ],
     rows: sorted.map(([name, topic]) => ({
       key: name,
+      hint: name,
       cells: [
         name,
         rate(history.rate((one) => one.kafka.topics[name]?.delivered) ?? 0),
@@ -221,6 +223,7 @@ function showRules({ rules }) {
     columns: [{ title: "rule", text: true }, { title: "/s" }, { title: "hits" }],
     rows: rules.hits.map(({ rule, hits }, index) => ({
       key: `${index} ${rule}`,
+      hint: rule,
       cells: [rule, rate(history.rate((one) => hitsOf(one, rules.version, index)) ?? 0), count(hits)],
     })),
     empty: "No rules: every line goes to the default topic.",

@@ -140,10 +140,9 @@ class Translator {
       ...pick(kafka, ["topic"]),
       topics: { allow: ["*"] },
     };
-    this.#warn(
-      at,
-      "lines may choose any topic, as in hotdog; a corndog.yml bounds that with kafka.topics.allow",
-    );
+    const message =
+      "lines may choose any topic, as in hotdog; a corndog.yml bounds that with kafka.topics.allow";
+    this.#warnings.push({ path: at, at: "key", message });
   }
 
   #metrics(metrics: Map_): void {

@@ -44,10 +44,24 @@ export function redactConfig(config: Config): Record<string, unknown> {
 
 /** The configuration in force as YAML, without secrets. */
 export function printConfig(config: Config): string {
-  const from = config.file === undefined ? "the embedded default" : config.file;
+  const from = config.file ?? "the embedded default";
+  const { rules, tests, ...own } = redactConfig(config);
+  const written = {
+    ...escaped(own) as Record<string, unknown>,
+    rules,
+    ...(tests === undefined ? {} : { tests }),
+  };
   return `# Configuration in force, from ${from}${config.dialect === "hotdog" ? " (hotdog)" : ""}\n${
-    formatYaml(redactConfig(config))
+    formatYaml(written)
   }`;
+}
+
+/** Texts with `${` in them are values here; a reader of the YAML would take them for references. */
+function escaped(value: unknown): unknown {
+  if (typeof value === "string") return value.replaceAll("${", () => "$${");
+  if (Array.isArray(value)) return value.map(escaped);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escaped(item)]));
 }
 
 function writtenListen(listen: SyslogListen, frameBytesMax: number): Record<string, unknown> {

@@ -30,7 +30,7 @@ function withConf(...lines: string[]): string {
 }
 
 const anyTopic =
-  "hotdog.yml:5:5: global.kafka: lines may choose any topic, as in hotdog; a corndog.yml bounds that with kafka.topics.allow";
+  "hotdog.yml:4:3: global.kafka: lines may choose any topic, as in hotdog; a corndog.yml bounds that with kafka.topics.allow";
 
 test("loadConfig() reads hotdog's own example unchanged", () => {
   const result = load(plainExample);
@@ -63,8 +63,8 @@ test("loadConfig() reads hotdog's own example unchanged", () => {
     actions: [{ type: "forward", topic: "logs-unknown" }, { type: "stop" }],
   });
   assert.deepEqual(warned(result), [
-    "hotdog.yml:13:5: global.kafka: lines may choose any topic, as in hotdog; a corndog.yml bounds that with kafka.topics.allow",
-    "hotdog.yml:13:13: global.kafka.buffer: counts messages; corndog bounds its memory in bytes (limits.memory) and stops reading when it is full, it does not discard; ignored",
+    "hotdog.yml:10:3: global.kafka: lines may choose any topic, as in hotdog; a corndog.yml bounds that with kafka.topics.allow",
+    "hotdog.yml:11:13: global.kafka.buffer: counts messages; corndog bounds its memory in bytes (limits.memory) and stops reading when it is full, it does not discard; ignored",
   ]);
 });
 

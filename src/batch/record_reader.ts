@@ -70,6 +70,11 @@ export class RecordReader {
     this.#baseTimestampMs = baseTimestampMs;
   }
 
+  /** True when all records were read. */
+  get done(): boolean {
+    return this.#read === this.#count;
+  }
+
   /** Moves to the next record. False at the end, or at a fault. */
   next(): boolean {
     if (this.fault !== undefined) return false;

@@ -56,7 +56,7 @@ export class BatchLines {
       if (reader === undefined) continue;
       for (;;) {
         const before = lines.length;
-        if (before >= bytesMax && records > 0) return records;
+        if (before >= bytesMax && records > 0 && !reader.done) return records;
         if (!reader.next()) break;
         this.#format(lines, reader, entry.batch);
         if (lines.length > bytesMax && before > 0) {

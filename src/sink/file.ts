@@ -15,7 +15,7 @@ import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { InvariantError } from "../core/invariant.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { BatchLines } from "./batch_lines.ts";
-import { backoffMs, codeOf, ioProblem } from "./io_problem.ts";
+import { backoffMs, ioProblem } from "./io_problem.ts";
 import { JsonLines } from "./json_lines.ts";
 import type { Sink, SinkEvents, SinkStatus } from "./sink.ts";
 import { type OpenFile, TopicFile } from "./topic_file.ts";
@@ -150,7 +150,7 @@ class FileSink implements Sink {
       await mkdir(dir, { recursive: true });
       await access(dir, constants.W_OK | constants.X_OK);
     } catch (error) {
-      this.#problem = ioProblem("write into", dir, codeOf(error) === "EEXIST" ? { code: "ENOTDIR" } : error);
+      this.#problem = ioProblem("write into", dir, error);
       if (this.#state === "closed") return;
       this.#prepareTimer = setTimeout(() => this.#run(this.#prepare()), backoffMs(this.#prepareAttempts++));
       return;
@@ -227,7 +227,7 @@ class FileSink implements Sink {
       await file.ready(performance.now());
       await this.#touch(topic);
       queue.fill(lines, Math.min(pieceBytesMax, Math.max(0, rotateBytes - file.size)));
-      if (file.size > 0 && file.size + lines.length > rotateBytes) {
+      if (lines.length > 0 && file.size > 0 && file.size + lines.length > rotateBytes) {
         queue.reset();
         lines.cut(0);
         await file.rotate();

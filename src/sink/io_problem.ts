@@ -9,6 +9,7 @@ import { messageOf } from "../core/errors.ts";
 const meanings: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EAGAIN: "the reader is slower than the writer",
+  EEXIST: "a file is in the way of the directory",
   EDQUOT: "the disk quota is used up",
   EIO: "the device reported an error",
   EISDIR: "a directory is in the way",

@@ -42,8 +42,11 @@ export async function startSenders(
     for (; sent < due; sent++) {
       const sender = sent % hosts.length;
       const frame = traffic[sender]!.next(nowMs);
+      // A count is believed only before a "<", so what is no syslog goes over the connections with newlines.
+      const counted = sender % 2 === 1 && frame.startsWith("<");
       if (udpPort !== undefined && sent % datagramEvery === 0) datagrams.send(frame, udpPort, "127.0.0.1");
-      else texts[sender] += sender % 2 === 0 ? `${frame}\n` : `${Buffer.byteLength(frame)} ${frame}`;
+      else if (counted) texts[sender] += `${Buffer.byteLength(frame)} ${frame}`;
+      else texts[sender - sender % 2] += `${frame}\n`;
     }
     sockets.forEach((socket, index) => {
       if (texts[index] !== "" && !socket.destroyed) socket.write(texts[index]!);

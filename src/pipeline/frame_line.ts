@@ -6,19 +6,9 @@
  *
  * @module
  */
-import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
-import { frameFlag, frameRowBytes, headerRowBytes, headerWord, type Kernel } from "../kernel/kernel.ts";
+import { frameFlag, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
 import type { FieldName, Line } from "../rules/program.ts";
-import { facilityName, severityName } from "../syslog/severity.ts";
-import { structuredParameter } from "../syslog/header.ts";
-
-const headerWordOf: Partial<Record<FieldName, number>> = {
-  timestamp: headerWord.timestamp,
-  hostname: headerWord.hostname,
-  appname: headerWord.appname,
-  procid: headerWord.procid,
-  msgid: headerWord.msgid,
-};
+import { HeaderReader } from "../syslog/header.ts";
 
 /** Not yet parsed; `undefined` is an answer. */
 const unparsed = Symbol("unparsed");
@@ -32,59 +22,61 @@ export class FrameLine implements Line {
   start = 0;
   end = 0;
 
+  readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
-  readonly #buffer: TextBuffer;
   readonly #rowsWord: number;
-  readonly #headersWord: number;
-  #header = 0;
+  readonly #headers: HeaderReader;
+  #row = 0;
   #flags = 0;
   #message: string | undefined;
   #json: unknown = unparsed;
 
   constructor(kernel: Kernel) {
+    this.#bytes = kernel.bytes;
     this.#words = kernel.words;
-    this.#buffer = textBufferOf(kernel.bytes);
     this.#rowsWord = kernel.rowsAt / 4;
-    this.#headersWord = kernel.headersAt / 4;
+    this.#headers = new HeaderReader(kernel);
   }
 
   /** Points it at row `row` of the frame table. */
   move(row: number): void {
     const word = this.#rowsWord + row * (frameRowBytes / 4);
+    this.#row = row;
     this.start = this.#words[word]!;
     this.end = this.#words[word + 1]!;
     this.#flags = this.#words[word + 2]!;
     this.messageStart = this.#words[word + 3]!;
-    this.#header = this.#headersWord + row * (headerRowBytes / 4);
     this.#message = undefined;
     this.#json = unparsed;
   }
 
   text(field: FieldName): string | undefined {
-    if (field === "msg") return this.#message ??= this.#decode(this.messageStart, this.end);
-    if (field === "raw") return this.#decode(this.start, this.end);
-    if (field === "peer") return this.peer;
-    if (field === "severity") return severityName(this.severity());
-    if (field === "facility") return facilityName(this.facility());
-    const word = this.#header + headerWordOf[field]!;
-    const start = this.#words[word]!;
-    return start === 0 ? undefined : this.#decode(start, this.#words[word + 1]!);
+    switch (field) {
+      case "msg":
+        return this.#message ??= this.#headers.message(this.#row);
+      case "raw":
+        return this.#headers.raw(this.#row);
+      case "peer":
+        return this.peer;
+      case "severity":
+        return this.#headers.severityName(this.#row);
+      case "facility":
+        return this.#headers.facilityName(this.#row);
+      default:
+        return this.#headers.field(this.#row, field);
+    }
   }
 
   severity(): number {
-    return (this.#flags & frameFlag.priority) === 0 ? -1 : this.#words[this.#header]! & 7;
+    return this.#headers.severity(this.#row);
   }
 
   facility(): number {
-    return (this.#flags & frameFlag.priority) === 0 ? -1 : this.#words[this.#header]! >>> 3;
+    return this.#headers.facility(this.#row);
   }
 
   structured(id: string, param: string): string | undefined {
-    const word = this.#header + headerWord.structuredData;
-    const start = this.#words[word]!;
-    return start === 0
-      ? undefined
-      : structuredParameter(this.#decode(start, this.#words[word + 1]!), id, param);
+    return this.#headers.structured(this.#row, id, param);
   }
 
   json(): unknown {
@@ -94,7 +86,7 @@ export class FrameLine implements Line {
 
   /** Bytes of the whole frame, valid until the next row. */
   get raw(): Uint8Array {
-    return this.#buffer.subarray(this.start, this.end);
+    return this.#bytes.subarray(this.start, this.end);
   }
 
   get truncated(): boolean {
@@ -103,7 +95,7 @@ export class FrameLine implements Line {
 
   #parse(): unknown {
     // Text that cannot be a JSON container is not worth an exception: scalars carry no members to look at.
-    const first = this.#buffer[this.messageStart];
+    const first = this.#bytes[this.messageStart];
     if (
       this.messageStart === this.end ||
       !(first === 0x7b || first === 0x5b || first === 0x20 || first === 0x09)
@@ -115,11 +107,5 @@ export class FrameLine implements Line {
     } catch {
       return undefined;
     }
-  }
-
-  #decode(start: number, end: number): string {
-    return (this.#flags & frameFlag.ascii) !== 0
-      ? this.#buffer.latin1Slice(start, end)
-      : this.#buffer.utf8Slice(start, end);
   }
 }

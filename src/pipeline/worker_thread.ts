@@ -7,6 +7,8 @@
  * @module
  */
 import { ForwarderError, messageOf } from "../core/errors.ts";
+import { InvariantError } from "../core/invariant.ts";
+import { setFaultReporter } from "../runtime/fault.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { WorkerPipeline } from "./worker_pipeline.ts";
 
@@ -15,6 +17,15 @@ const reportMs = 1_000;
 
 /** Serves one worker. Returns the function that takes the control plane's messages. */
 export function runWorker(post: (message: FromWorker) => void): (message: ToWorker) => void {
+  setFaultReporter((where, error) => {
+    // Not from here: the caller of a reporter survives everything, and a broken invariant must not be survived.
+    if (error instanceof InvariantError) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+    post({ type: "log", level: "error", event: "io_fault", fields: { where, problem: messageOf(error) } });
+  });
   let pipeline: WorkerPipeline | undefined;
   const start = async (message: StartMessage) => {
     try {

@@ -1,5 +1,6 @@
 /**
- * Writes a counter row as fast as it can until told to stop; every published row balances.
+ * Writes a counter row until told to stop, with as little between two turns as leaves a reader a chance: a chunk
+ * of lines takes some hundred times longer. Every published row balances.
  *
  * @module
  */
@@ -11,9 +12,11 @@ const row = new CounterRow(rows, 1);
 const stopped = new Int32Array(stop);
 let turn = 0;
 while (Atomics.load(stopped, 0) === 0) {
-  row.add(counter.received, 3);
-  row.add(counter.delivered, 2);
-  row.add(counter.dropped_dead_letter_failed, 1);
+  for (let line = 0; line < 100; line++) {
+    row.add(counter.received, 3);
+    row.add(counter.delivered, 2);
+    row.add(counter.dropped_dead_letter_failed, 1);
+  }
   row.set(counter.heartbeat, ++turn);
   row.publish();
 }

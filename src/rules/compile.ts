@@ -109,9 +109,8 @@ function compileRule(
   const before = faults.length;
   const found = checkMatcher(rule);
   if (!found.ok) faults.push({ source, ...found.fault });
-  // With a faulty matcher its variables are not known: what templates say about them would be noise.
-  const isLenient = dialect === "hotdog" || !found.ok;
-  const variables = new RuleVariables(found.ok ? found.matcher.slots : new Map(), version, isLenient);
+  const unknown = !found.ok ? "ignored" : dialect === "hotdog" ? "empty" : "fault";
+  const variables = new RuleVariables(found.ok ? found.matcher.slots : new Map(), version, unknown);
   const actions = rule.actions.map((action, index) =>
     compileAction(action, {
       dialect,

@@ -26,13 +26,7 @@ import {
   skipSpace,
   skipValue,
 } from "./json_text.ts";
-import {
-  compileTemplate,
-  hasVariables,
-  type Resolve,
-  type Template,
-  type TemplateFault,
-} from "./template.ts";
+import { compileTemplate, hasVariables, type Resolve, type TemplateFault } from "./template.ts";
 
 /** A value of the rule file, ready to be written as JSON. */
 type MergeValue<Context> =

@@ -14,8 +14,10 @@
  * | `hybrid` | the same, but proven only quadratic: `user=([^ ]+) from` on `user=user=…` | RegExp for short texts, re2js for long ones |
  * | `linear` | everything else | re2js |
  *
- * The linear engine takes time in proportion to pattern size × text length. Texts for which that passes
- * `linearStepsMax` are not searched: the match answers `tooCostly`, and the line goes to the dead letter.
+ * The linear engine takes time in proportion to pattern size × text length. Where that passes `linearStepsMax`, it
+ * still says whether the text matches if its automaton is small (`isSmallAutomaton`), which takes one step per
+ * character. What cannot be said within the bound is not searched: the match answers `tooCostly`, and the line goes
+ * to the dead letter.
  *
  * @module
  */
@@ -23,17 +25,20 @@
 import { RE2JS } from "re2js";
 import { invariant } from "../core/invariant.ts";
 import { type NativePattern, singleCodePoint, toNative } from "./regex_native.ts";
-import { beginsAtText, provePaths, startGuard } from "./regex_paths.ts";
+import { beginsAtText, isSmallAutomaton, provePaths, startGuard } from "./regex_paths.ts";
 import { parseRegex, type RegexNode } from "./regex_syntax.ts";
 
 /** Longer patterns are refused: they are generated, and belong into several rules. */
 export const patternCharsMax = 4096;
 
 /**
- * Instructions × characters that the linear engine may spend on one search. It takes about 30 ns for each at worst
- * (captures in use, every thread alive), so that one search ends within 25 ms.
+ * (Instructions + `linearStepsBase`) × characters that the linear engine may spend on one search. It takes up to
+ * 40 ns for each (captures in use, every thread alive), so that one search ends within 25 ms.
  */
-export const linearStepsMax = 800_000;
+export const linearStepsMax = 600_000;
+
+/** What a character costs the linear engine besides its instructions, in the same unit. */
+const linearStepsBase = 24;
 
 /**
  * Edges that the native engine may try in a search that is proven quadratic only; some 2 ms. It decides how long a
@@ -44,6 +49,11 @@ export const quadraticStepsMax = 1_000_000;
 /** A pattern that could not even search this many characters within `linearStepsMax` is refused at load. */
 export const linearCharsMin = 1024;
 
+/** The longest text that the linear engine searches with a pattern of so many instructions. */
+export function linearCharsMax(instructions: number): number {
+  return Math.floor(linearStepsMax / (instructions + linearStepsBase));
+}
+
 /** How a pattern is run. */
 export type RegexClass = "always" | "literal" | "native" | "hybrid" | "linear";
 
@@ -51,7 +61,7 @@ export type RegexClass = "always" | "literal" | "native" | "hybrid" | "linear";
 export const noMatch = 0;
 /** The text matches. */
 export const matched = 1;
-/** The text is too long for this pattern on the linear engine; nothing was searched. */
+/** The text is too long for this pattern on the linear engine; the answer is not known. */
 export const tooCostly = 2;
 /** One of `noMatch`, `matched`, `tooCostly`. */
 export type MatchResult = 0 | 1 | 2;
@@ -88,10 +98,10 @@ export function checkRegex(
   if (refused !== undefined) return { ok: false, fault: refused };
   try {
     const compiled = RE2JS.compile(pattern);
-    const charsMax = Math.floor(linearStepsMax / compiled.programSize());
-    if (charsMax < linearCharsMin) {
+    if (linearCharsMax(compiled.programSize()) < linearCharsMin) {
+      const instructionsMax = Math.floor(linearStepsMax / linearCharsMin) - linearStepsBase;
       const message = `the pattern is too large: ${compiled.programSize()} instructions, ` +
-        `at most ${Math.floor(linearStepsMax / linearCharsMin)} are taken`;
+        `at most ${instructionsMax} are taken`;
       return { ok: false, fault: { message, column: 1 } };
     }
     const names = new Map<string, number>(Object.entries(compiled.namedGroups()));
@@ -176,7 +186,7 @@ export function compileRegex(checked: CheckedRegex, wanted: readonly WantedGroup
     if (simple !== undefined) return simple;
   }
   return (node === undefined ? undefined : provenMatcher(node, checked.pattern, wanted)) ??
-    linearMatcher(checked.pattern, wanted);
+    { kind: "linear", match: linearMatch(node, checked.pattern, wanted) };
 }
 
 /** A matcher for patterns that match every text: what remains without one outer anchor may match nothing. */
@@ -240,7 +250,7 @@ function provenMatcher(node: RegexNode, pattern: string, wanted: readonly Wanted
   if (proof.oneStart === undefined) return undefined;
   const shortCharsMax = Math.floor(Math.sqrt(quadraticStepsMax / proof.oneStart));
   const short = nativeMatch(native, wanted);
-  const long = linearMatcher(pattern, wanted).match;
+  const long = linearMatch(node, pattern, wanted);
   const match: Regex["match"] = (text, slots) =>
     text.length <= shortCharsMax ? short(text, slots) : long(text, slots);
   return { kind: "hybrid", match };
@@ -261,19 +271,24 @@ function nativeMatch(native: NativePattern, wanted: readonly WantedGroup[]): Reg
   };
 }
 
-function linearMatcher(pattern: string, wanted: readonly WantedGroup[]): Regex {
+function linearMatch(
+  node: RegexNode | undefined,
+  pattern: string,
+  wanted: readonly WantedGroup[],
+): Regex["match"] {
   const regex = RE2JS.compile(pattern);
-  const charsMax = Math.floor(linearStepsMax / regex.programSize());
+  const charsMax = linearCharsMax(regex.programSize());
+  const testCharsMax = node !== undefined && isSmallAutomaton(node) ? Infinity : charsMax;
   const count = wanted.length;
-  const match: Regex["match"] = (text, slots) => {
-    if (text.length > charsMax) return tooCostly;
+  return (text, slots) => {
+    if (text.length > testCharsMax) return tooCostly;
     // The test runs without captures, which is several times faster: most lines end here.
     if (!regex.test(text)) return noMatch;
     if (count === 0) return matched;
+    if (text.length > charsMax) return tooCostly;
     const matcher = regex.matcher(text);
     invariant(matcher.find(), "the linear engine finds what it tested");
     for (let i = 0; i < count; i++) slots[wanted[i].slot] = matcher.group(wanted[i].group) ?? "";
     return matched;
   };
-  return { kind: "linear", match };
 }

@@ -27,6 +27,8 @@ import type { RegexNode } from "./regex_syntax.ts";
 const positionsMax = 400;
 /** Different vectors explored, which bounds the time of the proof to some ten milliseconds. */
 const vectorsMax = 1500;
+/** States that a deterministic automaton may have to count as small: a fraction of the linear engine's cache. */
+const statesMax = 500;
 /** Edges tried per character of the text. 64 × 64 KiB is about 10 ms on the native engines (bench/rules.ts). */
 const workMax = 64;
 
@@ -62,10 +64,40 @@ export interface PathProof {
   readonly oneStart: number | undefined;
 }
 
+/**
+ * True if the deterministic automaton of a search for `node` is small, so that the linear engine's answer "matches or
+ * not" takes one table look-up per character. Assertions inside the text take that engine another, slower way.
+ */
+export function isSmallAutomaton(node: RegexNode): boolean {
+  if (hasInnerAssertion(node)) return false;
+  try {
+    const automaton = new Automaton(false);
+    return automaton.explorer(automaton.build(node), undefined).isSmall(beginsAtText(node));
+  } catch (error) {
+    if (error instanceof NotProven) return false;
+    throw error;
+  }
+}
+
+function hasInnerAssertion(node: RegexNode): boolean {
+  switch (node.kind) {
+    case "assert":
+      return node.what !== "begin" && node.what !== "end";
+    case "cat":
+    case "alt":
+      return node.items.some(hasInnerAssertion);
+    case "group":
+    case "repeat":
+      return hasInnerAssertion(node.body);
+    default:
+      return false;
+  }
+}
+
 /** Bounds the work for `node`, with `guard` in force. */
 export function provePaths(node: RegexNode, guard: StartGuard | undefined): PathProof {
   try {
-    const automaton = new Automaton();
+    const automaton = new Automaton(true);
     const whole = automaton.build(node);
     const oneStart = automaton.explorer(whole, guard).oneStart();
     // Where only one start exists, or the first one ends the search, its work is all.
@@ -134,6 +166,12 @@ export function beginsAtText(node: RegexNode): boolean {
 class Automaton {
   readonly #sets: CodePoints[] = [];
   readonly #follow: Ways[] = [];
+  readonly #counting: boolean;
+
+  /** Without `counting` it is only known that there is a way, not how many: enough for a deterministic automaton. */
+  constructor(counting: boolean) {
+    this.#counting = counting;
+  }
 
   build(node: RegexNode): Part {
     switch (node.kind) {
@@ -170,20 +208,20 @@ class Automaton {
 
   #connect(last: Ways, first: Ways): void {
     for (const [from, fromWays] of last) {
-      for (const [to, toWays] of first) add(this.#follow[from], to, fromWays * toWays);
+      for (const [to, toWays] of first) this.#add(this.#follow[from], to, fromWays * toWays);
     }
   }
 
   #joined(left: Part, right: Part): Part {
     this.#connect(left.last, right.first);
     const first = new Map(left.first);
-    for (const [position, ways] of right.first) add(first, position, ways * left.empties);
+    for (const [position, ways] of right.first) this.#add(first, position, ways * left.empties);
     const last = new Map(right.last);
-    for (const [position, ways] of left.last) add(last, position, ways * right.empties);
+    for (const [position, ways] of left.last) this.#add(last, position, ways * right.empties);
     return {
       first,
       last,
-      empties: bounded(left.empties * right.empties),
+      empties: this.#bounded(left.empties * right.empties),
       freeLast: right.freeEmpty ? new Set([...left.freeLast, ...right.freeLast]) : right.freeLast,
       freeEmpty: left.freeEmpty && right.freeEmpty,
     };
@@ -191,13 +229,13 @@ class Automaton {
 
   #either(left: Part, right: Part): Part {
     const first = new Map(left.first);
-    for (const [position, ways] of right.first) add(first, position, ways);
+    for (const [position, ways] of right.first) this.#add(first, position, ways);
     const last = new Map(left.last);
-    for (const [position, ways] of right.last) add(last, position, ways);
+    for (const [position, ways] of right.last) this.#add(last, position, ways);
     return {
       first,
       last,
-      empties: bounded(left.empties + right.empties),
+      empties: this.#bounded(left.empties + right.empties),
       freeLast: new Set([...left.freeLast, ...right.freeLast]),
       freeEmpty: left.freeEmpty || right.freeEmpty,
     };
@@ -210,12 +248,24 @@ class Automaton {
     let whole: Part | undefined;
     for (let i = copies; i >= 1; i--) {
       let part = this.build(node.body);
-      if (part.empties > 0) throw new NotProven();
+      // An engine may go round such a loop in several ways without reading anything.
+      if (part.empties > 0 && this.#counting) throw new NotProven();
       if (node.max === Infinity && i === copies) this.#connect(part.last, part.first);
       if (whole !== undefined) part = this.#joined(part, whole);
       whole = i > node.min ? { ...part, empties: 1, freeEmpty: true } : part;
     }
     return whole!;
+  }
+
+  #add(ways: Ways, position: number, count: number): void {
+    if (count > 0) ways.set(position, this.#bounded((ways.get(position) ?? 0) + count));
+  }
+
+  /** More ways than the work allowed are no proof, however few characters they are for. */
+  #bounded(count: number): number {
+    if (!this.#counting) return Math.min(count, 1);
+    if (count > workMax) throw new NotProven();
+    return count;
   }
 
   explorer(whole: Part, guard: StartGuard | undefined): Explorer {
@@ -278,6 +328,18 @@ class Explorer {
     return work === undefined ? undefined : Math.max(work, this.#firstWork);
   }
 
+  /** True if few sets of positions can be reached, whatever the number of paths to them. */
+  isSmall(anchored: boolean): boolean {
+    const seen = new Set<Vector>([anchored ? pairsToVector(this.#first) : ""]);
+    for (const vector of seen) {
+      for (let index = 0; index < this.#holds.length; index++) {
+        seen.add(this.#step(vector, !anchored, index, false, 1));
+      }
+      if (seen.size > statesMax) return false;
+    }
+    return true;
+  }
+
   /**
    * With `searching` a new path starts at every character where the guard lets it. With `dropping` a path that may
    * end is not followed: it ends the search.
@@ -313,7 +375,7 @@ class Explorer {
     return work;
   }
 
-  #step(vector: Vector, open: boolean, index: number, dropping: boolean): Vector {
+  #step(vector: Vector, open: boolean, index: number, dropping: boolean, countMax = 0xffff): Vector {
     const touched: number[] = [];
     if (open) this.#move(this.#first, 1, index, dropping, touched);
     for (let i = 0; i < vector.length; i += 2) {
@@ -322,7 +384,7 @@ class Explorer {
     touched.sort((a, b) => a - b);
     let next = "";
     for (const position of touched) {
-      next += String.fromCharCode(position, Math.min(this.#counts[position], 0xffff));
+      next += String.fromCharCode(position, Math.min(this.#counts[position], countMax));
       this.#counts[position] = 0;
     }
     return next;
@@ -369,15 +431,4 @@ function sum(ways: Ways): number {
   let total = 0;
   for (const count of ways.values()) total += count;
   return total;
-}
-
-function add(ways: Ways, position: number, count: number): void {
-  if (count === 0) return;
-  ways.set(position, bounded((ways.get(position) ?? 0) + count));
-}
-
-/** More ways than the work allowed are no proof, however few characters they are for. */
-function bounded(count: number): number {
-  if (count > workMax) throw new NotProven();
-  return count;
 }

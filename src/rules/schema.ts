@@ -104,12 +104,12 @@ const expectedForwardSchema = v.strictObject({
   key: v.optional(v.nullable(v.string())),
 });
 
+const expectedForwardsSchema = v.array(expectedForwardSchema);
+const expectedDropSchema = v.strictObject({ dropped: v.literal(true) });
+const expectedDeadLetterSchema = v.strictObject({ dead_letter: v.union([v.literal(true), v.string()]) });
+
 /** What a test expects: records in order, `[]` for none, or what else became of the line. */
-export const expectSchema = v.union([
-  v.array(expectedForwardSchema),
-  v.strictObject({ dropped: v.literal(true) }),
-  v.strictObject({ dead_letter: v.union([v.literal(true), v.string()]) }),
-]);
+export const expectSchema = v.union([expectedForwardsSchema, expectedDropSchema, expectedDeadLetterSchema]);
 
 /** One test; every input must yield what is expected. */
 export const testSchema = v.pipe(
@@ -193,38 +193,51 @@ export type Checked<T> = { readonly ok: true; readonly value: T } | {
 
 /** Checks the shape of one rule. */
 export function checkRule(value: unknown): Checked<Rule> {
-  return check(ruleSchema, value);
+  return check(ruleSchema, value, ruleKeysAt);
 }
 
 /** Checks the shape of one test. */
 export function checkTest(value: unknown): Checked<RuleTest> {
-  return check(testSchema, value);
+  return check(testSchema, value, testKeysAt);
 }
+
+/** The keys that the mapping at a path may have. */
+type KeysAt = (path: readonly unknown[], mapping: Readonly<Record<string, unknown>>) => readonly string[];
 
 function check<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
+  keysAt: KeysAt,
 ): Checked<v.InferOutput<Schema>> {
   const result = v.safeParse(schema, value);
   if (result.success) return { ok: true, value: result.output };
-  return { ok: false, issues: result.issues.flatMap((issue) => issuesOf(issue, [], value)) };
+  return { ok: false, issues: result.issues.flatMap((issue) => issuesOf(issue, [], keysAt)) };
 }
 
-/** A union's issue is told as the issues of the branch that fits the value's kind, which is what a person meant. */
-function issuesOf(issue: v.BaseIssue<unknown>, above: readonly unknown[], root: unknown): SchemaIssue[] {
+function issuesOf(issue: v.BaseIssue<unknown>, above: readonly unknown[], keysAt: KeysAt): SchemaIssue[] {
   const path = [...above, ...(issue.path ?? []).map((item) => item.key)];
-  const inner = issue.type === "union" ? issue.issues : undefined;
-  const deeper = inner?.filter((candidate) => (candidate.path?.length ?? 0) > 0);
-  if (deeper !== undefined && deeper.length > 0) {
-    const told = deeper.filter((candidate) => candidate.expected !== "never");
-    return dedupe((told.length > 0 ? told : deeper).flatMap((candidate) => issuesOf(candidate, path, root)));
+  const branch = issue.type === "union" ? expectBranch(path, issue.input) : undefined;
+  if (branch !== undefined) {
+    // The union's own issues are those of every branch; a person meant the one that the value looks like.
+    const result = v.safeParse(branch, issue.input);
+    return (result.issues ?? []).flatMap((inner) => issuesOf(inner, path, keysAt));
   }
-  return [{ path: path.join("."), message: messageOf(issue, path, root) }];
+  const isUnknownKey = issue.type === "strict_object" && issue.expected === "never";
+  if (!isUnknownKey) return [{ path: path.join("."), message: messageOf(issue, path) }];
+  // The library stops at the first unknown key of a mapping; a person wants to see all of them.
+  const mapping = issue.path![issue.path!.length - 1].input as Record<string, unknown>;
+  const holder = path.slice(0, -1);
+  const known = keysAt(holder, mapping);
+  return Object.keys(mapping).filter((key) => !known.includes(key)).map((key) => ({
+    path: [...holder, key].join("."),
+    message: unknownKey(key, known),
+  }));
 }
 
-function dedupe(issues: readonly SchemaIssue[]): SchemaIssue[] {
-  const byPath = new Map(issues.map((issue) => [issue.path, issue]));
-  return [...byPath.values()];
+function expectBranch(path: readonly unknown[], input: unknown): v.GenericSchema | undefined {
+  if (path.length !== 1 || path[0] !== "expect") return undefined;
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return expectedForwardsSchema;
+  return "dead_letter" in input ? expectedDeadLetterSchema : expectedDropSchema;
 }
 
 const kinds: Readonly<Record<string, string>> = {
@@ -232,13 +245,13 @@ const kinds: Readonly<Record<string, string>> = {
   boolean: "true or false",
   array: "a list",
   strict_object: "a mapping",
+  union: "true or text",
   object: "a mapping",
 };
 
-function messageOf(issue: v.BaseIssue<unknown>, path: readonly unknown[], root: unknown): string {
+function messageOf(issue: v.BaseIssue<unknown>, path: readonly unknown[]): string {
   const key = String(path[path.length - 1] ?? "");
   if (issue.kind !== "schema") return issue.message;
-  if (issue.type === "strict_object" && issue.expected === "never") return unknownKey(key, path, root);
   if (issue.type === "strict_object" && issue.received === "undefined" && issue.path !== undefined) {
     return `missing key "${key}"`;
   }
@@ -274,30 +287,23 @@ const actionKeys: Readonly<Record<string, readonly string[]>> = {
   stop: Object.keys(stopSchema.entries),
   drop: Object.keys(dropSchema.entries),
 };
-const ruleKeys = ["name", "field", ...matcherNames, "actions"];
-const testKeys = [
-  "name",
-  "input",
-  "inputs",
-  "expect",
-  "topic",
-  "value",
-  "text",
-  "json",
-  "key",
-  "dropped",
-  "dead_letter",
-];
+const expectedKeys = Object.keys(expectedForwardSchema.entries);
 
-function unknownKey(key: string, path: readonly unknown[], root: unknown): string {
-  if (Object.hasOwn(laterKeys, key) && path[0] !== "expect") return laterKeys[key];
-  const unknown = `unknown key "${key}"`;
-  if (path[0] !== "actions") {
-    const isTest = typeof root === "object" && root !== null && "expect" in root;
-    return unknown + didYouMean(key, isTest ? testKeys : ruleKeys);
-  }
-  const action = (root as { actions: { type: string }[] }).actions[Number(path[1])];
-  return unknown + didYouMean(key, actionKeys[action.type] ?? []);
+function ruleKeysAt(path: readonly unknown[], mapping: Readonly<Record<string, unknown>>): readonly string[] {
+  return path.length === 0
+    ? ["name", "field", ...matcherNames, "actions"]
+    : actionKeys[String(mapping.type)] ?? [];
+}
+
+function testKeysAt(path: readonly unknown[]): readonly string[] {
+  if (path.length === 0) return ["name", "input", "inputs", "expect"];
+  return path.length === 1 ? ["dropped", "dead_letter"] : expectedKeys;
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const isRule = known.includes("actions") || known.includes("type");
+  if (isRule && Object.hasOwn(laterKeys, key)) return laterKeys[key];
+  return `unknown key "${key}"${didYouMean(key, known)}`;
 }
 
 function actionFault(type: unknown): string {

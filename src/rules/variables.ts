@@ -27,10 +27,10 @@ export class RuleVariables {
   readonly resolve: Resolve<LineContext>;
 
   /**
-   * `slots` are the matcher's variables. `lenient` renders an unknown variable as "", as hotdog does; else it is a
-   * fault.
+   * `slots` are the matcher's variables. An unknown variable is a fault, or empty, as in hotdog, or ignored: the matcher
+   * is faulty, and what it would have set is not known.
    */
-  constructor(slots: ReadonlyMap<string, number>, version: string, lenient: boolean) {
+  constructor(slots: ReadonlyMap<string, number>, version: string, unknown: "fault" | "empty" | "ignored") {
     this.resolve = (name) => {
       const slot = slots.get(name);
       if (slot !== undefined) {
@@ -40,7 +40,8 @@ export class RuleVariables {
       if (name === "version") return { constant: version, read: () => version };
       if (name === "iso8601") return { jsonSafe: true, read: (context) => context.iso8601() };
       if (isField(name)) return this.#field(name);
-      if (lenient) return { constant: "", read: () => "" };
+      if (unknown === "empty") return { constant: "", read: () => "" };
+      if (unknown === "ignored") return { read: () => "" };
       return { unknown: unknownVariable(name, [...slots.keys()]) };
     };
   }

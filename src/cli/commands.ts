@@ -11,7 +11,7 @@ import type { Fault } from "../core/errors.ts";
 
 /** What `corndog run` was asked for beside the configuration. */
 export interface RunOptions {
-  /** What is odd about the configuration; it was shown already. */
+  /** What is odd about the configuration; the run logs it, the command line does not show it. */
   readonly warnings: readonly Fault[];
   /** Reads the same configuration again, with the same `-c`, `--rules` and `--set`; from `files` instead of the disk. */
   readonly readConfig: (files?: Files) => LoadResult;

@@ -37,8 +37,10 @@ KAFKA_BROKER, SASL_SCRAM_USERNAME, SASL_SCRAM_PASSWORD do what they did for hotd
   async act({ given, io, commands }: Call): Promise<number> {
     const readConfig = loader(given, io);
     const loaded = readConfig();
-    reportWarnings(io, loaded.warnings);
-    if (!loaded.ok) return refuse(io, loaded.faults);
+    if (!loaded.ok) {
+      reportWarnings(io, loaded.warnings);
+      return refuse(io, loaded.faults);
+    }
     const faults = await commands.checkRules(loaded.config.rules, loaded.config);
     if (faults.length > 0) return refuse(io, faults);
     return await commands.run(loaded.config, { warnings: loaded.warnings, readConfig });
@@ -65,7 +67,7 @@ Nothing leaves this machine; lines land in ./corndog-data.`,
     if (!duration.ok || duration.value <= 0 || duration.value > demoMsMax) {
       reportError(
         io,
-        duration.ok ? "--duration: write a time from 1s to 24h" : `--duration: ${duration.message}`,
+        duration.ok ? "--duration: write a time from 1ms to 24h" : `--duration: ${duration.message}`,
       );
       return exitCode.usage;
     }

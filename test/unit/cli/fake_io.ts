@@ -1,0 +1,67 @@
+/**
+ * A terminal and commands that remember, for tests of the command line.
+ *
+ * @module
+ */
+import type { Config } from "../../../src/config/config.ts";
+import type { Commands, DemoOptions, RunOptions, TestOptions } from "../../../src/cli/commands.ts";
+import { runCli } from "../../../src/cli/cli.ts";
+import type { CliIo } from "../../../src/cli/io.ts";
+import type { Fault } from "../../../src/core/errors.ts";
+
+/** What a command line did. */
+export interface Ran {
+  readonly exitCode: number;
+  readonly out: string;
+  readonly err: string;
+  readonly called: readonly Called[];
+}
+
+/** One call of an injected command. */
+export type Called =
+  | { readonly name: "run"; readonly config: Config; readonly options: RunOptions }
+  | { readonly name: "demo"; readonly config: Config; readonly options: DemoOptions }
+  | { readonly name: "testRules"; readonly config: Config; readonly options: TestOptions };
+
+/** What the outside does in a test. */
+export interface Outside {
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  readonly colors?: boolean;
+  readonly ruleFaults?: readonly Fault[];
+  readonly run?: () => Promise<number>;
+  readonly fetch?: CliIo["fetch"];
+}
+
+/** Runs one command line against an outside that remembers. */
+export async function cli(argv: readonly string[], outside: Outside = {}): Promise<Ran> {
+  let out = "";
+  let err = "";
+  const called: Called[] = [];
+  const io: CliIo = {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    env: outside.env ?? {},
+    cwd: outside.cwd ?? "/",
+    colors: outside.colors ?? false,
+    fetch: outside.fetch ?? (() => Promise.reject(new Error("no network in tests"))),
+    readFile: () => "secret-token\n",
+  };
+  const commands: Commands = {
+    run(config, options) {
+      called.push({ name: "run", config, options });
+      return outside.run?.() ?? Promise.resolve(0);
+    },
+    demo(config, options) {
+      called.push({ name: "demo", config, options });
+      return Promise.resolve(0);
+    },
+    checkRules: () => outside.ruleFaults ?? [],
+    testRules(config, options) {
+      called.push({ name: "testRules", config, options });
+      return Promise.resolve(0);
+    },
+  };
+  const exitCode = await runCli(argv, commands, io);
+  return { exitCode, out, err, called };
+}

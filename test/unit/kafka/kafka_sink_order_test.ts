@@ -1,0 +1,228 @@
+/**
+ * Order, exactly one settlement and no duplicates, through random patterns of everything that goes wrong. The fake
+ * brokers check sequences as Kafka does, and that no byte of a request changes while it is out.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { BenchSink } from "./bench_sink.ts";
+import type { Fault } from "./fake_cluster.ts";
+
+/** One thing that goes wrong with one request. */
+type FaultKind =
+  | { kind: "none" }
+  | { kind: "refuse"; code: number; appends: boolean; odd: boolean }
+  | { kind: "cut"; when: "before" | "after" }
+  | { kind: "slow"; delayMs: number }
+  | { kind: "garbage" }
+  | { kind: "throttle"; throttleMs: number };
+
+/** One thing that happens between two batches. */
+type Event =
+  | { kind: "send"; topic: number; records: number; partition: number }
+  | { kind: "wait"; ms: number }
+  | { kind: "down"; broker: number }
+  | { kind: "up"; broker: number }
+  | { kind: "move"; topic: number; partition: number; broker: number }
+  | { kind: "grow"; topic: number };
+
+const refusedBefore = [3, 5, 6, 7, 13, 19, 56, 74, 89].map((code) => ({ code, appends: false }));
+const refusedAfter = [7, 20, 46].map((code) => ({ code, appends: true }));
+
+const faultOf: fc.Arbitrary<FaultKind> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant<FaultKind>({ kind: "none" }) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(fc.constantFrom(...refusedBefore, ...refusedAfter), fc.boolean()).map((
+      [refusal, odd],
+    ) => ({
+      kind: "refuse" as const,
+      ...refusal,
+      odd,
+    })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom("before" as const, "after" as const).map((when) => ({ kind: "cut", when })),
+  },
+  { weight: 2, arbitrary: fc.constantFrom(50, 3000, 30_000).map((delayMs) => ({ kind: "slow", delayMs })) },
+  { weight: 1, arbitrary: fc.constant<FaultKind>({ kind: "garbage" }) },
+  { weight: 1, arbitrary: fc.constantFrom(1, 500).map((throttleMs) => ({ kind: "throttle", throttleMs })) },
+);
+
+const topicOf = fc.integer({ min: 0, max: 1 });
+const brokerOf = fc.integer({ min: 1, max: 3 });
+const eventOf: fc.Arbitrary<Event> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant("send" as const),
+      topic: topicOf,
+      records: fc.integer({ min: 1, max: 4 }),
+      partition: fc.constantFrom(-1, -1, -1, 0, 1, 9),
+    }),
+  },
+  { weight: 3, arbitrary: fc.constantFrom(0, 1, 5, 100, 2500).map((ms) => ({ kind: "wait" as const, ms })) },
+  { weight: 1, arbitrary: brokerOf.map((broker) => ({ kind: "down" as const, broker })) },
+  { weight: 1, arbitrary: brokerOf.map((broker) => ({ kind: "up" as const, broker })) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("move" as const),
+      topic: topicOf,
+      partition: fc.integer({ min: 0, max: 2 }),
+      broker: brokerOf,
+    }),
+  },
+  { weight: 1, arbitrary: topicOf.map((topic) => ({ kind: "grow" as const, topic })) },
+);
+
+const scenario = fc.record({
+  seed: fc.nat(),
+  faults: fc.array(faultOf, { maxLength: 40 }),
+  events: fc.array(eventOf, { minLength: 1, maxLength: 60 }),
+});
+
+function toFault(kind: FaultKind): Fault {
+  switch (kind.kind) {
+    case "none":
+      return {};
+    case "refuse":
+      return {
+        refuse: ({ partition }) => kind.odd && partition % 2 === 1 ? undefined : kind.code,
+        appends: kind.appends,
+      };
+    case "cut":
+      return { cut: kind.when };
+    case "slow":
+      return { delayMs: kind.delayMs };
+    case "garbage":
+      return { garbage: Buffer.from([0, 0, 0, 1, 0]) };
+    case "throttle":
+      return { throttleMs: kind.throttleMs };
+  }
+}
+
+/** Plays the events, then heals everything and waits until all batches are settled. */
+async function play(
+  bench: BenchSink,
+  events: readonly Event[],
+  faults: Fault[],
+  fallback: (request: Parameters<BenchSink["cluster"]["fault"]>[0]) => Fault = () => ({}),
+): Promise<void> {
+  const { cluster, clock } = bench;
+  cluster.create("t0", 3);
+  cluster.create("t1", 2);
+  cluster.fault = (request) => faults.shift() ?? fallback(request);
+  bench.sink.start();
+  let next = 0;
+  for (const event of events) {
+    if (event.kind === "send") {
+      const values = Array.from({ length: event.records }, () => String(next++));
+      bench.send(`t${event.topic}`, values, event.partition);
+    } else if (event.kind === "wait") await clock.advance(event.ms);
+    else if (event.kind === "down") cluster.down(event.broker);
+    else if (event.kind === "up") cluster.up(event.broker);
+    else if (event.kind === "grow") {
+      cluster.create(`t${event.topic}`, 4);
+      await clock.advance(1);
+    } else {
+      const partition = cluster.topics.get(`t${event.topic}`)![event.partition];
+      if (partition !== undefined) partition.leader = event.broker;
+    }
+  }
+  for (const broker of cluster.brokers.keys()) cluster.up(broker);
+  await bench.settled(900_000);
+  await bench.sink.close();
+}
+
+/**
+ * Every record of `expected` once; in each partition those that were sent to it in the order in which they were
+ * given, and so those that were sent to any.
+ */
+function checkLogs(bench: BenchSink, expected: readonly string[]): void {
+  const addressed = new Set<number>();
+  let next = 0;
+  for (const batch of bench.sent) {
+    for (let index = 0; index < batch.count; index++, next++) {
+      if (bench.addressed.has(batch)) addressed.add(next);
+    }
+  }
+  const logged: string[] = [];
+  for (const [topic, partitions] of bench.cluster.topics) {
+    partitions.forEach(({ log }, id) => {
+      const numbers = log.map(Number);
+      for (
+        const part of [
+          numbers.filter((n) => addressed.has(n)),
+          numbers.filter((n) => !addressed.has(n)),
+        ]
+      ) {
+        assert.deepEqual(part, [...part].sort((a, b) => a - b), `order in ${topic}-${id}`);
+      }
+      logged.push(...log);
+    });
+  }
+  assert.deepEqual(logged.sort(), [...expected].sort(), "every record is in the log once");
+}
+
+describe("KafkaSink", () => {
+  it("keeps order and loses and doubles nothing when requests fail in any pattern", async () => {
+    await fc.assert(
+      fc.asyncProperty(scenario, async ({ seed, faults, events }) => {
+        const bench = new BenchSink({ brokers: 3, seed });
+        await play(bench, events, faults.map(toFault));
+        for (const batch of bench.sent) assert.equal(bench.outcomeOf(batch), "delivered");
+        const records = bench.sent.reduce((sum, batch) => sum + batch.count, 0);
+        checkLogs(bench, Array.from({ length: records }, (_, id) => String(id)));
+        assert.equal(bench.sink.status().batchesInFlight, 0);
+        assert.equal(bench.sink.status().bytesInFlight, 0);
+      }),
+      { numRuns: 250, seed: 20260101 },
+    );
+  });
+
+  it("rejects only the batches that brokers refuse, and keeps the order of the others, when some are too large", async () => {
+    await fc.assert(
+      fc.asyncProperty(scenario, fc.constantFrom(10, 18, 32, 87), async ({ seed, faults, events }, code) => {
+        const bench = new BenchSink({ brokers: 3, seed });
+        const isRefused = (values: readonly string[]) => values.some((value) => Number(value) % 7 === 3);
+        const refuse: Fault["refuse"] = ({ batch }) => isRefused(batch.values) ? code : undefined;
+        // Faults that append would append what the broker refuses.
+        const usable = faults.filter((fault) => fault.kind !== "refuse" || !fault.appends).map(toFault);
+        const mixed = usable.map((fault): Fault => ({
+          ...fault,
+          refuse: (part) => refuse(part) ?? fault.refuse?.(part),
+        }));
+        await play(bench, events, mixed, () => ({ refuse }));
+        let next = 0;
+        const expected: string[] = [];
+        for (const batch of bench.sent) {
+          const values = Array.from({ length: batch.count }, () => String(next++));
+          assert.equal(bench.outcomeOf(batch) === "delivered", !isRefused(values));
+          if (!isRefused(values)) expected.push(...values);
+        }
+        checkLogs(bench, expected);
+      }),
+      { numRuns: 150, seed: 20260102 },
+    );
+  });
+
+  it("keeps order and doubles nothing when brokers forget or refuse the producer", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        scenario,
+        fc.array(fc.constantFrom(0, 0, 45, 59, 47, 90, 49), { maxLength: 30 }),
+        async ({ seed, events }, codes) => {
+          const bench = new BenchSink({ brokers: 3, seed });
+          const faults = codes.map((code): Fault => code === 0 ? {} : { refuse: () => code });
+          await play(bench, events, faults);
+          for (const batch of bench.sent) assert.equal(bench.outcomeOf(batch), "delivered");
+          const records = bench.sent.reduce((sum, batch) => sum + batch.count, 0);
+          checkLogs(bench, Array.from({ length: records }, (_, id) => String(id)));
+        },
+      ),
+      { numRuns: 150, seed: 20260103 },
+    );
+  });
+});

@@ -132,21 +132,28 @@ export function findMember(text: string, open: number, key: string): number {
 }
 
 /**
- * `findMember` for a key that is known to be in the object, in one search where that is exact: in a text without
- * backslashes every quote is a delimiter, so the one place where the quoted key stands is the member.
- * `quotedKey` is the key as JSON.
+ * `findMember` for a key that is known to be in the object, in one search where that is exact: in a `plain` text, one
+ * without backslashes, every quote is a delimiter, so the one place where the quoted key stands is the member.
+ * `closedKey` is the key as JSON without its opening quote: searching for a text that begins with a quote stops at
+ * every quote (V8: 380 ns a line against 85).
  */
 export function findKnownMember(
   text: string,
   open: number,
   key: string,
-  quotedKey: string,
+  closedKey: string,
   plain: boolean,
 ): number {
   if (!plain) return findMember(text, open, key);
-  const at = text.indexOf(quotedKey, open);
-  if (at < 0 || text.indexOf(quotedKey, at + 1) >= 0) return findMember(text, open, key);
-  return skipSpace(text, skipSpace(text, at + quotedKey.length) + 1);
+  let found = -1;
+  for (let at = text.indexOf(closedKey, open); at >= 0; at = text.indexOf(closedKey, at + 1)) {
+    if (text.charCodeAt(at - 1) !== 0x22) continue;
+    if (found >= 0) return findMember(text, open, key);
+    found = at;
+  }
+  return found < 0
+    ? findMember(text, open, key)
+    : skipSpace(text, skipSpace(text, found + closedKey.length) + 1);
 }
 
 /** True if two JSON values are equal; members in any order. As deep as the shallower of the two. */

@@ -30,17 +30,23 @@ import { compileTemplate, hasVariables, type Resolve, type TemplateFault } from 
 
 /** A value of the rule file, ready to be written as JSON. */
 type MergeValue<Context> =
-  | {
-    readonly kind: "object";
-    readonly members: readonly MergeMember<Context>[];
-    readonly json: Json<Context>;
-  }
+  | MergeObject<Context>
   | { readonly kind: "list"; readonly items: readonly Json<Context>[]; readonly json: Json<Context> }
   | { readonly kind: "scalar"; readonly json: Json<Context> };
+
+interface MergeObject<Context> {
+  readonly kind: "object";
+  readonly members: readonly MergeMember<Context>[];
+  /** True if a key has variables: then two keys may turn out to be one, and the later member counts. */
+  readonly mayCollide: boolean;
+  readonly json: Json<Context>;
+}
 
 interface MergeMember<Context> {
   /** The key, undefined where it has variables. */
   readonly key: string | undefined;
+  /** The key as JSON without its opening quote; undefined where it has variables. */
+  readonly closedKey: string | undefined;
   /** The key as JSON, quotes included. */
   readonly quotedKey: Json<Context>;
   readonly value: MergeValue<Context>;
@@ -83,7 +89,7 @@ export function compileMerge<Context>(
   const editor = new Editor<Context>();
   return {
     ok: true,
-    merge: { apply: (text, document, context) => editor.merge(text, document, value.members, context) },
+    merge: { apply: (text, document, context) => editor.merge(text, document, value, context) },
   };
 }
 
@@ -95,12 +101,13 @@ class Compiler<Context> {
     this.#resolve = resolve;
   }
 
-  object(json: JsonObject, path: readonly string[]): Extract<MergeValue<Context>, { kind: "object" }> {
+  object(json: JsonObject, path: readonly string[]): MergeObject<Context> {
     const members = Object.keys(json).map((name): MergeMember<Context> => {
       const quotedKey = this.#string(name, [...path, name]);
       const [piece] = quotedKey.pieces;
       const key = typeof piece === "string" ? JSON.parse(piece) as string : undefined;
-      return { key, quotedKey, value: this.#value(json[name], [...path, name]) };
+      const closedKey = typeof piece === "string" ? piece.slice(1) : undefined;
+      return { key, closedKey, quotedKey, value: this.#value(json[name], [...path, name]) };
     });
     const inner = members.flatMap(({ quotedKey, value }, index) => [
       ...(index === 0 ? [] : [","]),
@@ -108,7 +115,8 @@ class Compiler<Context> {
       ":",
       ...value.json.pieces,
     ]);
-    return { kind: "object", members, json: jsonOf(["{", ...inner, "}"]) };
+    const mayCollide = members.some(({ key }) => key === undefined);
+    return { kind: "object", members, mayCollide, json: jsonOf(["{", ...inner, "}"]) };
   }
 
   #value(value: unknown, path: readonly string[]): MergeValue<Context> {
@@ -175,12 +183,12 @@ class Editor<Context> {
   merge(
     text: string,
     document: JsonObject,
-    members: readonly MergeMember<Context>[],
+    merged: MergeObject<Context>,
     context: Context,
   ): string {
     this.#count = 0;
     this.#plain = !text.includes("\\");
-    this.#object(text, text.indexOf("{"), document, members, context);
+    this.#object(text, text.indexOf("{"), document, merged, context);
     return this.#apply(text);
   }
 
@@ -188,19 +196,21 @@ class Editor<Context> {
     text: string,
     open: number,
     object: JsonObject,
-    members: readonly MergeMember<Context>[],
+    merged: MergeObject<Context>,
     context: Context,
   ): void {
+    const { members, mayCollide } = merged;
     let added = "";
     for (let i = 0; i < members.length; i++) {
       const { quotedKey, value } = members[i];
       const quotedText = quotedKey.write(context);
       const key = members[i].key ?? JSON.parse(quotedText) as string;
+      if (mayCollide && isRepeated(members, i + 1, quotedText, context)) continue;
       if (!Object.hasOwn(object, key)) {
         added += `${added === "" ? "" : ","}${quotedText}:${value.json.write(context)}`;
         continue;
       }
-      const at = findKnownMember(text, open, key, quotedText, this.#plain);
+      const at = findKnownMember(text, open, key, members[i].closedKey ?? quotedText.slice(1), this.#plain);
       this.#member(text, at, object[key], value, context);
     }
     if (added === "") return;
@@ -210,7 +220,7 @@ class Editor<Context> {
 
   #member(text: string, at: number, current: unknown, value: MergeValue<Context>, context: Context): void {
     if (value.kind === "object" && isJsonObject(current)) {
-      this.#object(text, at, current, value.members, context);
+      this.#object(text, at, current, value, context);
     } else if (value.kind !== "scalar" && Array.isArray(current)) {
       this.#append(text, at, current, value.kind === "list" ? value.items : [value.json], context);
     } else {
@@ -262,4 +272,17 @@ class Editor<Context> {
     }
     return at === 0 ? result + text : result + text.slice(at);
   }
+}
+
+/** True if a member from `from` on has the same key. */
+function isRepeated<Context>(
+  members: readonly MergeMember<Context>[],
+  from: number,
+  quotedKey: string,
+  context: Context,
+): boolean {
+  for (let i = from; i < members.length; i++) {
+    if (members[i].quotedKey.write(context) === quotedKey) return true;
+  }
+  return false;
 }

@@ -138,6 +138,14 @@ test("merge renders templates inside strings, where no value can break the JSON"
   });
 });
 
+test("merge holds together when a key from the line is the same as another", () => {
+  const given = { a: { x: 1 }, "{{a}}": 5 };
+  assert.equal(merge('{"a":{"y":2},"b":1}', given, { a: "a" }), '{"a":5,"b":1}');
+  assert.equal(merge('{"b":1}', given, { a: "a" }), '{"a":5,"b":1}');
+  assert.equal(merge('{"a":[1],"b":1}', { "{{a}}": 5, a: 6, b: 7 }, { a: "b" }), '{"a":6,"b":7}');
+  assert.deepEqual(JSON.parse(merge('{"z":{"b":1}}', { z: given }, { a: "a" })), { z: { a: 5, b: 1 } });
+});
+
 test("compileMerge() tells every fault with its path", () => {
   const compiled = compileMerge({ a: { b: ["{{x}}"] }, c: "{{y" }, resolve);
   assert(!compiled.ok);

@@ -1,7 +1,33 @@
 /**
- * Looking at bytes sixteen at a time. Loads may run up to 15 bytes past `end` (they stay inside the memory, every
- * region is followed by another or by slack); what they find there never counts.
+ * Looking at bytes sixteen or sixty-four at a time. Loads may run up to 63 bytes past `end` (they stay inside the
+ * memory: every region is followed by another or by slack); what they find there never counts.
  */
+
+/** Bytes that a 64-bit mask speaks of. */
+export const blockBytes: usize = 64;
+
+/** The top bits of 64 bytes, the first byte's lowest. */
+// @ts-ignore: decorator
+@inline
+export function bitmask64(a: v128, b: v128, c: v128, d: v128): u64 {
+  const low = <u64>(i8x16.bitmask(a) | (i8x16.bitmask(b) << 16));
+  const high = <u64>(<u32>(i8x16.bitmask(c) | (i8x16.bitmask(d) << 16)));
+  return (low & 0xffffffff) | (high << 32);
+}
+
+/** Where `byte` is in the block at `p`, of which only what lies before `end` counts. Reads 64 bytes. */
+// @ts-ignore: decorator
+@inline
+export function hitsInBlock(p: usize, end: usize, byte: u8): u64 {
+  const wanted = i8x16.splat(byte);
+  const hits = bitmask64(
+    i8x16.eq(v128.load(p), wanted),
+    i8x16.eq(v128.load(p, 16), wanted),
+    i8x16.eq(v128.load(p, 32), wanted),
+    i8x16.eq(v128.load(p, 48), wanted),
+  );
+  return p + blockBytes > end ? hits & ((<u64>1 << <u64>(end - p)) - 1) : hits;
+}
 
 /** The first `byte` in [p, end), or `end`. */
 // @ts-ignore: decorator

@@ -3,6 +3,9 @@
  * where a field is absent or nil.
  */
 
+/** A field's two words; the fields stand in the order of RFC 5424. */
+export const fieldBytes: usize = 8;
+
 export const timestampAt: usize = 1 * 4;
 export const hostnameAt: usize = 3 * 4;
 export const appnameAt: usize = 5 * 4;

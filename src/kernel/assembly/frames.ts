@@ -9,12 +9,11 @@ import {
   endScan, flagAscii, flagTruncated, frameBytesMax, frameRowBytes, rowsAt, rowsEnd, stopNeedMore, stopOversize,
   stopTableFull, storeRow,
 } from "./memory";
-import { isAscii } from "./bytes";
+import { bitmask64, blockBytes, isAscii } from "./bytes";
 
 const lf: u8 = 0x0a;
 const cr: u8 = 0x0d;
 const nul: u8 = 0;
-const blockBytes: usize = 64;
 
 export function scanNewline(start: usize, end: usize): u32 {
   return scanDelimited(start, end, lf);
@@ -34,14 +33,6 @@ export function rowOf(start: usize, end: usize): void {
 export function storeTruncated(row: usize, start: usize): void {
   const end = start + <usize>frameBytesMax;
   storeRow(row, start, end, flagTruncated | (isAscii(start, end) ? flagAscii : 0));
-}
-
-// @ts-ignore: decorator
-@inline
-function bitmask64(a: v128, b: v128, c: v128, d: v128): u64 {
-  const low = <u64>(i8x16.bitmask(a) | (i8x16.bitmask(b) << 16));
-  const high = <u64>(<u32>(i8x16.bitmask(c) | (i8x16.bitmask(d) << 16)));
-  return (low & 0xffffffff) | (high << 32);
 }
 
 function scanDelimited(start: usize, end: usize, delimiter: u8): u32 {

@@ -8,7 +8,6 @@ import {
   flagAscii, flagParsed, flagPriority, flagRfc3164, flagRfc5424, flagTruncated, frameRowBytes, headerRowBytes,
   headersAt, rowsAt,
 } from "./memory";
-import { isDigit } from "./bytes";
 import { appnameAt, clearFields, hasField, timestampAt } from "./fields";
 import { parseRfc5424 } from "./rfc5424";
 import { parseRfc3164 } from "./rfc3164";
@@ -61,16 +60,27 @@ function endHeader(row: usize, flags: u32, message: usize): void {
   store<u32>(row, <u32>message, 12);
 }
 
-/** Reads `"<" 1*3DIGIT ">"` with a value up to 191; returns what follows it, or `p` where there is none. */
+/**
+ * Reads `"<" 1*3DIGIT ">"` with a value up to 191; returns what follows it, or `p` where there is none.
+ *
+ * The four bytes behind "<" are one word and the digits are counted without a branch: their number differs from
+ * line to line, and a mispredicted branch costs more than all of this.
+ */
 // @ts-ignore: decorator
 @inline
 function readPriority(p: usize, end: usize, header: usize): usize {
   store<u32>(header, noPriority);
   if (end - p < 3 || load<u8>(p) != 0x3c) return p;
-  let priority: u32 = 0;
-  let at = p + 1;
-  while (at < end && at < p + 4 && isDigit(load<u8>(at))) priority = priority * 10 + (load<u8>(at++) - 0x30);
-  if (at == p + 1 || at == end || load<u8>(at) != 0x3e || priority > priorityMax) return p;
+  const word = load<u32>(p, 1);
+  const difference = word ^ 0x3e3e3e3e;
+  const brackets = (difference - 0x01010101) & ~difference & 0x80808080;
+  const digits = ctz(brackets) >>> 3;
+  if (digits == 0 || digits > 3 || p + 1 + <usize>digits >= end) return p;
+  // The digits at the top of the word, the last one highest, and "0" below them.
+  const text = (word << (32 - 8 * digits)) | (<u32>0x30303030 >>> (8 * digits));
+  if ((text & 0xf0f0f0f0) != 0x30303030 || ((text + 0x06060606) & 0xf0f0f0f0) != 0x30303030) return p;
+  const priority = (text >>> 24 & 15) + 10 * (text >>> 16 & 15) + 100 * (text >>> 8 & 15);
+  if (priority > priorityMax) return p;
   store<u32>(header, priority);
-  return at + 1;
+  return p + 2 + <usize>digits;
 }

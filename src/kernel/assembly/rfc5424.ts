@@ -9,10 +9,8 @@
  * Patient where nothing is lost by it: no length limits, any bytes in names, an unescaped "]" in a value, and a
  * frame without structured data (Heroku and others leave it out): its message starts behind MSGID.
  */
-import { indexOfByte, indexOfEither, isDigit } from "./bytes";
-import {
-  appnameAt, hostnameAt, msgidAt, procidAt, storeField, structuredDataAt, timestampAt,
-} from "./fields";
+import { blockBytes, hitsInBlock, indexOfEither, isDigit } from "./bytes";
+import { fieldBytes, msgidAt, storeField, structuredDataAt, timestampAt } from "./fields";
 
 const space: u8 = 0x20;
 const quote: u8 = 0x22;
@@ -30,34 +28,25 @@ const timestampBytesMin: usize = 19;
 @inline
 export function parseRfc5424(p: usize, end: usize, header: usize): usize {
   p = skipVersion(p, end);
-  if (p == 0) return 0;
+  if (p == 0 || p == end) return 0;
 
-  let fieldEnd = indexOfByte(p, end, space);
-  if (!isTimestamp(p, fieldEnd)) return 0;
-  storeField(header, timestampAt, p, fieldEnd);
+  // One mask of a block's spaces serves several fields: half the cost of a search per field (bench/stages.ts).
+  let block = p;
+  let spaces = hitsInBlock(block, end, space);
+  for (let word = timestampAt; word <= msgidAt; word += fieldBytes) {
+    while (!spaces && block + blockBytes < end) {
+      block += blockBytes;
+      spaces = hitsInBlock(block, end, space);
+    }
+    const fieldEnd = spaces ? block + <usize>ctz(spaces) : end;
+    if (fieldEnd <= p || (fieldEnd == end && word != msgidAt)) return 0;
+    if (word == timestampAt && !isTimestamp(p, fieldEnd)) return 0;
+    storeField(header, word, p, fieldEnd);
+    spaces &= spaces - 1;
+    p = fieldEnd + 1;
+  }
+  if (p > end) return end;
 
-  p = fieldEnd + 1;
-  fieldEnd = indexOfByte(p, end, space);
-  if (fieldEnd <= p || fieldEnd == end) return 0;
-  storeField(header, hostnameAt, p, fieldEnd);
-
-  p = fieldEnd + 1;
-  fieldEnd = indexOfByte(p, end, space);
-  if (fieldEnd <= p || fieldEnd == end) return 0;
-  storeField(header, appnameAt, p, fieldEnd);
-
-  p = fieldEnd + 1;
-  fieldEnd = indexOfByte(p, end, space);
-  if (fieldEnd <= p || fieldEnd == end) return 0;
-  storeField(header, procidAt, p, fieldEnd);
-
-  p = fieldEnd + 1;
-  fieldEnd = indexOfByte(p, end, space);
-  if (fieldEnd <= p) return 0;
-  storeField(header, msgidAt, p, fieldEnd);
-  if (fieldEnd == end) return end;
-
-  p = fieldEnd + 1;
   const dataEnd = structuredDataEnd(p, end);
   if (dataEnd > p) {
     storeField(header, structuredDataAt, p, dataEnd);

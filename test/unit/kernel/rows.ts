@@ -1,4 +1,5 @@
 /** Reading the kernel's tables in tests. */
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { frameFlag, headerWord, type Kernel, noPriority, scanStop } from "../../../src/kernel/kernel.ts";
 import type { OracleRow, OracleScan } from "./oracle_frames.ts";
@@ -59,8 +60,8 @@ export function readHeader(kernel: Kernel, row: number): OracleHeader {
     return start === 0 ? undefined : [start - frame, words[at + word + 1]! - frame];
   };
   const priority = words[at + headerWord.priority]!;
-  if ((flags & frameFlag.parsed) === 0) throw new Error("row is not parsed");
-  if ((flags & frameFlag.priority) !== 0 && priority === noPriority) throw new Error("flag without priority");
+  assert.ok((flags & frameFlag.parsed) !== 0, "row is not parsed");
+  assert.equal((flags & frameFlag.priority) !== 0, priority !== noPriority, "the flag tells of the priority word");
   return {
     priority: priority === noPriority ? undefined : priority,
     format: flags & frameFlag.rfc5424 ? "rfc5424" : flags & frameFlag.rfc3164 ? "rfc3164" : undefined,

@@ -133,12 +133,11 @@ export class Dispatcher {
   }
 
   #sendOne(lane: BrokerLane, saturated: boolean, nowMs: number): boolean {
-    if (lane.active.size === 0) return false;
-    const connection = lane.openConnection(nowMs);
-    if (connection === undefined) {
-      if (lane.throttledUntilMs > nowMs) this.#wakeAt(lane.throttledUntilMs);
-      return false;
+    if (lane.throttledUntilMs > nowMs && (lane.active.size > 0 || saturated)) {
+      this.#wakeAt(lane.throttledUntilMs);
     }
+    const connection = lane.openConnection(nowMs);
+    if (connection === undefined || lane.active.size === 0) return false;
     if (lane.inFlight >= requestsLow && lane.active.size < batchesPerRequestLow && !saturated) return false;
     const entries = this.#collect(lane, nowMs);
     if (entries.length === 0) return false;

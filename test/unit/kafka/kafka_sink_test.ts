@@ -1,0 +1,490 @@
+/** What the sink does in each single situation, on a fake cluster and virtual time. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { ForwarderError } from "../../../src/core/errors.ts";
+import { createKafkaSink } from "../../../src/kafka/kafka_sink.ts";
+import { createKernel } from "../../../src/kernel/instance.ts";
+import { BenchSink, kafkaConfig } from "./bench_sink.ts";
+import type { Fault } from "./fake_cluster.ts";
+
+const topicOf = ({ details }: ReturnType<BenchSink["sink"]["status"]>) =>
+  details.topics as Record<string, unknown>;
+
+describe("KafkaSink delivery", () => {
+  it("send() puts the batches of one turn, of several topics and partitions, into one request", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 3);
+    bench.cluster.create("orders", 2);
+    await bench.started();
+    bench.send("orders", ["warm"]);
+    bench.send("logs", ["warm"]);
+    await bench.settled();
+    bench.cluster.requests.length = 0;
+    for (const topic of ["orders", "logs", "orders", "logs"]) bench.send(topic, ["x"]);
+    await bench.settled();
+    assert.equal(bench.cluster.requests.length, 1);
+    const { request } = bench.cluster.requests[0];
+    assert.equal(request.version, 7);
+    assert.equal(request.acks, -1);
+    assert.equal(request.clientId, "corndog");
+    assert.deepEqual(request.parts.map(({ topic }) => topic), ["logs", "logs", "orders", "orders"]);
+  });
+
+  it("send() spreads batches evenly over partitions and brokers when nothing is in the way", async () => {
+    const bench = new BenchSink({ brokers: 3 });
+    bench.cluster.create("logs", 6);
+    await bench.started();
+    for (let id = 0; id < 60; id++) {
+      bench.send("logs", [String(id)]);
+      await bench.settled();
+    }
+    assert.deepEqual(bench.cluster.topics.get("logs")!.map(({ log }) => log.length), [
+      10,
+      10,
+      10,
+      10,
+      10,
+      10,
+    ]);
+  });
+
+  it("send() keeps at most five requests out and fills the next ones while they are", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 8);
+    bench.cluster.ackMs = 50;
+    await bench.started();
+    for (let id = 0; id < 200; id++) bench.send("logs", [String(id)]);
+    await bench.settled();
+    assert.ok(
+      bench.cluster.requests.length <= 30,
+      `${bench.cluster.requests.length} requests for 200 batches`,
+    );
+    const status = bench.sink.status();
+    assert.equal(status.batchesInFlight, 0);
+  });
+
+  it("send() in settled() and wants() works when the pipeline does so", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    let again = 20;
+    bench.onSettled = () => {
+      if (again-- > 0) bench.send("logs", ["again"]);
+    };
+    bench.send("logs", ["first"]);
+    await bench.clock.until(() => bench.outcomes.size === 21, 10_000);
+    assert.equal(bench.outcomes.size, 21);
+  });
+
+  it("hungry is true until two requests are out, and wants() is called when it turns true again", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 4);
+    bench.cluster.ackMs = 100;
+    assert.equal(bench.sink.hungry, false);
+    await bench.started();
+    await bench.clock.advance(100);
+    assert.equal(bench.sink.hungry, true);
+    assert.equal(bench.wants, 1);
+    bench.send("logs", ["a"]);
+    await bench.clock.advance(0);
+    assert.equal(bench.sink.hungry, true);
+    bench.send("logs", ["b"]);
+    await bench.clock.advance(0);
+    assert.equal(bench.sink.hungry, false);
+    await bench.settled();
+    assert.equal(bench.sink.hungry, true);
+    assert.equal(bench.wants, 2);
+  });
+
+  it("createKafkaSink() refuses a client id when a request head with it would not fit in front of a batch", () => {
+    const events = { settled: () => {}, wants: () => {} };
+    const make = (length: number) =>
+      createKafkaSink({
+        kernel: createKernel({ arenaBytes: 65536 }),
+        config: kafkaConfig({ clientId: "c".repeat(length) }),
+        events,
+      });
+    make(223);
+    assert.throws(
+      () => make(224),
+      (error) => error instanceof ForwarderError && error.code === "config_invalid",
+    );
+  });
+
+  it("close() ends every timer when batches are still out", async () => {
+    const bench = new BenchSink({ brokers: 2 });
+    bench.cluster.create("logs", 2);
+    await bench.started();
+    bench.cluster.fault = () => ({ delayMs: 5000, refuse: () => 19 });
+    bench.send("logs", ["x"]);
+    await bench.clock.advance(100);
+    await bench.sink.close();
+    await bench.clock.advance(20_000);
+    assert.equal(bench.clock.pending, 0);
+    assert.equal(bench.outcomes.size, 0);
+  });
+});
+
+describe("KafkaSink with trouble in the cluster", () => {
+  it("start() returns at once and delivers within a second of Kafka coming up when it was down", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 2);
+    bench.cluster.down(1);
+    bench.sink.start();
+    bench.send("logs", ["early"]);
+    await bench.clock.advance(30_000);
+    const { ready, problem } = bench.sink.status();
+    assert.equal(ready, false);
+    assert.equal(problem, 'Cannot reach broker "broker-1:9092": ECONNREFUSED');
+    bench.cluster.up(1);
+    await bench.settled(1100);
+    assert.equal(bench.sink.status().ready, true);
+    assert.equal(bench.sink.status().problem, undefined);
+  });
+
+  it("delivers to a new leader without waiting for the request timeout when the old one falls silent", async () => {
+    const bench = new BenchSink({ brokers: 2, config: { requestTimeoutMs: 30_000 } });
+    const [partition] = bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.cluster.fault = (_, broker) => broker === 1 ? { cut: "before", delayMs: 60_000 } : {};
+    bench.send("logs", ["x"]);
+    await bench.clock.advance(1000);
+    partition.leader = 2;
+    await bench.settled(3000);
+    assert.deepEqual(partition.log, ["x"]);
+  });
+
+  it("destroys the connection and sends again when a broker does not answer within the request timeout", async () => {
+    const bench = new BenchSink({ config: { requestTimeoutMs: 4000 } });
+    const [partition] = bench.cluster.create("logs", 1);
+    await bench.started();
+    const faults: Fault[] = [{ delayMs: 600_000 }];
+    bench.cluster.fault = () => faults.shift() ?? {};
+    bench.send("logs", ["x"]);
+    await bench.clock.advance(3900);
+    assert.equal(bench.outcomes.size, 0);
+    await bench.settled(1500);
+    assert.deepEqual(partition.log, ["x"], "the broker knew the batch again");
+    assert.ok(bench.events.some(({ event }) => event === "kafka_broker_lost"));
+  });
+
+  it("one partition without leader does not hold up the others", async () => {
+    const bench = new BenchSink({ brokers: 2 });
+    bench.cluster.create("logs", 2);
+    await bench.started();
+    bench.cluster.down(2);
+    for (let id = 0; id < 50; id++) bench.send("logs", [String(id)]);
+    const stuck = bench.send("logs", ["stuck"], 1);
+    await bench.clock.until(() => bench.outcomes.size === 50, 10_000);
+    assert.equal(bench.outcomes.size, 50);
+    assert.equal(bench.outcomeOf(stuck), "none");
+    assert.equal(bench.sink.status().ready, true);
+    bench.cluster.up(2);
+    await bench.settled(2000);
+  });
+
+  it("one topic that is refused for ever with a retriable error does not slow the others", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("bad", 4);
+    bench.cluster.create("logs", 4);
+    await bench.started();
+    bench.cluster.fault = () => ({ refuse: ({ topic }) => topic === "bad" ? 19 : undefined });
+    for (let id = 0; id < 20; id++) bench.send("bad", [String(id)]);
+    await bench.clock.advance(5000);
+    const before = bench.clock.nowMs();
+    for (let id = 0; id < 100; id++) bench.send("logs", [String(id)]);
+    await bench.clock.until(() => bench.outcomes.size === 100, 60_000);
+    assert.ok(bench.clock.nowMs() - before < 200, `${bench.clock.nowMs() - before} ms for 100 batches`);
+    bench.cluster.fault = () => ({});
+    await bench.settled(3000);
+  });
+
+  it("new partitions are used when the topic grew", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.cluster.create("logs", 3);
+    await bench.clock.advance(61_000);
+    for (let id = 0; id < 9; id++) {
+      bench.send("logs", [String(id)]);
+      await bench.settled();
+    }
+    assert.deepEqual(bench.cluster.topics.get("logs")!.map(({ log }) => log.length), [3, 3, 3]);
+  });
+
+  it("status() says why, and delivery goes on by itself, when authentication failed for a while", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    const message = 'Cannot authenticate at broker "broker-1:9092": wrong password';
+    bench.cluster.denial = new ForwarderError("kafka_authentication_failed", message, { retryable: true });
+    bench.sink.start();
+    bench.send("logs", ["x"]);
+    await bench.clock.advance(60_000);
+    assert.equal(bench.sink.status().ready, false);
+    assert.equal(bench.sink.status().problem, message);
+    bench.cluster.denial = undefined;
+    await bench.settled(11_000);
+    assert.equal(bench.sink.status().ready, true);
+  });
+
+  it("status() names the refusal while the cluster refuses this client's requests", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.cluster.fault = () => ({ refuse: () => 31 });
+    bench.send("logs", ["x"]);
+    await bench.clock.advance(20_000);
+    assert.equal(bench.sink.status().problem, "Cluster refuses this client: CLUSTER_AUTHORIZATION_FAILED");
+    assert.ok(bench.cluster.requests.length < 8, "asks every few seconds only");
+    bench.cluster.fault = () => ({});
+    await bench.settled(6000);
+    assert.equal(bench.sink.status().ready, true);
+  });
+
+  it("asks once a minute, and sends nothing else, when nothing happens", async () => {
+    const bench = new BenchSink({ brokers: 3 });
+    bench.cluster.create("logs", 3);
+    await bench.started();
+    bench.send("logs", ["x"]);
+    await bench.settled();
+    await bench.clock.advance(10_000);
+    const before = bench.cluster.metadataAsked.length;
+    await bench.clock.advance(600_000);
+    assert.ok(bench.cluster.metadataAsked.length - before <= 10);
+    assert.equal(bench.clock.pending, 1);
+  });
+
+  it("connects again and delivers when the broker ends idle connections", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    for (let round = 0; round < 3; round++) {
+      for (const connection of [...bench.cluster.connections]) connection.lose("idle");
+      await bench.clock.advance(2000);
+      bench.send("logs", ["x"]);
+      await bench.settled(2000);
+    }
+  });
+
+  it("sends nothing while a session is authenticated again, then goes on", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    const [connection] = bench.cluster.connections;
+    connection.setUsable(false);
+    bench.send("logs", ["x"]);
+    await bench.clock.advance(500);
+    assert.equal(bench.cluster.requests.length, 0);
+    assert.equal(bench.sink.hungry, false);
+    connection.setUsable(true);
+    await bench.settled(100);
+  });
+
+  it("waits as long as the broker asks when it throttles", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    const faults: Fault[] = [{ throttleMs: 3000 }];
+    bench.cluster.fault = () => faults.shift() ?? {};
+    bench.send("logs", ["x"]);
+    await bench.settled(100);
+    bench.send("logs", ["y"]);
+    await bench.clock.advance(2900);
+    assert.equal(bench.cluster.requests.length, 1);
+    await bench.settled(200);
+  });
+
+  it("ends the connection and sends again when the answer is garbage or about something else", async () => {
+    for (const garbage of [Buffer.alloc(0), Buffer.alloc(8, 0xff), Buffer.from([0, 0, 0, 0, 0, 0, 0, 0])]) {
+      const bench = new BenchSink();
+      const [partition] = bench.cluster.create("logs", 1);
+      await bench.started();
+      const faults: Fault[] = [{ garbage }];
+      bench.cluster.fault = () => faults.shift() ?? {};
+      bench.send("logs", ["x"]);
+      await bench.settled(2000);
+      assert.deepEqual(partition.log, ["x"]);
+    }
+  });
+});
+
+describe("KafkaSink rejections", () => {
+  const cases = [
+    { code: 10, reason: "record_too_large" },
+    { code: 18, reason: "record_list_too_large" },
+    { code: 32, reason: "invalid_timestamp" },
+    { code: 87, reason: "invalid_record" },
+    { code: 44, reason: "policy_violation" },
+    { code: 2, reason: "corrupt_message" },
+    { code: -1, reason: "unknown_server_error" },
+    { code: 999, reason: "error_999" },
+  ];
+  for (const { code, reason } of cases) {
+    it(`settles one batch rejected as ${reason} and delivers the ones around it when brokers say ${code}`, async () => {
+      const bench = new BenchSink();
+      const [partition] = bench.cluster.create("logs", 1);
+      await bench.started();
+      bench.cluster.fault = () => ({
+        refuse: ({ batch }) => batch.values.includes("bad") ? code : undefined,
+      });
+      const values = ["a", "bad", "b", "c", "bad", "d"];
+      const batches = values.map((value) => bench.send("logs", [value]));
+      await bench.settled(120_000);
+      assert.deepEqual(
+        batches.map((batch) => bench.outcomeOf(batch)),
+        values.map((value) => value === "bad" ? reason : "delivered"),
+      );
+      assert.deepEqual(partition.log, ["a", "b", "c", "d"]);
+    });
+  }
+
+  it("settles a batch rejected as invalid_topic when Kafka could have no topic of that name", async () => {
+    const bench = await new BenchSink().started();
+    for (const name of ["", ".", "..", "a b", "ä", "x".repeat(250)]) {
+      const batch = bench.send(name, ["x"]);
+      await bench.settled(10);
+      assert.equal(bench.outcomeOf(batch), "invalid_topic");
+    }
+    assert.ok(!bench.cluster.metadataAsked.some(({ topics }) => topics.includes("a b")));
+  });
+
+  it("waits for an unknown topic, then rejects its batches, and delivers again after its creation", async () => {
+    const bench = await new BenchSink({ config: { topicWaitMs: 5000 } }).started();
+    const first = bench.send("later", ["1"]);
+    const addressed = bench.send("later", ["2"], 1);
+    await bench.clock.advance(4900);
+    assert.equal(bench.outcomes.size, 0);
+    await bench.settled(1500);
+    assert.equal(bench.outcomeOf(first), "unknown_topic");
+    assert.equal(bench.outcomeOf(addressed), "unknown_topic");
+    const second = bench.send("later", ["3"]);
+    await bench.settled(10);
+    assert.equal(bench.outcomeOf(second), "unknown_topic");
+    assert.deepEqual(topicOf(bench.sink.status()).unavailable, 1);
+    bench.cluster.create("later", 2);
+    await bench.clock.advance(3500);
+    const third = bench.send("later", ["4"]);
+    await bench.settled(100);
+    assert.equal(bench.outcomeOf(third), "delivered");
+  });
+
+  it("waits for an unknown topic only from the time when the cluster says so", async () => {
+    const bench = new BenchSink({ config: { topicWaitMs: 2000 } });
+    bench.cluster.down(1);
+    bench.sink.start();
+    bench.send("later", ["1"]);
+    await bench.clock.advance(60_000);
+    bench.cluster.up(1);
+    await bench.clock.advance(2500);
+    assert.equal(bench.outcomes.size, 0);
+    bench.cluster.create("later", 1);
+    await bench.settled(1500);
+    assert.deepEqual(bench.cluster.topics.get("later")![0].log, ["1"]);
+  });
+
+  it("lets the broker create a topic when batches wait for it, and only then", async () => {
+    const bench = new BenchSink();
+    bench.cluster.isAutoCreating = true;
+    await bench.started();
+    await bench.clock.advance(1000);
+    assert.ok(!bench.cluster.topics.has("logs"));
+    bench.send("logs", ["x"]);
+    await bench.settled(100);
+    assert.ok(bench.cluster.metadataAsked.every(({ topics, create }) => !create || topics.length > 0));
+  });
+
+  it("waits longer than the topic wait while the topic has no leader yet", async () => {
+    const bench = await new BenchSink({ config: { topicWaitMs: 1000 } }).started();
+    bench.cluster.create("young", 1);
+    bench.cluster.topicErrors.set("young", 5);
+    bench.send("young", ["x"]);
+    await bench.clock.advance(20_000);
+    assert.equal(bench.outcomes.size, 0);
+    bench.cluster.topicErrors.delete("young");
+    await bench.settled(1500);
+  });
+
+  it("rejects what is queued for a topic that may not be written to, and tries again later", async () => {
+    const bench = new BenchSink();
+    const [partition] = bench.cluster.create("secret", 1);
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.cluster.fault = () => ({ refuse: ({ topic }) => topic === "secret" ? 29 : undefined });
+    const secrets = Array.from({ length: 10 }, (_, id) => bench.send("secret", [String(id)]));
+    const logs = bench.send("logs", ["x"]);
+    await bench.settled(100);
+    assert.ok(secrets.every((batch) => bench.outcomeOf(batch) === "topic_authorization_failed"));
+    assert.equal(bench.outcomeOf(logs), "delivered");
+    bench.cluster.fault = () => ({});
+    await bench.clock.advance(2000);
+    const early = bench.send("secret", ["early"]);
+    await bench.settled(10);
+    assert.equal(bench.outcomeOf(early), "topic_authorization_failed");
+    await bench.clock.advance(5000);
+    const late = bench.send("secret", ["late"]);
+    await bench.settled(100);
+    assert.equal(bench.outcomeOf(late), "delivered");
+    assert.deepEqual(partition.log, ["late"]);
+  });
+
+  it("delivers what was in flight to a topic that was deleted and made anew with fewer partitions", async () => {
+    const bench = new BenchSink({ config: { topicWaitMs: 60_000 } });
+    bench.cluster.create("logs", 4);
+    await bench.started();
+    for (let id = 0; id < 8; id++) bench.send("logs", [String(id)]);
+    await bench.settled();
+    bench.cluster.topics.delete("logs");
+    for (let id = 8; id < 20; id++) bench.send("logs", [String(id)]);
+    await bench.clock.advance(3000);
+    bench.cluster.create("logs", 2);
+    await bench.settled(5000);
+    const logs = bench.cluster.topics.get("logs")!.flatMap(({ log }) => log).map(Number).sort((a, b) =>
+      a - b
+    );
+    assert.deepEqual(logs, Array.from({ length: 12 }, (_, id) => id + 8));
+  });
+});
+
+describe("KafkaSink sequences", () => {
+  it("bumps the epoch of one partition alone when the broker lost its state of the producer", async () => {
+    const bench = new BenchSink();
+    const [zero, one] = bench.cluster.create("logs", 2);
+    await bench.started();
+    for (const id of [0, 1, 0, 1]) bench.send("logs", ["x"], id);
+    await bench.settled();
+    zero.producers.get(1000n)!.last = 77;
+    zero.producers.get(1000n)!.recent.length = 0;
+    for (const id of [0, 1, 0, 1]) bench.send("logs", ["y"], id);
+    await bench.settled();
+    assert.deepEqual([zero.log, one.log], [["x", "x", "y", "y"], ["x", "x", "y", "y"]]);
+    assert.equal(zero.producers.get(1000n)!.epoch, 1);
+    assert.equal(one.producers.get(1000n)!.epoch, 0);
+    assert.equal(bench.cluster.producerIds, 1);
+  });
+
+  it("gets a new producer id when the broker fences the old one", async () => {
+    const bench = new BenchSink();
+    const [partition] = bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.send("logs", ["x"]);
+    await bench.settled();
+    partition.producers.get(1000n)!.epoch = 9;
+    bench.send("logs", ["y"]);
+    bench.send("logs", ["z"]);
+    await bench.settled(3000);
+    assert.deepEqual(partition.log, ["x", "y", "z"]);
+    assert.equal(bench.cluster.producerIds, 2);
+  });
+
+  it("gets a new producer id when bumping the epoch does not help", async () => {
+    const bench = new BenchSink();
+    const [partition] = bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.cluster.fault = () => ({ refuse: ({ batch }) => batch.producerId === 1000n ? 45 : undefined });
+    bench.send("logs", ["x"]);
+    await bench.settled(10_000);
+    assert.deepEqual(partition.log, ["x"]);
+    assert.equal(bench.cluster.producerIds, 2);
+  });
+});

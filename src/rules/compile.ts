@@ -6,7 +6,7 @@
  * copy was to go out before, so that a replay of the dead letter does all of it. Without rules, or where no rule ends
  * or forwards a line, the outcome is `default`.
  *
- * Where the dialects differ (docs/RULES.md has the table for users):
+ * Where the dialects differ:
  *
  * | | corndog | hotdog |
  * |---|---|---|

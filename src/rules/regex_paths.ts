@@ -21,33 +21,13 @@
  */
 
 import { type CodePoints, contains, isSubset, namedSets } from "./code_points.ts";
+import { Automaton, NotProven, type Part, type Ways, workMax } from "./regex_automaton.ts";
 import type { RegexNode } from "./regex_syntax.ts";
 
-/** Positions of the automaton; counted repeats are written out, so `\d{1,1000}` has a thousand. */
-const positionsMax = 400;
 /** Different vectors explored, which bounds the time of the proof to some ten milliseconds. */
 const vectorsMax = 1500;
 /** States that a deterministic automaton may have to count as small: a fraction of the linear engine's cache. */
 const statesMax = 500;
-/** Edges tried per character of the text. 64 × 64 KiB is about 10 ms on the native engines (bench/rules.ts). */
-const workMax = 64;
-
-/** Set of positions, each with the number of ways to it. */
-type Ways = Map<number, number>;
-
-interface Part {
-  first: Ways;
-  last: Ways;
-  /** Ways to match the empty text, assertions counted as passed. */
-  empties: number;
-  /** Last positions from which the part may end without an assertion. */
-  freeLast: Set<number>;
-  /** May match the empty text without an assertion. */
-  freeEmpty: boolean;
-}
-
-/** Thrown while the automaton is built, caught in `provePaths`: no proof. */
-class NotProven extends Error {}
 
 /** What starts of a match may not stand behind, if there is such a set. */
 export interface StartGuard {
@@ -72,7 +52,7 @@ export function isSmallAutomaton(node: RegexNode): boolean {
   if (hasInnerAssertion(node)) return false;
   try {
     const automaton = new Automaton(false);
-    return automaton.explorer(automaton.build(node), undefined).isSmall(beginsAtText(node));
+    return explorerOf(automaton, automaton.build(node), undefined).isSmall(beginsAtText(node));
   } catch (error) {
     if (error instanceof NotProven) return false;
     throw error;
@@ -99,12 +79,12 @@ export function provePaths(node: RegexNode, guard: StartGuard | undefined): Path
   try {
     const automaton = new Automaton(true);
     const whole = automaton.build(node);
-    const oneStart = automaton.explorer(whole, guard).oneStart();
+    const oneStart = explorerOf(automaton, whole, guard).oneStart();
     // Where only one start exists, or the first one ends the search, its work is all.
     const isOneStart = beginsAtText(node) || whole.freeEmpty;
     const search = oneStart === undefined || isOneStart
       ? oneStart
-      : automaton.explorer(whole, guard).search();
+      : explorerOf(automaton, whole, guard).search();
     return { oneStart, search };
   } catch (error) {
     if (error instanceof NotProven) return { oneStart: undefined, search: undefined };
@@ -163,114 +143,8 @@ export function beginsAtText(node: RegexNode): boolean {
   }
 }
 
-class Automaton {
-  readonly #sets: CodePoints[] = [];
-  readonly #follow: Ways[] = [];
-  readonly #counting: boolean;
-
-  /** Without `counting` it is only known that there is a way, not how many: enough for a deterministic automaton. */
-  constructor(counting: boolean) {
-    this.#counting = counting;
-  }
-
-  build(node: RegexNode): Part {
-    switch (node.kind) {
-      case "empty":
-        return { first: new Map(), last: new Map(), empties: 1, freeLast: new Set(), freeEmpty: true };
-      case "assert":
-        return { first: new Map(), last: new Map(), empties: 1, freeLast: new Set(), freeEmpty: false };
-      case "group":
-        return this.build(node.body);
-      case "set":
-        return this.#position(node.set);
-      case "cat":
-        return node.items.map((item) => this.build(item)).reduce((left, right) => this.#joined(left, right));
-      case "alt":
-        return node.items.map((item) => this.build(item)).reduce((left, right) => this.#either(left, right));
-      case "repeat":
-        return this.#repeated(node);
-    }
-  }
-
-  #position(set: CodePoints): Part {
-    const index = this.#sets.length;
-    if (index >= positionsMax) throw new NotProven();
-    this.#sets.push(set);
-    this.#follow.push(new Map());
-    return {
-      first: new Map([[index, 1]]),
-      last: new Map([[index, 1]]),
-      empties: 0,
-      freeLast: new Set([index]),
-      freeEmpty: false,
-    };
-  }
-
-  #connect(last: Ways, first: Ways): void {
-    for (const [from, fromWays] of last) {
-      for (const [to, toWays] of first) this.#add(this.#follow[from], to, fromWays * toWays);
-    }
-  }
-
-  #joined(left: Part, right: Part): Part {
-    this.#connect(left.last, right.first);
-    const first = new Map(left.first);
-    for (const [position, ways] of right.first) this.#add(first, position, ways * left.empties);
-    const last = new Map(right.last);
-    for (const [position, ways] of left.last) this.#add(last, position, ways * right.empties);
-    return {
-      first,
-      last,
-      empties: this.#bounded(left.empties * right.empties),
-      freeLast: right.freeEmpty ? new Set([...left.freeLast, ...right.freeLast]) : right.freeLast,
-      freeEmpty: left.freeEmpty && right.freeEmpty,
-    };
-  }
-
-  #either(left: Part, right: Part): Part {
-    const first = new Map(left.first);
-    for (const [position, ways] of right.first) this.#add(first, position, ways);
-    const last = new Map(left.last);
-    for (const [position, ways] of right.last) this.#add(last, position, ways);
-    return {
-      first,
-      last,
-      empties: this.#bounded(left.empties + right.empties),
-      freeLast: new Set([...left.freeLast, ...right.freeLast]),
-      freeEmpty: left.freeEmpty || right.freeEmpty,
-    };
-  }
-
-  /** body{min,max} as min copies, then a loop or nested optional copies. */
-  #repeated(node: Extract<RegexNode, { kind: "repeat" }>): Part {
-    if (node.max === 0) return this.build({ kind: "empty" });
-    const copies = Math.max(node.min, node.max === Infinity ? 1 : node.max);
-    let whole: Part | undefined;
-    for (let i = copies; i >= 1; i--) {
-      let part = this.build(node.body);
-      // An engine may go round such a loop in several ways without reading anything.
-      if (part.empties > 0 && this.#counting) throw new NotProven();
-      if (node.max === Infinity && i === copies) this.#connect(part.last, part.first);
-      if (whole !== undefined) part = this.#joined(part, whole);
-      whole = i > node.min ? { ...part, empties: 1, freeEmpty: true } : part;
-    }
-    return whole!;
-  }
-
-  #add(ways: Ways, position: number, count: number): void {
-    if (count > 0) ways.set(position, this.#bounded((ways.get(position) ?? 0) + count));
-  }
-
-  /** More ways than the work allowed are no proof, however few characters they are for. */
-  #bounded(count: number): number {
-    if (!this.#counting) return Math.min(count, 1);
-    if (count > workMax) throw new NotProven();
-    return count;
-  }
-
-  explorer(whole: Part, guard: StartGuard | undefined): Explorer {
-    return new Explorer(this.#sets, this.#follow, whole, guard?.set);
-  }
+function explorerOf(automaton: Automaton, whole: Part, guard: StartGuard | undefined): Explorer {
+  return new Explorer(automaton.sets, automaton.follow, whole, guard?.set);
 }
 
 /** Positions and how many paths are at each, as text: two characters a position. Equal vectors are equal texts. */

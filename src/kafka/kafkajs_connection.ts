@@ -260,7 +260,11 @@ export class KafkajsConnection implements BrokerConnection {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     // Before kafkajs' own listeners: the socket is destroyed before they reject requests.
-    socket.on("error", (cause: Error) => this.destroy(toForwarderError(cause, this.name)));
+    socket.on("error", (cause: Error & { code?: string }) => {
+      if (!this.#isOpen) return this.destroy(toForwarderError(cause, this.name));
+      const message = `Connection to broker "${this.name}" broke: ${cause.code ?? cause.message}`;
+      this.destroy(new ForwarderError("kafka_unreachable", message, { cause, retryable: true }));
+    });
     const ended = (): void => {
       this.destroy(
         new ForwarderError("kafka_unreachable", `Broker "${this.name}" closed the connection`, {

@@ -9,6 +9,7 @@
 import * as v from "valibot";
 import { kindOf } from "./fields.ts";
 import { didYouMean, nearest } from "./suggest.ts";
+import { quote } from "./units.ts";
 import type { Path } from "./yaml.ts";
 
 /** One thing that is wrong in a value. */
@@ -28,8 +29,16 @@ export type Explained<T> = { readonly ok: true; readonly output: T } | {
 /** Problems reported of one value. */
 const problemsMax = 200;
 
-/** Validates `value`. The value itself is left as it is. */
-export function explain<T>(schema: v.GenericSchema<unknown, T>, value: unknown): Explained<T> {
+/**
+ * Validates `value`. The value itself is left as it is.
+ *
+ * @param moreKeys keys of the topmost map that somebody else reads, for the sake of suggestions
+ */
+export function explain<T>(
+  schema: v.GenericSchema<unknown, T>,
+  value: unknown,
+  moreKeys: readonly string[] = [],
+): Explained<T> {
   const problems: Problem[] = [];
   let current = value;
   while (true) {
@@ -39,7 +48,7 @@ export function explain<T>(schema: v.GenericSchema<unknown, T>, value: unknown):
     }
     const issues = result.issues.flatMap((issue) => leaves(issue, []));
     const unknown = issues.filter((issue) => issue.unknown);
-    for (const issue of unknown) problems.push(unknownKey(schema, value, issue));
+    for (const issue of unknown) problems.push(unknownKey(schema, value, issue, moreKeys));
     if (unknown.length > 0 && problems.length < problemsMax) {
       current = unknown.reduce((rest, issue) => without(rest, issue.path), current);
       continue;
@@ -81,16 +90,24 @@ function leaves(issue: v.BaseIssue<unknown>, prefix: Path): Leaf[] {
   return [{ issue, path, unknown }];
 }
 
-function unknownKey(schema: v.GenericSchema, value: unknown, leaf: Leaf): Problem {
+function unknownKey(
+  schema: v.GenericSchema,
+  value: unknown,
+  leaf: Leaf,
+  moreKeys: readonly string[],
+): Problem {
   const key = String(leaf.path.at(-1));
-  const known = keysAt(schema, value, leaf.path.slice(0, -1));
+  const known = [
+    ...keysAt(schema, value, leaf.path.slice(0, -1)),
+    ...(leaf.path.length === 1 ? moreKeys : []),
+  ];
   const best = nearest(key, known);
   const cure = best !== undefined
     ? `; did you mean "${best}"?`
     : known.length > 0
     ? `; the keys here are ${known.join(", ")}`
     : "; remove it";
-  return { path: leaf.path, at: "key", message: `unknown key ${JSON.stringify(key)}${cure}` };
+  return { path: leaf.path, at: "key", message: `unknown key ${quote(key)}${cure}` };
 }
 
 function plainMessage(issue: v.BaseIssue<unknown>): string {

@@ -232,7 +232,7 @@ class Loader {
     const later = findLaterKeys(document);
     for (const key of later) this.#faults.push(this.#fault({ ...key, at: "key" }));
     const carried = later.reduce((rest, key) => without(rest, key.path), document);
-    const explained = explain(configSchema, carried);
+    const explained = explain(configSchema, carried, ["rules", "tests"]);
     if (explained.ok) return { explained: explained.output, broken: new Set() };
     for (const problem of explained.problems) {
       const echo = isEcho(problem, later.map((key) => key.path)) || this.#unset.has(problem.path.join("."));

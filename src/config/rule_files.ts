@@ -42,8 +42,11 @@ export const rulesMax = 10_000;
 /** Parses a rule file; `path` is the name that faults carry. Never throws. */
 export function parseRuleFile(text: string, path: string): ParsedRules {
   const parsed = parseYaml(text, path);
-  if (!parsed.ok) return parsed;
-  const { document } = parsed;
+  return parsed.ok ? rulesOf(parsed.document, path) : parsed;
+}
+
+/** Rules and tests of a rule file that was parsed. */
+export function rulesOf(document: YamlDocument, path: string): ParsedRules {
   const { value } = document;
   const fault = (at: Path, message: string, key: "key" | "value" = "value"): Fault => ({
     file: path,

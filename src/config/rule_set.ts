@@ -10,7 +10,7 @@ import type { Fault } from "../core/errors.ts";
 import type { RuleSet, RuleSource } from "./config.ts";
 import { absolute, type Files, isPattern, matchFiles, tryRead } from "./files.ts";
 import { isHotdog } from "./hotdog.ts";
-import { type ParsedRules, parseRuleFile, readRules, ruleFileNames } from "./rule_files.ts";
+import { type ParsedRules, readRules, ruleFileNames, rulesOf } from "./rule_files.ts";
 import { redactText } from "./rule_text.ts";
 import { parseYaml, type YamlDocument } from "./yaml.ts";
 
@@ -83,7 +83,9 @@ class Collector {
     const value = main.document.value as Record<string, unknown> | null;
     if (value === null || typeof value !== "object") return;
     const own = readRules(main.document, main.path, true);
-    if (own.ok && own.rules.length + own.tests.length > 0) this.#read.set(main.path, redactText(main.text));
+    if (own.ok && own.rules.length + own.tests.length > 0) {
+      this.#read.set(main.path, redactText(main.text, main.document));
+    }
     const names = ruleFileNames(main.document);
     if (own.ok) {
       // Rules of the file and names of files take turns in one list; both know their index in it.
@@ -135,13 +137,14 @@ class Collector {
       this.#faults.push(fault(`the rule file ${path} ${read.problem}`));
       return;
     }
-    this.#read.set(path, redactText(read.text));
-    const parsed: ParsedRules = parseRuleFile(read.text, path);
+    const yaml = parseYaml(read.text, path);
+    // Text that does not parse is not shown: nobody knows where its secrets are.
+    this.#read.set(path, yaml.ok ? redactText(read.text, yaml.document) : "");
+    const parsed: ParsedRules = yaml.ok ? rulesOf(yaml.document, path) : yaml;
     if (!parsed.ok) {
       this.#faults.push(...parsed.faults);
       return;
     }
-    const yaml = parseYaml(read.text, path);
     if (yaml.ok && isHotdog(yaml.document.value)) this.#hotdogFiles++;
     this.#rules.push(...parsed.rules);
     this.#tests.push(...parsed.tests);

@@ -24,12 +24,9 @@ export function isSecret(key: string): boolean {
   return secretKey.test(key);
 }
 
-/** `text` with its secrets as `***`, every line where it was. Text that does not parse is not shown at all. */
-export function redactText(text: string): string {
-  const parsed = parseYaml(text, "");
-  if (!parsed.ok) return "";
-  const spans = secretPaths(parsed.document.value).map((path) => parsed.document.span(path)!)
-    .sort((a, b) => b[0] - a[0]);
+/** The text of a parsed document with its secrets as `***`, every line where it was. */
+export function redactText(text: string, document: YamlDocument): string {
+  const spans = secretPaths(document.value).map((path) => document.span(path)!).sort((a, b) => b[0] - a[0]);
   let shown = text;
   for (const [start, end] of spans) {
     // A secret over several lines keeps its lines, so that places in the rules below stay true.

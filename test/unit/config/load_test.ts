@@ -141,6 +141,11 @@ const bad: { name: string; input: string; want: string[] }[] = [
     want: ['corndog.yml:1:1: wants a map (key: value), but the text "hello" is written here'],
   },
   {
+    name: "rules are misspelt",
+    input: "rulez: []\n",
+    want: ['corndog.yml:1:1: rulez: unknown key "rulez"; did you mean "rules"?'],
+  },
+  {
     name: "YAML is broken",
     input: "a: [1\nb: 2\n",
     want: [
@@ -235,6 +240,13 @@ const bad: { name: string; input: string; want: string[] }[] = [
   {
     name: "a batch cannot hold a line",
     input: "kafka: { batch_max: 32KiB }\nlisten: [{ syslog: 'tcp://h:1' }]\n",
+    want: [
+      "corndog.yml:1:21: kafka.batch_max: 32KiB cannot hold a line of frame_max (64KiB); raise it or lower frame_max",
+    ],
+  },
+  {
+    name: "a batch cannot hold a line of the default",
+    input: "kafka: { batch_max: 32KiB }\n",
     want: [
       "corndog.yml:1:21: kafka.batch_max: 32KiB cannot hold a line of frame_max (64KiB); raise it or lower frame_max",
     ],

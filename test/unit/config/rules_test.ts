@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { formatFault } from "../../../src/core/errors.ts";
 import { locateIn, locateInRule, parseRuleFile } from "../../../src/config/rule_files.ts";
 import { mergeRuleText, redactText } from "../../../src/config/rule_text.ts";
+import { parseYaml } from "../../../src/config/yaml.ts";
 import { loadText, shown, warned } from "./memory_files.ts";
 
 const rule = (topic: string) => `{ regex: x, actions: [{ type: forward, topic: ${topic} }] }`;
@@ -168,11 +169,16 @@ again: { password: *p }
 rules:
   - { regex: password, actions: [] }
 `;
-  const shownText = redactText(text);
+  const redact = (written: string) => {
+    const parsed = parseYaml(written, "f");
+    assert.ok(parsed.ok);
+    return redactText(written, parsed.document);
+  };
+  const shownText = redact(text);
   assert.ok(!shownText.includes("hunter2"), shownText);
   assert.equal(shownText.split("\n").indexOf("rules:"), text.split("\n").indexOf("rules:"));
   assert.ok(shownText.includes("regex: password"));
-  assert.equal(redactText("rules: []  # as it is\n"), "rules: []  # as it is\n");
+  assert.equal(redact("rules: []  # as it is\n"), "rules: []  # as it is\n");
 });
 
 test("loadConfig() keeps no secret in the texts of rule files", () => {
@@ -264,7 +270,6 @@ test("parseRuleFile() never throws when the text is arbitrary", () => {
       (text) => {
         const parsed = parseRuleFile(text, "f");
         if (!parsed.ok) assert.ok(parsed.faults.length > 0);
-        redactText(text);
       },
     ),
   );

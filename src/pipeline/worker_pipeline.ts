@@ -35,12 +35,15 @@ import { createSink } from "./sinks.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
 
-/** Half of the memory limit is the runtime's own: heap, received chunks, sockets. The other half holds batches. */
-const arenaShare = 1 / 2;
-/** Less does not hold a few full batches; more than that per worker never filled in a measurement. */
+/**
+ * The part of the memory limit that holds batches, over all workers. The rest is the runtime itself, chunks and
+ * text on their way, half frames, and what sockets have not sent.
+ */
+const arenaShare = 1 / 8;
+/** Five requests of a few full batches in flight, and as much growing behind them. */
 const arenaBytesMin = 8 * 1024 * 1024;
-/** @see arenaBytesMin */
-const arenaBytesMax = 32 * 1024 * 1024;
+/** Addresses in a kernel's memory are 31 bits, and the arena is not all of it. */
+const arenaBytesMax = 1024 * 1024 * 1024;
 
 /** Idle connections, counters and heartbeat are looked after this often. */
 const tickMs = 250;

@@ -1,7 +1,10 @@
 /**
  * TCP and unix-stream listeners on `Bun.listen`. Hot path: one call per received chunk.
  *
- * Bun hands over a fresh copy of each chunk, so it stays valid for good. Half open is allowed, or a FIN right behind
+ * Bun hands over a fresh copy of each chunk, up to 512 KiB, and leaves it to the garbage collector. Chunks that the
+ * handler is done with are given back at once by detaching their buffer: at full speed that keeps 30 MB out of the
+ * resident memory and saves a quarter of the CPU, because the same pages are used again (`bench/io.ts`). Half open is
+ * allowed, or a FIN right behind
  * the last bytes would end the socket before they are read. A paused socket that is reset still hands over what the
  * operating system held for it, in one go: the gate keeps it.
  *
@@ -17,9 +20,19 @@ import { reportFault } from "./fault.ts";
 import { Gate } from "./gate.ts";
 import { openLibc } from "./libc.ts";
 
+/** Smaller chunks may lie inside the runtime's own heap; touching their buffer would copy them out of it. */
+const releaseBytesMin = 16 * 1024;
+
+/** Frees the memory of a chunk that nobody will look at again. */
+function release(chunk: Uint8Array): void {
+  if (chunk.byteLength >= releaseBytesMin) (chunk.buffer as ArrayBuffer).transfer(0);
+}
+
 class BunConnection<State> implements Connection {
   readonly peer: string;
   readonly gate: Gate<State>;
+  /** The chunk in whose delivery the handler paused: it is the handler's until `resume`. */
+  #lent: Uint8Array | undefined;
 
   constructor(socket: BunSocket<unknown>, handler: ConnectionHandler<State>) {
     this.peer = socket.remoteAddress === undefined || socket.remotePort === undefined
@@ -32,12 +45,25 @@ class BunConnection<State> implements Connection {
     });
   }
 
+  take(chunk: Uint8Array): void {
+    if (this.gate.paused) {
+      this.gate.take(chunk);
+      return;
+    }
+    this.gate.take(chunk);
+    if (this.gate.paused) this.#lent = chunk;
+    else release(chunk);
+  }
+
   pause(): void {
     this.gate.pause();
   }
 
   resume(): void {
+    const lent = this.#lent;
+    this.#lent = undefined;
     this.gate.resume();
+    if (lent !== undefined) release(lent);
   }
 
   destroy(): void {
@@ -67,7 +93,7 @@ export async function listenBunStream<State>(
         else socket.terminate();
       },
       data(socket, chunk) {
-        socket.data?.gate.take(chunk);
+        socket.data?.take(chunk);
       },
       end(socket) {
         socket.end();

@@ -9,8 +9,10 @@
  * Patient where nothing is lost by it: no length limits, any bytes in names, an unescaped "]" in a value, and a
  * frame without structured data (Heroku and others leave it out): its message starts behind MSGID.
  */
-import { blockBytes, hitsInBlock, indexOfEither, isDigit } from "./bytes";
-import { fieldBytes, msgidAt, storeField, structuredDataAt, timestampAt } from "./fields";
+import { hitsInBlock, indexOfByte, indexOfEither, isDigit } from "./bytes";
+import {
+  appnameAt, fieldBytes, hostnameAt, msgidAt, procidAt, storeField, structuredDataAt, timestampAt,
+} from "./fields";
 
 const space: u8 = 0x20;
 const quote: u8 = 0x22;
@@ -30,20 +32,29 @@ export function parseRfc5424(p: usize, end: usize, header: usize): usize {
   p = skipVersion(p, end);
   if (p == 0 || p == end) return 0;
 
-  // One mask of a block's spaces serves several fields: half the cost of a search per field (bench/stages.ts).
-  let block = p;
-  let spaces = hitsInBlock(block, end, space);
-  for (let word = timestampAt; word <= msgidAt; word += fieldBytes) {
-    while (!spaces && block + blockBytes < end) {
-      block += blockBytes;
-      spaces = hitsInBlock(block, end, space);
-    }
-    const fieldEnd = spaces ? block + <usize>ctz(spaces) : end;
-    if (fieldEnd <= p || (fieldEnd == end && word != msgidAt)) return 0;
-    if (word == timestampAt && !isTimestamp(p, fieldEnd)) return 0;
-    storeField(header, word, p, fieldEnd);
-    spaces &= spaces - 1;
-    p = fieldEnd + 1;
+  const spaces = hitsInBlock(p, end, space);
+  const second = spaces & (spaces - 1);
+  const third = second & (second - 1);
+  const fourth = third & (third - 1);
+  const fifth = fourth & (fourth - 1);
+  if (fifth) {
+    // The usual header: one mask finds the ends of all five fields.
+    const timestampEnd = p + <usize>ctz(spaces);
+    const hostnameEnd = p + <usize>ctz(second);
+    const appnameEnd = p + <usize>ctz(third);
+    const procidEnd = p + <usize>ctz(fourth);
+    const msgidEnd = p + <usize>ctz(fifth);
+    // A space right behind another is an empty field.
+    if ((spaces & (spaces << 1) & (fifth ^ (fifth - 1))) != 0 || !isTimestamp(p, timestampEnd)) return 0;
+    storeField(header, timestampAt, p, timestampEnd);
+    storeField(header, hostnameAt, timestampEnd + 1, hostnameEnd);
+    storeField(header, appnameAt, hostnameEnd + 1, appnameEnd);
+    storeField(header, procidAt, appnameEnd + 1, procidEnd);
+    storeField(header, msgidAt, procidEnd + 1, msgidEnd);
+    p = msgidEnd + 1;
+  } else {
+    p = parseLongFields(p, end, header);
+    if (p == 0) return 0;
   }
   if (p > end) return end;
 
@@ -53,6 +64,18 @@ export function parseRfc5424(p: usize, end: usize, header: usize): usize {
     p = dataEnd < end ? dataEnd + 1 : end;
   }
   return skipBom(p, end);
+}
+
+/** The same field by field, for headers longer than a block; returns what follows the MSGID's space, or 0. */
+function parseLongFields(p: usize, end: usize, header: usize): usize {
+  for (let word = timestampAt; word <= msgidAt; word += fieldBytes) {
+    const fieldEnd = indexOfByte(p, end, space);
+    if (fieldEnd <= p || (fieldEnd == end && word != msgidAt)) return 0;
+    if (word == timestampAt && !isTimestamp(p, fieldEnd)) return 0;
+    storeField(header, word, p, fieldEnd);
+    p = fieldEnd + 1;
+  }
+  return p;
 }
 
 /** VERSION SP, `%x31-39 *2DIGIT SP`; returns what follows it, or 0. */

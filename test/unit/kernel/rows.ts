@@ -61,7 +61,11 @@ export function readHeader(kernel: Kernel, row: number): OracleHeader {
   };
   const priority = words[at + headerWord.priority]!;
   assert.ok((flags & frameFlag.parsed) !== 0, "row is not parsed");
-  assert.equal((flags & frameFlag.priority) !== 0, priority !== noPriority, "the flag tells of the priority word");
+  assert.equal(
+    (flags & frameFlag.priority) !== 0,
+    priority !== noPriority,
+    "the flag tells of the priority word",
+  );
   return {
     priority: priority === noPriority ? undefined : priority,
     format: flags & frameFlag.rfc5424 ? "rfc5424" : flags & frameFlag.rfc3164 ? "rfc3164" : undefined,

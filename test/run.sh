@@ -6,7 +6,7 @@
 #   --no-kafka     leaves out all that needs a Kafka broker
 #   --long         adds the tests that take minutes
 #   --only SUITE   runs the named suites: shell format lint types imports words generated unit-bun unit-deno
-#                  kafka kafka-deno binary browser, or another folder of test/
+#                  kafka kafka-deno binary binary-deno browser, or another folder of test/
 #   KAFKA_BROKERS  an existing cluster (host:port,...) to use instead of starting one
 #
 # What is missing is installed: Bun and Deno from npm into .tools/, the rest from Debian packages (as root, or with
@@ -250,7 +250,7 @@ own=none
 if [ "$kafka" = none ]; then
   unset KAFKA_BROKERS
   remark "Tests that need a Kafka broker were left out (--no-kafka)."
-elif wants kafka || wants kafka-deno || wants binary || wants browser; then
+elif wants kafka || wants kafka-deno || wants binary || wants binary-deno || wants browser; then
   since=$(now)
   choose_kafka
   if [ -n "${KAFKA_BROKERS:-}" ]; then
@@ -298,7 +298,14 @@ for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C so
     suite kafka bun $(tests_in test/kafka)
     [ -n "$(for_deno test/kafka)" ] && suite kafka-deno deno $(for_deno test/kafka)
   }
-  suite binary bun $(tests_in test/binary)
+  # On Bun they test the compiled binary, on Deno the sources.
+  if wants binary; then
+    one_test compile bun compile.ts --outfile "$work/corndog"
+    export CORNDOG_BINARY="$work/corndog"
+    suite binary bun $(tests_in test/binary)
+    unset CORNDOG_BINARY
+  fi
+  [ -n "$(for_deno test/binary)" ] && suite binary-deno deno $(for_deno test/binary)
   if [ -n "$(tests_in test/browser)" ] && wants browser; then
     if need chromium chromium; then
       suite browser bun $(tests_in test/browser)

@@ -86,7 +86,7 @@ test("DeadLetter.write() takes nothing more at the bound, and goes on when the f
   let durable = 0;
   let taken = 0;
   await until(() => {
-    while (taken < 100 && deadLetter.write(letter(`${taken}`.padEnd(50, ".")), () => durable++)) taken++;
+    while (taken < 20 && deadLetter.write(letter(`${taken}`.padEnd(50, ".")), () => durable++)) taken++;
     return deadLetter.status().problem !== undefined;
   }, "full");
   const status = deadLetter.status();
@@ -145,7 +145,7 @@ test("DeadLetter repeats the line that was cut when a write was short", async ()
       const handle = await open(path, "a+");
       return {
         read: (buffer, offset, length, position) => handle.read(buffer, offset, length, position),
-        write: (buffer, offset, length) => handle.write(buffer, offset, writes++ === 0 ? 250 : length),
+        write: (buffer, offset, length) => handle.write(buffer, offset, writes++ === 1 ? 150 : length),
         stat: () => handle.stat(),
         datasync: () => handle.datasync(),
         close: () => handle.close(),

@@ -74,7 +74,7 @@ test("file sink keeps every byte of every value when values are random", async (
         assert.equal(lines.length, values.length);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
 });
 

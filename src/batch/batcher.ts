@@ -7,13 +7,8 @@
  *
  * A batch closes when
  *  - the next record would make it larger than `batchBytesMax` (a record that is larger by itself travels alone);
- *  - it is `lingerMs` old and the sink is hungry; while the sink is busy it grows instead, since a request that
- *    waits in a queue gains nothing from being early, but at most `lingerBusyFactor` times as long;
+ *  - it is old enough and the sink wants it (`linger.ts`);
  *  - memory ran out and the sink is hungry; or the caller says so (`close`, `closeAll`).
- * While the sink cannot deliver at all, batches close only when they are full.
- *
- * Memory: an extent begins with the size that the lane's last batch needed and doubles in place, by moving, or not
- * at all, so that thousands of slow topics cost 16 KiB each and a fast one gets full batches.
  *
  * Hot path: `append` and `appendRows` allocate objects only when a batch closes. They may call `emit`, which may
  * `release` at once, but must not append.
@@ -22,34 +17,13 @@
  */
 import { invariant } from "../core/invariant.ts";
 import { batchHeaderBytes, framePart, frameRowBytes, type Kernel, recordBytesMax } from "../kernel/kernel.ts";
-import { Arena } from "./arena.ts";
 import { Lane, LaneTable, OpenLanes } from "./lane.ts";
-import { type ClosedBatch, headroomBytes } from "./record_batch.ts";
-
-/** How long a due batch may keep growing while the sink is merely busy, in lingers. */
-export const lingerBusyFactor = 20;
-
-/** Connections go on reading when this share of the arena is free again; a few large batches, not one. */
-const roomyShare = 1 / 4;
+import { LaneMemory } from "./lane_memory.ts";
+import { type BatchTimers, Linger, type SinkAppetite } from "./linger.ts";
+import type { ClosedBatch } from "./record_batch.ts";
 
 /** A batch spans less than 12 days, so that timestamp deltas fit any integer they pass through; a clock that is set may jump by decades. */
 const timestampDeltaMax = 2 ** 30;
-
-/** The clock and the one timer of a batcher. */
-export interface BatchTimers {
-  /** Monotonic milliseconds, `performance.now()`. */
-  nowMs(): number;
-  /** Calls back once, after `delayMs`. */
-  set(callback: () => void, delayMs: number): unknown;
-  clear(timer: unknown): void;
-}
-
-/** What the batcher asks of the sink; every `Sink` can answer. */
-export interface SinkAppetite {
-  /** A batch given now would go out at once. */
-  readonly hungry: boolean;
-  status(): { readonly ready: boolean };
-}
 
 /** What a batcher is made of. */
 export interface BatcherOptions {
@@ -81,39 +55,35 @@ export interface BatcherStats {
 /** The open batches of one worker. */
 export class Batcher {
   readonly #kernel: Kernel;
-  readonly #arena: Arena;
+  readonly #memory: LaneMemory;
+  readonly #linger: Linger;
   readonly #lanes: LaneTable;
   readonly #open = new OpenLanes();
   readonly #batchBytesMax: number;
   readonly #recordBytesMax: number;
-  readonly #lingerMs: number;
-  readonly #lingerBusyMs: number;
   readonly #sink: SinkAppetite;
   readonly #timers: BatchTimers;
   readonly #emit: (batch: ClosedBatch) => void;
-  #timer: unknown = undefined;
-  #timerDueMs = 0;
   #noRoom = 0;
 
   constructor(options: BatcherOptions) {
     const { kernel } = options;
-    const { arenaBytes, frameBytesMax, scratchBytes } = kernel.sizes;
+    const { frameBytesMax, scratchBytes } = kernel.sizes;
+    invariant(options.lanesMax > 0, "there may be at least one lane");
     this.#kernel = kernel;
-    this.#arena = new Arena(kernel.arenaAt, arenaBytes);
     this.#lanes = new LaneTable(options.lanesMax);
     this.#batchBytesMax = options.batchBytesMax;
     // The largest record there can be: a whole frame as value, and a scratch full of key and headers.
     this.#recordBytesMax = recordBytesMax(0, frameBytesMax, scratchBytes);
-    this.#lingerMs = options.lingerMs;
-    this.#lingerBusyMs = Math.max(options.lingerMs, 1) * lingerBusyFactor;
+    this.#memory = new LaneMemory(
+      kernel,
+      this.#batchBytesMax,
+      Math.max(this.#batchBytesMax, this.#recordBytesMax),
+    );
+    this.#linger = new Linger(this.#open, options, (lane) => this.close(lane));
     this.#sink = options.sink;
     this.#timers = options.timers;
     this.#emit = options.emit;
-    invariant(options.lanesMax > 0, "there may be at least one lane");
-    invariant(
-      extentBytes(Math.max(this.#batchBytesMax, this.#recordBytesMax)) <= this.#arena.bytesTotal,
-      "the arena holds the largest batch",
-    );
   }
 
   /**
@@ -211,7 +181,7 @@ export class Batcher {
   close(lane: Lane): void {
     if (lane.at === 0) return;
     const batch = this.#detach(lane);
-    this.#arm();
+    this.#linger.arm();
     this.#emit(batch);
   }
 
@@ -222,23 +192,23 @@ export class Batcher {
 
   /** The sink became hungry: what is due goes out. Call it from `SinkEvents.wants`. */
   wants(): void {
-    this.#closeDue();
-    this.#arm();
+    this.#linger.closeDue();
+    this.#linger.arm();
   }
 
   /** Gives back the memory of a batch that nobody reads any more. Exactly once per emitted batch. */
   release(batch: ClosedBatch): void {
-    this.#arena.free(batch.at - headroomBytes);
+    this.#memory.release(batch);
   }
 
   /** Gives back the memory behind `batch.end`, after compression made the batch smaller. */
   trim(batch: ClosedBatch): void {
-    this.#arena.trim(batch.at - headroomBytes, batch.end - batch.at + headroomBytes);
+    this.#memory.trim(batch);
   }
 
   /** True while enough memory is free that connections which found no room should try again. */
   get roomy(): boolean {
-    return this.#arena.bytesTotal - this.#arena.bytesUsed >= this.#arena.bytesTotal * roomyShare;
+    return this.#memory.roomy;
   }
 
   /** True while no record waits in an open batch. */
@@ -258,9 +228,9 @@ export class Batcher {
       lanesOpen: this.#open.size,
       recordsOpen,
       bytesOpen,
-      arenaBytes: this.#arena.bytesTotal,
-      arenaBytesUsed: this.#arena.bytesUsed,
-      arenaBytesHighWater: this.#arena.bytesHighWater,
+      arenaBytes: this.#memory.bytesTotal,
+      arenaBytesUsed: this.#memory.bytesUsed,
+      arenaBytesHighWater: this.#memory.bytesHighWater,
       noRoom: this.#noRoom,
     };
   }
@@ -287,70 +257,24 @@ export class Batcher {
       this.close(lane);
       return this.#openBatch(lane, need, nowMs);
     }
-    return this.#grow(lane, used, need, nowMs);
+    switch (this.#memory.grow(lane, need)) {
+      case "grown":
+        return true;
+      case "close":
+        this.close(lane);
+        return this.#openBatch(lane, need, nowMs);
+      case "no_room":
+        return this.#noRoomNow();
+    }
   }
 
   #openBatch(lane: Lane, need: number, nowMs: number): boolean {
-    // While memory is scarce a guess must not reserve what others need.
-    const scarce = this.#arena.bytesUsed * 2 > this.#arena.bytesTotal;
-    const expected = scarce ? 0 : Math.min(lane.bytesLast + (lane.bytesLast >>> 2), this.#batchBytesMax);
-    let extent = this.#arena.allocate(extentBytes(Math.max(expected, need)));
-    if (extent === 0 && expected > need) extent = this.#arena.allocate(extentBytes(need));
-    if (extent === 0) return this.#noRoomNow();
-    this.#begin(lane, extent, need, nowMs);
-    return true;
-  }
-
-  /** Begins a batch in a fresh extent. */
-  #begin(lane: Lane, extent: number, need: number, nowMs: number): void {
-    lane.at = extent + headroomBytes;
-    lane.end = lane.at + batchHeaderBytes;
-    lane.count = 0;
+    if (!this.#memory.begin(lane, need)) return this.#noRoomNow();
     lane.baseTimestampMs = lane.maxTimestampMs = nowMs;
     lane.openedAtMs = this.#timers.nowMs();
-    this.#setLimit(lane, need);
     this.#open.add(lane);
-    this.#arm();
-  }
-
-  /** Doubles the extent: in place, else by moving what is not yet half a batch, else by closing it and beginning anew. */
-  #grow(lane: Lane, used: number, need: number, nowMs: number): boolean {
-    const extent = lane.at - headroomBytes;
-    const wanted = Math.min(Math.max(used * 2, used + need), this.#batchBytesMax);
-    if (
-      this.#arena.extend(extent, extentBytes(wanted)) || this.#arena.extend(extent, extentBytes(used + need))
-    ) {
-      this.#setLimit(lane, need);
-      return true;
-    }
-    if (used * 2 >= this.#batchBytesMax) {
-      this.close(lane);
-      return this.#openBatch(lane, need, nowMs);
-    }
-    const moved = this.#arena.allocate(extentBytes(wanted));
-    if (moved !== 0) {
-      this.#kernel.bytes.copyWithin(moved + headroomBytes, lane.at, lane.end);
-      this.#arena.free(extent);
-      lane.end += moved - extent;
-      lane.at += moved - extent;
-      this.#setLimit(lane, need);
-      return true;
-    }
-    const fresh = this.#arena.allocate(extentBytes(need));
-    if (fresh === 0) return this.#noRoomNow();
-    const batch = this.#detach(lane);
-    this.#begin(lane, fresh, need, nowMs);
-    this.#emit(batch);
+    this.#linger.arm();
     return true;
-  }
-
-  /** To the end of the extent, but not past the batch limit, unless one record needs more. */
-  #setLimit(lane: Lane, need: number): void {
-    const extent = lane.at - headroomBytes;
-    const records = lane.at + batchHeaderBytes;
-    const bytesMax = lane.count === 0 ? Math.max(this.#batchBytesMax, need) : this.#batchBytesMax;
-    lane.limit = Math.min(extent + this.#arena.bytesOf(extent), records + bytesMax);
-    invariant(lane.limit - lane.end >= need, "the extent holds what it was made for");
   }
 
   /** Takes the finished batch out of its lane. */
@@ -386,50 +310,4 @@ export class Batcher {
     if (this.#sink.hungry) this.closeAll();
     return false;
   }
-
-  /** All that are due go together, although the sink may have enough after the first: it sends them in one request. */
-  #closeDue(): void {
-    const { hungry } = this.#sink;
-    const nowMs = this.#timers.nowMs();
-    for (let lane = this.#open.oldest; lane !== undefined; lane = this.#open.oldest) {
-      const ageMs = nowMs - lane.openedAtMs;
-      if (ageMs < this.#lingerMs) return;
-      if (!hungry && (ageMs < this.#lingerBusyMs || !this.#sink.status().ready)) return;
-      this.close(lane);
-    }
-  }
-
-  /** Sees to it that the timer fires when the oldest batch has to be looked at, and never when none is open. */
-  #arm(): void {
-    const { oldest } = this.#open;
-    if (oldest === undefined) {
-      if (this.#timer !== undefined) this.#timers.clear(this.#timer);
-      this.#timer = undefined;
-      return;
-    }
-    const nowMs = this.#timers.nowMs();
-    let dueMs = oldest.openedAtMs + this.#lingerMs;
-    if (!this.#sink.hungry) {
-      // `wants` comes before, if the sink gets hungry; a batch that outlived this limit belongs to a sink that is down.
-      dueMs = oldest.openedAtMs + this.#lingerBusyMs;
-      if (dueMs <= nowMs) dueMs = nowMs + this.#lingerBusyMs;
-    }
-    if (this.#timer !== undefined) {
-      if (this.#timerDueMs <= dueMs) return;
-      this.#timers.clear(this.#timer);
-    }
-    this.#timerDueMs = dueMs;
-    this.#timer = this.#timers.set(this.#timerFired, Math.max(0, Math.ceil(dueMs - nowMs)));
-  }
-
-  readonly #timerFired = (): void => {
-    this.#timer = undefined;
-    this.#closeDue();
-    this.#arm();
-  };
-}
-
-/** Bytes of an extent whose batch holds `records` bytes of records. */
-function extentBytes(records: number): number {
-  return headroomBytes + batchHeaderBytes + records;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lingerBusyFactor } from "../../../src/batch/batcher.ts";
+import { lingerBusyFactor } from "../../../src/batch/linger.ts";
 import { granuleBytes } from "../../../src/batch/arena.ts";
 import { batchHeaderBytes } from "../../../src/kernel/kernel.ts";
 import { headroomBytes } from "../../../src/batch/record_batch.ts";

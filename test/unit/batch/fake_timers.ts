@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BatchTimers } from "../../../src/batch/batcher.ts";
+import type { BatchTimers } from "../../../src/batch/linger.ts";
 
 interface Armed {
   readonly atMs: number;

@@ -6,7 +6,8 @@
  * JavaScript's `m` knows four line ends and RE2 one. Left to the linear engine:
  *
  * - a repeat whose body may match nothing: JavaScript ends such a loop earlier than RE2;
- * - a capture inside a loop: JavaScript forgets it at each round, RE2 keeps the last one.
+ * - a capture inside a loop: JavaScript forgets it at each round, RE2 keeps the last one;
+ * - `\B`: V8 finds it between the two halves of a character beyond U+FFFF, where RE2 has no position.
  *
  * @module
  */
@@ -38,13 +39,13 @@ export function toNative(
   return { source, groups: writer.groups };
 }
 
-const assertions: Readonly<Record<Assertion, string>> = {
+const assertions: Readonly<Record<Assertion, string | undefined>> = {
   begin: "^",
   end: "$",
   line_begin: "(?<![^\\n])",
   line_end: "(?![^\\n])",
   word: "\\b",
-  not_word: "\\B",
+  not_word: undefined,
 };
 
 class Writer {

@@ -66,6 +66,7 @@ const classes: [string, RegexClass][] = [
   ["\\pL+x", "linear"],
   ["(?i)é", "linear"],
   ["(?P<x>a*)*b", "linear"],
+  ["\\Ba", "linear"],
   ["(?:(?P<x>a)|b)*c", "linear"],
 ];
 
@@ -155,6 +156,7 @@ const semantics: [string, string, boolean][] = [
   ["^[^a]$", "😀", true],
   ["^..$", "😀", false],
   ["^\\x{1F600}+$", "😀😀", true],
+  ["\\B", "a😀a", false],
   ["a\\z", "a", true],
   ["\\Aa", "ba", false],
   ["(?U)^a+$", "aaa", true],

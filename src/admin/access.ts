@@ -10,9 +10,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { isIPv4 } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Fault } from "../core/errors.ts";
+import { isLoopback } from "../core/loopback.ts";
 import type { Logger } from "../observe/log.ts";
 import { problem } from "./problem.ts";
 import { TokenFile } from "./token_file.ts";
@@ -48,12 +48,6 @@ export function checkAdminAccess(
     "admin.listen",
     `Cannot listen on "${admin.hostname}" without a token: others can reach it; set admin.token_file, or listen on 127.0.0.1`,
   );
-}
-
-/** True for addresses that only this machine can reach. */
-export function isLoopback(hostname: string): boolean {
-  const name = hostname.replace(/^\[(.*)\]$/, "$1").toLowerCase();
-  return name === "localhost" || name === "::1" || (isIPv4(name) && name.startsWith("127."));
 }
 
 /** The middleware. `address` is where the API listens, `127.0.0.1:8585`. */

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { didYouMean } from "../config/suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 
 /** One option of a command. */
 export interface Option {

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { nearest } from "../config/suggest.ts";
+import { nearest } from "../core/suggest.ts";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { version } from "../version.ts";
 import { type Option, parseArguments } from "./arguments.ts";

@@ -8,7 +8,7 @@
  */
 import * as v from "valibot";
 import { kindOf } from "./fields.ts";
-import { didYouMean, nearest } from "./suggest.ts";
+import { didYouMean, nearest } from "../core/suggest.ts";
 import { quote } from "./units.ts";
 import type { Path } from "./yaml.ts";
 

@@ -8,7 +8,7 @@
  * @module
  */
 import * as v from "valibot";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 import { quote, type Read, readDuration, readHostPort, readSize } from "./units.ts";
 
 /** Bounds of a number, both inclusive, in the unit the value is kept in. */

@@ -9,7 +9,7 @@
  */
 import type { Fault } from "../core/errors.ts";
 import type { Environment } from "./environment.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 import { parseYaml, type Path } from "./yaml.ts";
 
 /** One value that replaces what the file says. */

@@ -12,7 +12,8 @@ import { Findings, type ResolveContext } from "./findings.ts";
 import { resolveKafka } from "./resolve_kafka.ts";
 import { resolveFrameBytesMax, resolveListeners } from "./resolve_listen.ts";
 import type { WrittenConfig } from "./schema.ts";
-import { formatHostPort, isLoopback } from "./units.ts";
+import { isLoopback } from "../core/loopback.ts";
+import { formatHostPort } from "./units.ts";
 
 /** The configuration without its rules, and what was found on the way. */
 export interface Resolved {

@@ -14,7 +14,7 @@ import { without } from "./explain.ts";
 import { kindOf } from "./fields.ts";
 import { isHotdog } from "./hotdog.ts";
 import { isConfiguration } from "./rule_text.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../core/suggest.ts";
 import { parseYaml, type Path, type Place, type YamlDocument } from "./yaml.ts";
 
 /** Rules and tests of a file, or all that is wrong with it. */

@@ -12,7 +12,7 @@ import { choice, count, duration, readText, section, size, text } from "./fields
 import { later } from "./later.ts";
 import { kafkaSchema } from "./schema_kafka.ts";
 import { listenSchema } from "./schema_listen.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 import { quote, type Read, readHostPort } from "./units.ts";
 import { wants } from "./fields.ts";
 

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { choice, readText, section, size, text } from "./fields.ts";
 import { later } from "./later.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 import { quote, type Read, readHostPort } from "./units.ts";
 
 /** A `syslog:` address, taken apart. */

@@ -101,12 +101,6 @@ export function formatHostPort(address: HostPort): string {
     : `${address.hostname}:${address.port}`;
 }
 
-/** True for addresses that only this machine reaches. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname) ||
-    /^::ffff:127(\.\d{1,3}){3}$/i.test(hostname);
-}
-
 /** Text in double quotes, cut to what a line bears; numbers as they are. */
 export function quote(input: unknown): string {
   if (typeof input === "number" || typeof input === "boolean") return String(input);

@@ -7,6 +7,7 @@
  * @module
  */
 import { frameFlag, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
+import { parseJsonText } from "../rules/json_text.ts";
 import type { FieldName, Line } from "../rules/program.ts";
 import { HeaderReader } from "../syslog/header.ts";
 
@@ -94,18 +95,11 @@ export class FrameLine implements Line {
   }
 
   #parse(): unknown {
-    // Text that cannot be a JSON container is not worth an exception: scalars carry no members to look at.
+    // Text that cannot be a JSON container is not worth decoding: scalars carry no members to look at.
     const first = this.#bytes[this.messageStart];
-    if (
-      this.messageStart === this.end ||
-      !(first === 0x7b || first === 0x5b || first === 0x20 || first === 0x09)
-    ) {
+    if (this.messageStart === this.end || !(first === 0x7b || first === 0x5b || first! <= 0x20)) {
       return undefined;
     }
-    try {
-      return JSON.parse(this.text("msg")!);
-    } catch {
-      return undefined;
-    }
+    return parseJsonText(this.text("msg")!);
   }
 }

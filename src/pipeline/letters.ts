@@ -28,6 +28,11 @@ export class Letters {
     this.#parts = parts;
   }
 
+  /** Looks at the file, so that trouble shows before the first letter. */
+  start(): void {
+    this.#parts.deadLetter.start();
+  }
+
   /** True while nothing more can be taken. */
   get full(): boolean {
     return this.#parts.deadLetter.full;

@@ -87,6 +87,9 @@ export type FromWorker =
     readonly fields: Record<string, unknown>;
   };
 
+/** How a worker's stages speak to the log: a constant event name and fields. */
+export type WorkerLog = (event: string, fields: Readonly<Record<string, unknown>>) => void;
+
 /** Words of the `control` array: the version in force, and whose turn it is to write to stdout. */
 export const controlWord = { rulesVersion: 0, stdoutTurn: 1 } as const;
 /** Words in the `control` array. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Kernel } from "../kernel/kernel.ts";
-import { controlWord, type StartMessage } from "./protocol.ts";
+import { controlWord, type StartMessage, type WorkerLog } from "./protocol.ts";
 import { createKafkaSink } from "../kafka/kafka_sink.ts";
 import { createBlackholeSink } from "../sink/blackhole.ts";
 import { createFileSink } from "../sink/file.ts";
@@ -12,11 +12,11 @@ import type { Sink, SinkEvents } from "../sink/sink.ts";
 import { createStdoutSink } from "../sink/stdout.ts";
 
 /** Makes the sink of one worker. */
-export function createSink(start: StartMessage, kernel: Kernel, events: SinkEvents): Sink {
+export function createSink(start: StartMessage, kernel: Kernel, events: SinkEvents, log: WorkerLog): Sink {
   const { config, worker } = start;
   switch (config.sink) {
     case "kafka":
-      return createKafkaSink({ kernel, config: config.kafka, events });
+      return createKafkaSink({ kernel, config: config.kafka, events, log });
     case "file":
       return createFileSink({ kernel, events, worker, ...config.fileSink });
     case "stdout":

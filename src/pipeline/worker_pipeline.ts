@@ -30,7 +30,7 @@ import type { Sink } from "../sink/sink.ts";
 import { Intake } from "./intake.ts";
 import { Letters } from "./letters.ts";
 import { Listeners } from "./listeners.ts";
-import { controlWord, type StartMessage, type WorkerReport } from "./protocol.ts";
+import { controlWord, type StartMessage, type WorkerLog, type WorkerReport } from "./protocol.ts";
 import { createSink } from "./sinks.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
@@ -71,7 +71,7 @@ export class WorkerPipeline {
   #wakePending = false;
 
   /** @throws ForwarderError when memory or rules cannot be had */
-  constructor(start: StartMessage) {
+  constructor(start: StartMessage, log: WorkerLog) {
     const { config, worker } = start;
     this.#start = start;
     this.#config = config;
@@ -82,7 +82,7 @@ export class WorkerPipeline {
     this.#sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => this.#settled(batch, outcome),
       wants: () => this.#batcher.wants(),
-    });
+    }, log);
     const front = this.#front();
     this.#batcher = new Batcher({
       kernel: this.#kernel,
@@ -133,6 +133,7 @@ export class WorkerPipeline {
   /** Connects the sink and binds the listeners. @throws ForwarderError */
   async start(): Promise<void> {
     this.#sink.start();
+    this.#letters.start();
     await this.#listeners.start();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
     this.#tick();

@@ -29,7 +29,11 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
   let pipeline: WorkerPipeline | undefined;
   const start = async (message: StartMessage) => {
     try {
-      pipeline = new WorkerPipeline(message);
+      pipeline = new WorkerPipeline(
+        message,
+        (event, fields) =>
+          post({ type: "log", level: event.endsWith("_connected") ? "info" : "warn", event, fields }),
+      );
       await pipeline.start();
       const started = pipeline;
       post({ type: "listening", listeners: started.report().listeners });

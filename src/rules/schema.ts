@@ -9,7 +9,7 @@
  */
 
 import * as v from "valibot";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 
 /** More actions in one rule are refused; nobody writes them by hand. */
 export const actionsMax = 100;

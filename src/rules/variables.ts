@@ -15,7 +15,7 @@
 import type { LineContext } from "./line_context.ts";
 import { fieldReader } from "./matcher.ts";
 import { fieldNames, isField } from "./schema.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../core/suggest.ts";
 import type { Resolve, Variable } from "./template.ts";
 
 /** Gives the variables of one rule and remembers which were asked for. */

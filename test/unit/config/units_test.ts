@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDuration, formatSize } from "../../../src/config/fields.ts";
-import { nearest } from "../../../src/config/suggest.ts";
-import {
-  formatHostPort,
-  isLoopback,
-  readDuration,
-  readHostPort,
-  readSize,
-} from "../../../src/config/units.ts";
+import { nearest } from "../../../src/core/suggest.ts";
+import { formatHostPort, readDuration, readHostPort, readSize } from "../../../src/config/units.ts";
 
 const sizes: { input: string | number; want: number | string }[] = [
   { input: "64KiB", want: 65_536 },
@@ -83,15 +77,6 @@ test("readHostPort() gives host and port or says what to write", () => {
     assert.equal(read.ok ? `${read.value.hostname}|${read.value.port}` : read.message, want, input);
   }
   assert.equal(formatHostPort({ hostname: "::1", port: 5 }), "[::1]:5");
-});
-
-test("isLoopback() knows this machine's addresses", () => {
-  for (const name of ["localhost", "127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"]) {
-    assert.ok(isLoopback(name), name);
-  }
-  for (const name of ["0.0.0.0", "::", "10.0.0.1", "127.example.org", "localhost.example.org"]) {
-    assert.ok(!isLoopback(name), name);
-  }
 });
 
 test("formatSize() and formatDuration() write what reads back", () => {

@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import fc from "fast-check";
+import { Batcher } from "../../../src/batch/batcher.ts";
+import { openBatch } from "../../../src/batch/decode.ts";
+import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
+import { parseRuleFile } from "../../../src/config/rule_files.ts";
+import { createKernel } from "../../../src/kernel/instance.ts";
+import { ledgerOf } from "../../../src/observe/ledger.ts";
+import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
+import { Intake, type Stream } from "../../../src/pipeline/intake.ts";
+import { Letters } from "../../../src/pipeline/letters.ts";
+import { TopicCounts } from "../../../src/pipeline/topic_counts.ts";
+import { TopicGate } from "../../../src/pipeline/topic_gate.ts";
+import { compileRules } from "../../../src/rules/compile.ts";
+import type { Program } from "../../../src/rules/program.ts";
+import type { Connection } from "../../../src/runtime/runtime.ts";
+import { DeadLetter } from "../../../src/sink/dead_letter.ts";
+import { until } from "../../support/until.ts";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+function compile(text: string): Program {
+  const parsed = parseRuleFile(text, "test");
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const compiled = compileRules({ dialect: "corndog", ...parsed, files: [] }, {
+    version: "1.0.0",
+    defaultTopic: "logs",
+  });
+  assert.ok(compiled.ok, JSON.stringify(compiled));
+  return compiled.program;
+}
+
+const noRules = "rules: []\n";
+const catchAll = 'rules:\n  - { regex: ".*", actions: [{ type: forward, topic: all, value: raw }] }\n';
+const several = `rules:
+  - { regex: "drop", actions: [{ type: drop }] }
+  - { regex: "copy", actions: [{ type: forward, topic: first, continue: true }] }
+  - { regex: "text (?P<n>\\\\d+)", actions: [{ type: replace, template: "<{{n}}>" }, { type: forward, topic: texts, key: "{{n}}" }] }
+  - { jmespath: topic, actions: [{ type: forward, topic: "{{value}}" }] }
+`;
+
+/** An intake with a sink that settles when the test says so. */
+class Bench {
+  readonly kernel = createKernel({
+    frameBytesMax: 1024,
+    pieceBytes: 4096,
+    rowsMax: 16,
+    scratchBytes: 4096,
+    arenaBytes: 128 * 1024,
+  });
+  readonly rows = createCounterRows(1);
+  readonly counters = new CounterRow(this.rows, 0);
+  readonly reader = new CounterRowReader(this.rows, 0);
+  readonly sent: ClosedBatch[] = [];
+  /** Values in the order of delivery, with their topic. */
+  readonly delivered: string[] = [];
+  readonly batcher: Batcher;
+  readonly deadLetter: DeadLetter;
+  readonly intake: Intake;
+  next: { program: Program; version: number } | undefined;
+
+  constructor(program: Program, deadLetterPath: string) {
+    this.batcher = new Batcher({
+      kernel: this.kernel,
+      batchBytesMax: 16 * 1024,
+      lingerMs: 1_000_000,
+      lanesMax: 100,
+      sink: { hungry: true, status: () => ({ ready: true }) },
+      timers: { nowMs: () => 0, set: () => 0, clear: () => {} },
+      emit: (batch) => this.sent.push(batch),
+    });
+    this.deadLetter = new DeadLetter({
+      path: deadLetterPath,
+      bytesMax: 1 << 30,
+      memory: this.kernel.bytes,
+      room: () => {},
+    });
+    const topics = new TopicCounts();
+    this.intake = new Intake({
+      kernel: this.kernel,
+      batcher: this.batcher,
+      letters: new Letters({
+        deadLetter: this.deadLetter,
+        counters: this.counters,
+        topics,
+        release: (batch) => this.batcher.release(batch),
+      }),
+      gate: new TopicGate(["json-*"], 10),
+      counters: this.counters,
+      program,
+      rulesVersion: 1,
+      fallback: { topic: "logs", value: "raw" },
+      adopt: (version) => this.next !== undefined && this.next.version > version ? this.next : undefined,
+    });
+  }
+
+  /** Settles the oldest batch. */
+  settle(): boolean {
+    const batch = this.sent.shift();
+    if (batch === undefined) return false;
+    const opened = openBatch(this.kernel.bytes, batch);
+    assert.ok(opened.ok, "a batch can be read");
+    const { records } = opened;
+    while (records.next()) {
+      const value = decoder.decode(
+        records.bytes.subarray(records.valueAt, records.valueAt + records.valueLength),
+      );
+      this.delivered.push(`${batch.topic}: ${value}`);
+    }
+    assert.equal(records.fault, undefined);
+    this.counters.add(counter.delivered, batch.count);
+    this.counters.add(counter.in_flight, -batch.count);
+    this.counters.publish();
+    this.batcher.release(batch);
+    return true;
+  }
+
+  /** Settles and wakes until nothing waits. */
+  finish(): void {
+    for (;;) {
+      while (this.settle());
+      this.intake.wake();
+      this.batcher.closeAll();
+      if (this.sent.length === 0 && this.intake.waiting.connections === 0) break;
+    }
+    assert.ok(this.batcher.empty);
+  }
+
+  ledger() {
+    const ledger = ledgerOf(this.reader.read());
+    assert.ok(ledger.balanced, JSON.stringify(ledger));
+    return ledger;
+  }
+}
+
+/** A connection as the intake sees it, fed chunk by chunk; paused chunks wait as in a kernel's socket. */
+class Sender {
+  readonly stream: Stream;
+  readonly #bench: Bench;
+  readonly #queue: Uint8Array[];
+  #paused = false;
+  #ended = false;
+
+  constructor(bench: Bench, chunks: Uint8Array[]) {
+    this.#bench = bench;
+    this.#queue = chunks;
+    const connection: Connection = {
+      peer: "192.0.2.1:5140",
+      pause: () => this.#paused = true,
+      resume: () => this.#paused = false,
+      destroy: () => {},
+    };
+    this.stream = bench.intake.open(connection, "auto");
+  }
+
+  /** One step; false when everything was handed over. */
+  step(): boolean {
+    if (this.#paused) return true;
+    const chunk = this.#queue.shift();
+    if (chunk !== undefined) this.#bench.intake.received(this.stream, chunk);
+    else if (!this.#ended) {
+      this.#ended = true;
+      this.#bench.intake.closed(this.stream);
+    } else return false;
+    return true;
+  }
+}
+
+/** Cuts bytes at random places. */
+function cut(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const places = [...new Set(cuts.map((share) => Math.floor(share * bytes.length)))].sort((a, b) => a - b);
+  const edges = [0, ...places, bytes.length];
+  return edges.slice(1).map((edge, index) => bytes.slice(edges[index], edge)).filter((chunk) =>
+    chunk.length > 0
+  );
+}
+
+describe("Intake", () => {
+  let dir: string;
+  let letterFiles = 0;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), "corndog-intake-"));
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+  const letterPath = () => join(dir, `letters-${letterFiles++}.ndjson`);
+
+  it("delivers every line once and in order, whatever the cuts and the memory, and the ledger balances throughout", () => {
+    const programs = [noRules, catchAll].map(compile);
+    const words = fc.string({ minLength: 0, maxLength: 300, unit: "grapheme-ascii" }).map((text) =>
+      text.replaceAll(/[\r\n\0]/g, ".")
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(words, { maxLength: 120 }), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 }),
+        fc.boolean(),
+        fc.integer({ min: 0, max: 1 }),
+        fc.infiniteStream(fc.nat(9)),
+        (senders, cuts, octets, which, dice) => {
+          const bench = new Bench(programs[which]!, letterPath());
+          const lines = senders.map((texts, sender) =>
+            texts.map((text, index) => `<13>1 - h a - - - ${sender} ${index} ${text}`)
+          );
+          const connections = lines.map((texts) => {
+            const framed = texts.map((text) =>
+              octets ? `${encoder.encode(text).length} ${text}` : `${text}\n`
+            ).join("");
+            return new Sender(bench, cut(encoder.encode(framed), cuts));
+          });
+          for (let left = connections; left.length > 0;) {
+            left = left.filter((connection) => connection.step());
+            const die = dice.next().value;
+            if (die < 3) bench.settle();
+            if (die < 5) bench.intake.wake();
+            bench.ledger();
+            // Nothing would move any more without the sink.
+            if (bench.intake.waiting.connections === connections.length) bench.finish();
+          }
+          bench.finish();
+          const topic = which === 0 ? "logs" : "all";
+          for (const [sender, texts] of lines.entries()) {
+            const got = bench.delivered.filter((value) =>
+              value.startsWith(`${topic}: <13>1 - h a - - - ${sender} `)
+            );
+            assert.deepEqual(got, texts.map((text) => `${topic}: ${text}`));
+          }
+          const ledger = bench.ledger();
+          assert.equal(ledger.received, lines.flat().length);
+          assert.equal(ledger.delivered, lines.flat().length);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it("runs the rules once per line, also for lines that wait between their copies", async () => {
+    const path = letterPath();
+    const bench = new Bench(compile(several), path);
+    const lines: string[] = [];
+    for (let n = 0; n < 3_000; n++) {
+      const kind = [
+        "drop",
+        "copy",
+        "text 7",
+        "copy text 8",
+        '{"topic":"json-a"}',
+        '{"topic":"secret"}',
+        "other",
+      ][n % 7]!;
+      lines.push(kind.startsWith("{") ? `<13>1 - h a - - - ${kind}` : `<13>1 - h a - - - ${n} ${kind}`);
+    }
+    const sender = new Sender(
+      bench,
+      cut(encoder.encode(lines.map((line) => `${line}\n`).join("")), [0.1, 0.5, 0.9]),
+    );
+    await until(
+      "all lines",
+      async () => {
+        const more = sender.step();
+        bench.settle();
+        bench.intake.wake();
+        bench.ledger();
+        await Promise.resolve();
+        return more || bench.intake.waiting.connections > 0 ? undefined : true;
+      },
+      20_000,
+      0,
+    );
+    bench.finish();
+    const per = lines.length / 7 | 0;
+    const want = (kind: number) => lines.filter((_, index) => index % 7 === kind).length;
+    await until("letters", () => bench.ledger().dead_lettered === want(5) || undefined);
+    const ledger = bench.ledger();
+    assert.ok(per > 400);
+    assert.equal(ledger.received, lines.length);
+    assert.equal(ledger.dropped.rule_drop, want(0));
+    assert.equal(ledger.in_flight, 0);
+    const count = (topic: string) => bench.delivered.filter((value) => value.startsWith(`${topic}: `)).length;
+    assert.equal(count("first"), want(1) + want(3));
+    assert.equal(count("texts"), want(2) + want(3));
+    assert.equal(count("json-a"), want(4));
+    assert.equal(bench.delivered.length + want(0) + want(5), ledger.received + ledger.fan_out);
+    assert.deepEqual([...bench.intake.program.hits], [
+      want(0),
+      want(1) + want(3),
+      want(2) + want(3),
+      want(4) + want(5),
+    ]);
+    const letters = readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+    assert.equal(letters.length, want(5));
+    assert.equal(letters[0].reason, "topic_not_allowed");
+    assert.equal(letters[0].peer, "192.0.2.1:5140");
+    assert.match(letters[0].value, /secret/);
+    await bench.deadLetter.close();
+  });
+
+  it("drops and counts datagrams that find no room, and counts empty ones", () => {
+    const bench = new Bench(compile(catchAll), letterPath());
+    const packet = encoder.encode(`<13>1 - h a - - - ${"x".repeat(900)}`);
+    for (let n = 0; n < 500; n++) bench.intake.datagram(packet, "192.0.2.1:514");
+    bench.intake.datagram(encoder.encode("\n"), "192.0.2.1:514");
+    const ledger = bench.ledger();
+    assert.equal(ledger.received, 501);
+    assert.equal(ledger.dropped.empty_frame, 1);
+    assert.ok(ledger.dropped.no_memory_udp! > 300);
+    bench.finish();
+    assert.equal(bench.ledger().delivered + ledger.dropped.no_memory_udp! + 1, 501);
+  });
+
+  it("adopts new rules between two lines and never within one", () => {
+    const bench = new Bench(compile(catchAll), letterPath());
+    const sender = new Sender(bench, [
+      encoder.encode("<13>1 - - - - - - one\n<13>1 - - - "),
+      encoder.encode("- - - two\n"),
+    ]);
+    sender.step();
+    bench.next = { program: compile(catchAll.replace("topic: all", "topic: newer")), version: 2 };
+    while (sender.step());
+    bench.finish();
+    assert.deepEqual(bench.delivered.sort(), ["all: <13>1 - - - - - - one", "newer: <13>1 - - - - - - two"]);
+    assert.equal(bench.intake.rulesVersion, 2);
+  });
+
+  it("cuts frames at the limit, counts them, and forwards what is left", () => {
+    const bench = new Bench(compile(catchAll), letterPath());
+    const long = `<13>1 - h a - - - ${"y".repeat(3_000)}`;
+    const sender = new Sender(bench, cut(encoder.encode(`${long}\n<13>1 - h a - - - next\n`), [0.3, 0.6]));
+    while (sender.step());
+    bench.finish();
+    assert.deepEqual(bench.delivered, [`all: ${long.slice(0, 1024)}`, "all: <13>1 - h a - - - next"]);
+    assert.equal(bench.counters.value(counter.frames_truncated), 1);
+  });
+});

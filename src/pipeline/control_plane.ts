@@ -16,7 +16,7 @@ import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts
 import type { Logger } from "../observe/log.ts";
 import { counter, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import type { WorkerReport } from "./protocol.ts";
-import { type ReadConfig, ruleNames, RulesDesk } from "./rules_desk.ts";
+import { type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
@@ -119,7 +119,6 @@ export class ControlPlane implements Control {
     const rows = this.#readers.map((reader) => reader.read());
     const sum = sumRows(rows);
     const view = this.#desk.view();
-    const names = ruleNames(this.#desk.ruleSet);
     const problems = this.#sinkProblems(reports);
     return {
       ledger: ledgerOf(sum),
@@ -129,7 +128,7 @@ export class ControlPlane implements Control {
         version: view.version,
         loaded_at: view.loaded_at,
         source: view.source,
-        hits: names.map((rule, index) => ({ rule, hits: hitsOf(reports, view.version, index) })),
+        hits: view.names.map((rule, index) => ({ rule, hits: hitsOf(reports, view.version, index) })),
         ...(view.last_error === undefined ? {} : { last_error: view.last_error }),
       },
       workers: rows.map((row, worker) => ({

@@ -59,8 +59,6 @@ export interface IntakeParts {
   readonly counters: CounterRow;
   readonly program: Program;
   readonly rulesVersion: number;
-  /** Topic of lines that no rule forwards, and what of them goes there. */
-  readonly fallback: { readonly topic: string; readonly value: "message" | "raw" };
   /** The next program, if a newer version is in force. */
   adopt(version: number): { readonly program: Program; readonly version: number } | undefined;
 }
@@ -73,12 +71,12 @@ export class Intake {
   readonly #letters: Letters;
   readonly #gate: TopicGate;
   readonly #counters: CounterRow;
-  readonly #fallback: Forward;
   readonly #adopt: IntakeParts["adopt"];
   readonly #line: FrameLine;
   readonly #streams = new Set<Stream>();
   readonly #waiting = new Set<Stream>();
   #program: Program;
+  #fallback: Forward;
   #rulesVersion: number;
   #heldBytes = 0;
   #allPaused = false;
@@ -95,7 +93,7 @@ export class Intake {
     this.#rulesVersion = parts.rulesVersion;
     this.#adopt = parts.adopt;
     this.#line = new FrameLine(parts.kernel);
-    this.#fallback = { ...parts.fallback, topicFromLine: false, text: "", key: undefined };
+    this.#fallback = fallbackOf(parts.program);
   }
 
   /** The rules in force and their hits. */
@@ -187,6 +185,7 @@ export class Intake {
     const next = this.#adopt(this.#rulesVersion);
     if (next === undefined) return;
     this.#program = next.program;
+    this.#fallback = fallbackOf(next.program);
     this.#rulesVersion = next.version;
   }
 
@@ -249,7 +248,7 @@ export class Intake {
     if (uniform !== undefined && stream?.pending === undefined) {
       return this.#takeUniform(rows, uniform, nowMs);
     }
-    if (program.needsHeaders || this.#fallback.value === "message" || stream?.pending !== undefined) {
+    if (program.needsHeaders || stream?.pending !== undefined) {
       this.#kernel.parseHeaders(0, rows);
     }
     const line = this.#line;
@@ -278,7 +277,7 @@ export class Intake {
     const taken = this.#batcher.appendRows(this.#batcher.lane(uniform.topic), 0, rows, part, nowMs);
     this.#counters.add(counter.received, taken);
     this.#counters.add(counter.in_flight, taken);
-    this.#program.hits[uniform.rule]! += taken;
+    if (uniform.rule >= 0) this.#program.hits[uniform.rule]! += taken;
     return taken;
   }
 
@@ -389,6 +388,11 @@ export class Intake {
     if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
     if (truncated > 0) this.#counters.add(counter.frames_truncated, truncated);
   }
+}
+
+/** Where lines go that no rule forwards. */
+function fallbackOf({ fallback }: Program): Forward {
+  return { ...fallback, topicFromLine: false, text: "", key: undefined };
 }
 
 /** True if the text surely or really has at most `bytes` bytes as UTF-8. */

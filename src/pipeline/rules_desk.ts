@@ -13,6 +13,7 @@ import type { Config, RuleSet } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
 import { mergeRuleText } from "../config/rule_text.ts";
 import { type Fault, messageOf } from "../core/errors.ts";
+import { ruleName } from "../rules/compile.ts";
 import { checkRuleSet } from "./try_rules.ts";
 
 /** A file's content as it would be. */
@@ -83,7 +84,7 @@ export class RulesDesk {
       version: this.#version,
       loaded_at: this.#loadedAt,
       source: this.#source,
-      names: ruleNames(this.#ruleSet),
+      names: this.#ruleSet.rules.map(ruleName),
       files: this.#ruleSet.files,
       ...(this.#lastError === undefined ? {} : { last_error: this.#lastError }),
     };
@@ -250,12 +251,4 @@ function sameText(a: RuleSet, b: RuleSet): boolean {
 function sourceOf(ruleSet: RuleSet): string {
   if (ruleSet.files.length > 0) return ruleSet.files.map((file) => file.path).join(", ");
   return ruleSet.rules.length > 0 ? ruleSet.rules[0]!.file : "no rules";
-}
-
-/** How a rule is called in counters and answers: its name, or its place. */
-export function ruleNames(ruleSet: RuleSet): string[] {
-  return ruleSet.rules.map((rule) => {
-    const name = (rule.value as { name?: unknown }).name;
-    return typeof name === "string" ? name : `${rule.file}:${rule.line}`;
-  });
 }

@@ -9,7 +9,8 @@ import { createInterface } from "node:readline";
 import type { Config } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
 import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
-import { compileRules, type RuleProgram } from "../rules/compile.ts";
+import { compileRules } from "../rules/compile.ts";
+import type { Program } from "../rules/program.ts";
 import { explainLine, type Explanation } from "../rules/explain.ts";
 import { runRuleTests } from "../rules/tests.ts";
 import { version } from "../version.ts";
@@ -38,7 +39,7 @@ export async function testRules(config: Config, request: TestRequest): Promise<n
   return 0;
 }
 
-function runFileTests(config: Config, program: RuleProgram, { json, write }: TestRequest): number {
+function runFileTests(config: Config, program: Program, { json, write }: TestRequest): number {
   const reader = new LineReader();
   const results = runRuleTests(program, config.rules.tests, (input) => reader.read(input));
   const failed = results.filter((result) => !result.ok).length;
@@ -69,7 +70,7 @@ function runFileTests(config: Config, program: RuleProgram, { json, write }: Tes
   return failed > 0 ? 1 : 0;
 }
 
-async function tryLog(program: RuleProgram, log: string, { json, write }: TestRequest): Promise<void> {
+async function tryLog(program: Program, log: string, { json, write }: TestRequest): Promise<void> {
   const reader = new LineReader();
   const input = log === "-" ? process.stdin : createReadStream(log);
   let failure: unknown;

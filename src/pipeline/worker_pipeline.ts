@@ -119,7 +119,6 @@ export class WorkerPipeline {
       counters: this.#counters,
       program: this.#compile(config.rules),
       rulesVersion: start.version,
-      fallback: { topic: config.kafka.topic, value: config.dialect === "hotdog" ? "message" : "raw" },
       adopt: (version) => this.#adopt(version),
     });
     this.#listeners = new Listeners({

@@ -46,14 +46,16 @@ export interface RuleFault {
   readonly column?: number;
 }
 
-/** A program with what tests and explanations need besides. */
-export interface RuleProgram extends Program {
-  /** Where `default` lines go. */
-  readonly defaultTopic: string;
+/** How a rule is called in counters, dead letters and tests: its name, or its file and line. */
+export function ruleName(source: RuleSource): string {
+  const { name } = source.value as { readonly name?: unknown };
+  return typeof name === "string"
+    ? name
+    : `${source.file.slice(source.file.lastIndexOf("/") + 1)}:${source.line}`;
 }
 
 /** A program, or everything that is wrong with the rules and tests. */
-export type Compiled = { readonly ok: true; readonly program: RuleProgram } | {
+export type Compiled = { readonly ok: true; readonly program: Program } | {
   readonly ok: false;
   readonly faults: readonly RuleFault[];
 };
@@ -81,11 +83,16 @@ export function compileRules(ruleSet: RuleSet, options: CompileOptions): Compile
     const checked = checkTest(source.value);
     if (!checked.ok) faults.push(...checked.issues.map((issue) => ({ source, ...issue })));
   }
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, program: new RulesProgram(rules, options) };
+  // hotdog's messages lose their header on the way; whoever has no rules wants the line as it came.
+  const fallback = {
+    topic: options.defaultTopic,
+    value: ruleSet.dialect === "hotdog" ? "message" : "raw",
+  } as const;
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, program: new RulesProgram(rules, fallback) };
 }
 
 interface CompiledRule {
-  readonly name: string | undefined;
+  readonly name: string;
   readonly match: Match;
   /** Matches every line. */
   readonly always: boolean;
@@ -124,7 +131,7 @@ function compileRule(
   const matcher = found.matcher.compile(variables.usedSlots);
   const isWhole = rule.field === "msg" || rule.field === "raw";
   return {
-    name: rule.name,
+    name: ruleName(source),
     match: matcher.match,
     always: matcher.always && isWhole,
     actions,
@@ -139,30 +146,36 @@ function isHeaderless(field: string, always: boolean): boolean {
   return field === "raw" || field === "peer" || (field === "msg" && always);
 }
 
+/** What every line gets, where the first rule (or the want of rules) decides that alone. */
+function uniformOf(rules: readonly CompiledRule[], fallback: Program["fallback"]): Program["uniform"] {
+  const first = rules.at(0);
+  if (first === undefined) return { ...fallback, rule: -1 };
+  const uniform = first.always ? first.actions.at(0)?.uniform : undefined;
+  return uniform === undefined ? undefined : { ...uniform, rule: 0 };
+}
+
 function emptyForward(): Forward {
   return { topic: "", topicFromLine: false, value: "message", text: "", key: undefined };
 }
 
 /** The rules at work. Hot path: `apply` allocates nothing of its own. */
-class RulesProgram implements RuleProgram {
+class RulesProgram implements Program {
   readonly uniform: Program["uniform"];
   readonly needsHeaders: boolean;
   readonly names: readonly string[];
   readonly hits: Float64Array;
-  readonly defaultTopic: string;
+  readonly fallback: Program["fallback"];
   readonly #rules: readonly CompiledRule[];
   readonly #context: LineContext;
   readonly #outcome: Outcome;
 
-  constructor(rules: readonly CompiledRule[], options: CompileOptions) {
+  constructor(rules: readonly CompiledRule[], fallback: Program["fallback"]) {
     this.#rules = rules;
-    this.defaultTopic = options.defaultTopic;
-    this.names = rules.map(({ name }, index) => name ?? `rule-${index + 1}`);
+    this.fallback = fallback;
+    this.names = rules.map(({ name }) => name);
     this.hits = new Float64Array(rules.length);
-    this.needsHeaders = rules.some((rule) => rule.readsHeader);
-    const first = rules.at(0);
-    const uniform = first?.always === true ? first.actions.at(0)?.uniform : undefined;
-    this.uniform = uniform === undefined ? undefined : { ...uniform, rule: 0 };
+    this.needsHeaders = fallback.value === "message" || rules.some((rule) => rule.readsHeader);
+    this.uniform = uniformOf(rules, fallback);
     this.#context = new LineContext(Math.max(valueSlot + 1, ...rules.map((rule) => rule.slotCount)));
     // Every forward action runs once per line at most.
     const forwardsMax = rules.flatMap((rule) => rule.actions).filter((action) => action.forwards).length;

@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { RuleProgram } from "./compile.ts";
-import type { Forward, Line, Outcome } from "./program.ts";
+import type { Forward, Line, Outcome, Program } from "./program.ts";
 
 /** One record that would be sent. */
 export interface SentRecord {
@@ -34,17 +33,17 @@ export interface Explanation {
 }
 
 /** Runs the rules over a line and says which matched and what would be sent. Hit counters stay as they are. */
-export function explainLine(program: RuleProgram, line: Line): Explanation {
+export function explainLine(program: Program, line: Line): Explanation {
   const before = program.hits.slice();
   const outcome = program.apply(line);
   const matched = program.names.flatMap((name, rule) =>
     program.hits[rule] > before[rule] ? [{ rule, name }] : []
   );
   program.hits.set(before);
-  return { matched, decidedBy: outcome.rule, result: resultOf(outcome, line, program.defaultTopic) };
+  return { matched, decidedBy: outcome.rule, result: resultOf(outcome, line, program.fallback) };
 }
 
-function resultOf(outcome: Outcome, line: Line, defaultTopic: string): LineResult {
+function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): LineResult {
   switch (outcome.kind) {
     case "forward":
       return {
@@ -53,9 +52,8 @@ function resultOf(outcome: Outcome, line: Line, defaultTopic: string): LineResul
       };
     case "default": {
       const forward: Forward = {
-        topic: defaultTopic,
+        ...fallback,
         topicFromLine: false,
-        value: "raw",
         text: "",
         key: undefined,
       };

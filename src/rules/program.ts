@@ -70,11 +70,13 @@ export interface Program {
   readonly uniform:
     | { readonly topic: string; readonly value: "message" | "raw"; readonly rule: number }
     | undefined;
+  /** Where a line goes that no rule forwards or ends (`default`), and what of it. */
+  readonly fallback: { readonly topic: string; readonly value: "message" | "raw" };
   /** False if no rule looks at header fields or the message, so that headers need not be parsed. */
   readonly needsHeaders: boolean;
   /** The rules' names, by index, as in hit counters. */
   readonly names: readonly string[];
-  /** Matches per rule, by index. The pipeline adds to the `uniform` rule's count itself. */
+  /** Matches per rule, by index. The pipeline adds to the `uniform` rule's count itself, unless it is -1. */
   readonly hits: Float64Array;
   /** Runs the rules over one line. The outcome is valid until the next call. Never throws: a rule that fails gives `dead_letter`. */
   apply(line: Line): Outcome;

@@ -16,10 +16,10 @@
 
 import type { RuleSource } from "../config/config.ts";
 import { invariant } from "../core/invariant.ts";
-import type { RuleProgram } from "./compile.ts";
+
 import { explainLine, type Explanation, type SentRecord } from "./explain.ts";
 import { isJsonObject, jsonEquals, parseJsonText } from "./json_text.ts";
-import type { Line } from "./program.ts";
+import type { Line, Program } from "./program.ts";
 import { checkTest, type ExpectedForward, type RuleTest } from "./schema.ts";
 
 /** How one test ended. `message` says what was wanted and what came. */
@@ -35,7 +35,7 @@ const shownCharsMax = 200;
 
 /** Runs tests that `compileRules` has taken. `lineFrom` makes the line of a frame; it is used up before the next. */
 export function runRuleTests(
-  program: RuleProgram,
+  program: Program,
   tests: readonly RuleSource[],
   lineFrom: (input: string) => Line,
 ): RuleTestResult[] {

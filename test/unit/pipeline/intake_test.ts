@@ -94,7 +94,6 @@ class Bench {
       counters: this.counters,
       program,
       rulesVersion: 1,
-      fallback: { topic: "logs", value: "raw" },
       adopt: (version) => this.next !== undefined && this.next.version > version ? this.next : undefined,
     });
   }

@@ -93,7 +93,7 @@ test("apply() counts matches per rule and names the rule that decided", () => {
   assert.equal(program.apply(new StubLine("other")).rule, 2);
   assert.equal(program.apply(new StubLine("more")).rule, 2);
   assert.deepEqual([...program.hits], [1, 0, 2]);
-  assert.deepEqual(program.names, ["rule-1", "rule-2", "rule-3"]);
+  assert.deepEqual(program.names, ["rules.yml:1", "rules.yml:2", "rules.yml:3"]);
 });
 
 test("apply() neither decodes nor parses what no rule asks for", () => {
@@ -305,7 +305,7 @@ test("apply() gives the dead letter, and never throws, where a line breaks a rul
   };
   const outcome = program.apply(line);
   assert.deepEqual([outcome.kind, outcome.reason, outcome.count], ["dead_letter", "rule_failed", 0]);
-  assert(outcome.message.includes('rule "rule-1": Maximum call stack'), outcome.message);
+  assert(outcome.message.includes('rule "rules.yml:1": Maximum call stack'), outcome.message);
   assert.equal(program.apply(new StubLine('{"a":1}')).kind, "forward", "the next line is not hurt");
 });
 
@@ -351,14 +351,14 @@ const uniforms: [string, unknown[], unknown][] = [
   ["a rule before it", [{ equals: "x", actions: [] }, { ...all, actions: [forward("a")] }], undefined],
   ["no catch-all", [{ regex: "^.*$", actions: [forward("a")] }], undefined],
   ["replace", [{ ...all, actions: [{ type: "replace", template: "x" }, forward("a")] }], undefined],
-  ["no rules", [], undefined],
+  ["no rules", [], { topic: "logs", value: "raw", rule: -1 }],
 ];
 
 for (const [name, rules, want] of uniforms) {
   test(`uniform is ${want === undefined ? "not set" : "set"} with ${name}`, () => {
     const program = programOf(rules);
     assert.deepEqual(program.uniform, want);
-    if (program.uniform === undefined) return;
+    if (program.uniform === undefined || program.uniform.rule < 0) return;
     const outcome = program.apply(new StubLine(frameOf("any")));
     assert.deepEqual([outcome.forwards[0].topic, outcome.forwards[0].value, outcome.rule], [
       program.uniform.topic,

@@ -5,7 +5,8 @@
  */
 
 import type { RuleSet, RuleSource } from "../../../src/config/config.ts";
-import { compileRules, type RuleProgram } from "../../../src/rules/compile.ts";
+import { compileRules } from "../../../src/rules/compile.ts";
+import type { Program } from "../../../src/rules/program.ts";
 import { parseJsonText } from "../../../src/rules/json_text.ts";
 import type { FieldName, Line } from "../../../src/rules/program.ts";
 
@@ -101,7 +102,7 @@ export function ruleSetOf(
 export const stubVersion = "1.2.3";
 
 /** Compiles rules that must be sound. */
-export function programOf(rules: readonly unknown[], dialect: RuleSet["dialect"] = "corndog"): RuleProgram {
+export function programOf(rules: readonly unknown[], dialect: RuleSet["dialect"] = "corndog"): Program {
   const compiled = compileRules(ruleSetOf(rules, [], dialect), {
     version: stubVersion,
     defaultTopic: "logs",

@@ -126,7 +126,7 @@ suite() {
     bun)
       # Paths with ./ are files to Bun; without it they would be filters.
       # shellcheck disable=SC2046
-      within bun test --timeout 30000 --reporter=junit --reporter-outfile="$report" $(printf './%s ' "$@") \
+      within bun test --timeout 60000 --reporter=junit --reporter-outfile="$report" $(printf './%s ' "$@") \
         >"$work/$name.log" 2>&1 </dev/null
       ;;
     deno)

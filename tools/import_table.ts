@@ -62,6 +62,9 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   uplot: /^admin\//,
 };
 
+/** Data beside src that programs carry in them. */
+const rootFiles: ReadonlySet<string> = new Set(["../package.json", "../corndog.schema.json"]);
+
 /** What only files of src/runtime may name. */
 const runtimeGlobals = /(?<![\w.$"'`/-])(?:globalThis\.)?(Bun|Deno)\.(?=[a-zA-Z])|["'](bun(:[a-z]+)?)["']/;
 
@@ -100,9 +103,7 @@ function stageOf(path: string): string {
 }
 
 function checkRelative(stage: string, target: string, isType: boolean): string | undefined {
-  if (target.startsWith("..")) {
-    return /^\.\.\/package\.json$/.test(target) ? undefined : `imports ${target}, outside of src`;
-  }
+  if (target.startsWith("..")) return rootFiles.has(target) ? undefined : `imports ${target}, outside of src`;
   const other = stageOf(target);
   if (other === stage || forAll.has(other)) return undefined;
   const allowed = mayImport[stage] ?? [];
@@ -142,7 +143,7 @@ function* importsOf(code: string): Generator<Import> {
   for (const match of code.matchAll(/\bimport\s*\(\s*["']([^"']+)["']/g)) {
     yield { at: match.index, specifier: match[1]!, isType: /\btypeof\s*$/.test(code.slice(0, match.index)) };
   }
-  for (const match of code.matchAll(/\brequire\w*(?:\([^()]*\))?\(\s*["']([^"']+)["']/g)) {
+  for (const match of code.matchAll(/\b(?:createR|r)equire(?:\([^()]*\))?\(\s*["']([^"']+)["']/g)) {
     yield { at: match.index, specifier: match[1]!, isType: false };
   }
 }

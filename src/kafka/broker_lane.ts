@@ -33,8 +33,8 @@ export type LaneState =
 
 /** What a lane tells the producer. */
 export interface LaneEvents {
-  /** Requests can go out (again). */
-  ready(lane: BrokerLane): void;
+  /** Requests can go out: on a new connection, or again on the one there was. */
+  ready(lane: BrokerLane, isNew: boolean): void;
   /** The connection broke, or could not be made. */
   lost(lane: BrokerLane, cause: ForwarderError, hadConnection: boolean): void;
   /** Requests are out and the broker is silent. */
@@ -105,7 +105,7 @@ export class BrokerLane {
     let made: BrokerConnection | undefined;
     const events = {
       closed: (cause: ForwarderError) => this.#lost(cause, made),
-      usable: () => this.#options.events.ready(this),
+      usable: () => this.#options.events.ready(this, false),
     };
     carrier.connect(this.address, events).then(
       (connection) => {
@@ -158,7 +158,7 @@ export class BrokerLane {
       return;
     }
     this.#state = { kind: "ready", connection };
-    this.#options.events.ready(this);
+    this.#options.events.ready(this, true);
   }
 
   #lost(cause: ForwarderError, connection: BrokerConnection | undefined): void {

@@ -36,9 +36,4 @@ export class Fifo<Item> {
     }
     return item;
   }
-
-  /** The first item, which stays. */
-  get first(): Item | undefined {
-    return this.#items[this.#taken];
-  }
 }

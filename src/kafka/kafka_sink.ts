@@ -94,7 +94,7 @@ export class KafkaSink implements Sink {
         clock,
         requestTimeoutMs: config.requestTimeoutMs,
         events: {
-          ready: (lane) => this.#laneReady(lane),
+          ready: (lane, isNew) => this.#laneReady(lane, isNew),
           lost: (lane, cause, hadConnection) => this.#laneLost(lane, cause, hadConnection),
           stalled: () => this.#metadata.ask(),
         },
@@ -187,9 +187,9 @@ export class KafkaSink implements Sink {
     this.#dispatcher.ask();
   }
 
-  #laneReady(lane: BrokerLane): void {
+  #laneReady(lane: BrokerLane, isNew: boolean): void {
     const { id, host, port } = lane.address;
-    this.#log.write("kafka_broker_connected", id, { broker: id, address: `${host}:${port}` });
+    if (isNew) this.#log.write("kafka_broker_connected", id, { broker: id, address: `${host}:${port}` });
     this.#dispatcher.ask();
   }
 

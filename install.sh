@@ -10,7 +10,7 @@ usage() {
 usage: sh install.sh [options]
 
   --demo               after installing, runs "corndog demo": realistic traffic against itself, with a dashboard
-  --duration TIME      how long the demo runs, 30s or 5m; default: until Ctrl-C
+  --duration TIME      how long the demo runs, such as 30s (the default) or 5m
   --dir DIR            where the binary goes; default $CORNDOG_INSTALL, else bin/ of the checkout
   --from-source [DIR]  builds the checkout DIR; default: the one this script lies in. There are no releases yet,
                        so this is also what happens without the option

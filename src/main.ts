@@ -12,6 +12,7 @@ import { diskFiles } from "./config/files.ts";
 import { formatFault } from "./core/errors.ts";
 import { demoOutput, runDemo } from "./demo/demo.ts";
 import { createProcessLogger } from "./observe/log_process.ts";
+import { dieOnUncaught } from "./pipeline/crash.ts";
 import type { FromWorker } from "./pipeline/protocol.ts";
 import { runForwarder } from "./pipeline/run.ts";
 import { testRules } from "./pipeline/test_rules.ts";
@@ -32,6 +33,7 @@ function spawnWorker(): WorkerThread {
   };
 }
 
+dieOnUncaught("main");
 const exitCode = await runCli(process.argv.slice(2), {
   run(config, { warnings, readConfig }) {
     const log = createProcessLogger();

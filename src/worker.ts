@@ -5,9 +5,11 @@
  */
 import { parentPort } from "node:worker_threads";
 import { invariant } from "./core/invariant.ts";
+import { dieOnUncaught } from "./pipeline/crash.ts";
 import type { FromWorker, ToWorker } from "./pipeline/protocol.ts";
 import { runWorker } from "./pipeline/worker_thread.ts";
 
+dieOnUncaught("worker");
 const port = parentPort;
 invariant(port !== null, "src/worker.ts runs as a thread of src/main.ts");
 const receive = runWorker((message: FromWorker) => port.postMessage(message));

@@ -18,6 +18,10 @@
  * row, or behind the limit of a row that says `truncated`; damage never ends a connection. It holds at most one
  * frame (`heldBytes`) and, while suspended, the reference to the chunk.
  *
+ * Where octet counting breaks, a frame ends at the next LF or before the next count that is surely one, so that
+ * one bad frame costs no other. A sender that leaves out the PRI of some messages breaks nothing: such a frame is
+ * believed by what stands at its end (`readBareCount`), which may have to arrive first.
+ *
  * Hot path: per chunk and piece, nothing per line; nothing is allocated unless a frame stays unfinished.
  *
  * @module
@@ -32,7 +36,16 @@ import {
   scanStop,
 } from "../kernel/kernel.ts";
 import { HalfFrame } from "./half_frame.ts";
-import { countUndecided, notACount, readOctetCount } from "./octet_count.ts";
+import {
+  countUndecided,
+  findHalfCount,
+  findResync,
+  frameStart,
+  notACount,
+  readBareCount,
+  readCount,
+  readOctetCount,
+} from "./octet_count.ts";
 
 /** How a listener's streams are framed (`listen[].framing`). `auto` is decided per connection by its first bytes. */
 export type FramingMode = "auto" | "newline" | "octet" | "nul";
@@ -41,18 +54,30 @@ export type FramingMode = "auto" | "newline" | "octet" | "nul";
  * undecided    auto, and the bytes so far may be a count
  * lines        frames end with the delimiter
  * octets       frames begin with a count
- * damage       octets, but here is no count: everything up to the next LF is one frame
- * skip_line    behind a truncated frame: everything up to the next delimiter is dropped
+ * doubt        octets, but here is no count with a "<" behind it: it may be one all the same
+ * damage       octets, but here is no count: everything up to the next LF or count is one frame
+ * skip_line    behind a truncated line: everything up to the next delimiter is dropped
  * skip_octets  behind a truncated frame: `#skipBytes` are dropped
+ * skip_damage  behind a truncated damaged frame: everything up to the next LF or count is dropped
  */
-type State = "undecided" | "lines" | "octets" | "damage" | "skip_line" | "skip_octets";
+type State =
+  | "undecided"
+  | "lines"
+  | "octets"
+  | "doubt"
+  | "damage"
+  | "skip_line"
+  | "skip_octets"
+  | "skip_damage";
 
 const lf = 0x0a;
+const cr = 0x0d;
 const nul = 0x00;
+const closing = 0x3e;
 const noBytes = new Uint8Array(0);
 
-/** A half frame may have a LF, nine digits and a space before it, or a CR behind it. */
-const halfExtraBytesMax = 12;
+/** A half frame may have nine digits and a space before it and nine digits of the next count behind it. */
+const halfExtraBytesMax = 19;
 
 /** Framing state of one connection. */
 export class Framer {
@@ -61,8 +86,10 @@ export class Framer {
   readonly #delimiter: number;
   readonly #half = new HalfFrame();
   #state: State;
-  /** Where a skipped or damaged line leads back to. */
+  /** What the connection speaks, unless it is undecided. */
   #home: "lines" | "octets";
+  /** Whether frames with a count have come: then a count is believed more easily. */
+  #hasCounts = false;
   #skipBytes = 0;
 
   #chunk: Uint8Array = noBytes;
@@ -173,14 +200,18 @@ export class Framer {
     this.#rows = 0;
     this.#rowsStart = inputAt;
     const end = inputAt + this.#half.release(bytes, inputAt);
+    if (end === inputAt || this.#state === "skip_damage") return 0;
     let start = inputAt;
     let flags = 0;
-    if (this.#state === "octets" && start < end) {
+    if (this.#state === "octets") {
       if (bytes[start] === lf) start++;
       if (readOctetCount(bytes, start, end) > 0) {
-        start = bytes.indexOf(0x20, start) + 1;
+        start = frameStart(bytes, start);
         flags = frameFlag.truncated;
       }
+    } else if (this.#state === "doubt") {
+      if (this.#readBareCount(start, end) > 0) start = frameStart(bytes, start);
+      else this.#setDamage();
     }
     if (start === end) return 0;
     this.#kernel.rowOf(start, end);
@@ -202,8 +233,13 @@ export class Framer {
         return this.#took(this.#scanLines(this.#scanAt, this.#regionEnd));
       case "octets":
         return this.#took(this.#kernel.scanOctets(this.#scanAt, this.#regionEnd));
+      case "doubt":
+        return this.#scanDoubt();
       case "damage":
         return this.#scanDamage();
+      case "skip_damage":
+        this.#skipDamage();
+        return 0;
       case "skip_line":
       case "skip_octets":
         invariant(false, "skipping happens in the chunk, not in the input region");
@@ -220,14 +256,84 @@ export class Framer {
     this.#state = this.#home;
   }
 
-  /** One line, whatever is in it; then counts are looked for again. */
-  #scanDamage(): number {
-    const newline = this.#kernel.bytes.subarray(this.#scanAt, this.#regionEnd).indexOf(lf);
-    if (newline < 0) return this.#took(this.#scanLines(this.#scanAt, this.#regionEnd));
-    const rows = this.#took(this.#scanLines(this.#scanAt, this.#scanAt + newline + 1));
-    this.#needMore = false;
+  /** One frame, if the count without a "<" is one; else this is damage. */
+  #scanDoubt(): number {
+    const { bytes } = this.#kernel;
+    // The LF behind the frame before.
+    if (bytes[this.#scanAt] === lf) this.#scanAt++;
+    const frameBytes = this.#hasCounts ? this.#readBareCount(this.#scanAt, this.#regionEnd) : notACount;
+    if (frameBytes === countUndecided) {
+      this.#needMore = true;
+      return 0;
+    }
+    if (frameBytes === notACount) {
+      this.#setDamage();
+      return 0;
+    }
     this.#state = "octets";
-    return rows;
+    const start = frameStart(bytes, this.#scanAt);
+    this.#scanAt += frameBytes;
+    return this.#rowOfLine(start, this.#scanAt);
+  }
+
+  #readBareCount(at: number, end: number): number {
+    const { bytes, sizes } = this.#kernel;
+    return readBareCount(bytes, at, end, sizes.frameBytesMax, this.#finishing);
+  }
+
+  #setDamage(): void {
+    this.#state = "damage";
+    this.#damagedFrames++;
+  }
+
+  /** Whatever stands before the next LF or count is one frame. */
+  #scanDamage(): number {
+    const { bytes, sizes } = this.#kernel;
+    const start = this.#scanAt;
+    const resync = findResync(bytes, start, this.#regionEnd);
+    if (resync >= 0) {
+      this.#state = "octets";
+      this.#scanAt = resync;
+      return this.#rowOfLine(start, resync);
+    }
+    const certainEnd = findHalfCount(bytes, start, this.#regionEnd);
+    // A CR at the limit may be a part of the line's end.
+    if (certainEnd - start <= sizes.frameBytesMax + 1) {
+      this.#needMore = true;
+      return 0;
+    }
+    this.#state = "skip_damage";
+    this.#scanAt = certainEnd;
+    this.#kernel.rowOf(start, certainEnd);
+    return 1;
+  }
+
+  #skipDamage(): void {
+    const { bytes } = this.#kernel;
+    const resync = findResync(bytes, this.#scanAt, this.#regionEnd);
+    if (resync >= 0) {
+      this.#state = "octets";
+      this.#scanAt = resync;
+      return;
+    }
+    this.#scanAt = findHalfCount(bytes, this.#scanAt, this.#regionEnd);
+    this.#needMore = true;
+  }
+
+  /** Row 0 is [start, end) without one LF or CR LF; or nothing is left, and it is an empty frame. */
+  #rowOfLine(start: number, end: number): number {
+    const { bytes } = this.#kernel;
+    let rowEnd = end;
+    if (bytes[rowEnd - 1] === lf) {
+      rowEnd--;
+      if (rowEnd > start && bytes[rowEnd - 1] === cr) rowEnd--;
+    }
+    if (rowEnd === start) {
+      this.#emptyFrames++;
+      return 0;
+    }
+    this.#kernel.rowOf(start, rowEnd);
+    return 1;
   }
 
   /** Follows where and why a scan stopped. */
@@ -235,13 +341,13 @@ export class Framer {
     const kernel = this.#kernel;
     this.#scanAt = kernel.consumed;
     this.#emptyFrames += kernel.emptyFrames;
+    if (rows > 0) this.#hasCounts = true;
     switch (kernel.stop) {
       case scanStop.needMore:
         this.#needMore = true;
         break;
       case scanStop.notACount:
-        this.#state = "damage";
-        this.#damagedFrames++;
+        this.#state = "doubt";
         break;
       case scanStop.oversize:
         this.#skipBytes = kernel.skip;
@@ -293,7 +399,7 @@ export class Framer {
     }
     const delimiterAt = this.#chunk.indexOf(this.#delimiter, this.#chunkAt);
     this.#chunkAt = delimiterAt < 0 ? this.#chunk.length : delimiterAt + 1;
-    if (delimiterAt >= 0) this.#state = this.#home;
+    if (delimiterAt >= 0) this.#state = "lines";
   }
 
   /** Takes a small chunk that does not finish the held frame, without the kernel. True where it did. */
@@ -302,26 +408,45 @@ export class Framer {
     const bytes = this.#half.length + this.#chunk.length;
     const frameBytesMax = this.#kernel.sizes.frameBytesMax;
     if (bytes > frameBytesMax) return false;
-    if (this.#state === "octets") {
-      const half = this.#half.bytes;
-      const count = readOctetCount(half, half[0] === lf ? 1 : 0, half.length);
-      if (count <= 0 || bytes >= count) return false;
-    } else if (this.#state === "undecided" || this.#chunk.includes(this.#delimiter)) {
-      return false;
-    }
+    if (this.#tellsMore(bytes)) return false;
     this.#half.append(this.#chunk, frameBytesMax + halfExtraBytesMax);
     return true;
+  }
+
+  /** Whether with the chunk behind the held frame, `bytes` in all, a scan may come further. */
+  #tellsMore(bytes: number): boolean {
+    const half = this.#half.bytes;
+    let count: number;
+    switch (this.#state) {
+      case "lines":
+        return this.#chunk.includes(this.#delimiter);
+      case "octets":
+        count = readOctetCount(half, half[0] === lf ? 1 : 0, half.length);
+        return count <= 0 || bytes >= count;
+      case "doubt":
+        count = readCount(half, 0, half.length);
+        return count <= 0 || bytes >= count || this.#chunk.includes(lf) || this.#chunk.includes(closing);
+      case "damage":
+        return this.#chunk.includes(lf) || this.#chunk.includes(closing);
+      default:
+        return true;
+    }
   }
 
   /** Goes back to the beginning of `row`, as if the last scan had stopped there. */
   #takeBack(row: number): void {
     const kernel = this.#kernel;
-    const start = this.#rowStart(row);
+    let start = this.#rowsStart;
+    this.#emptyFrames = this.#rowsEmptyFrames;
     if (this.#rowsState === "lines") {
+      start = this.#rowStart(row);
       this.#scanLines(this.#rowsStart, start);
-      this.#emptyFrames = this.#rowsEmptyFrames + kernel.emptyFrames;
-    } else if (this.#state === "damage") {
-      this.#damagedFrames--;
+      this.#emptyFrames += kernel.emptyFrames;
+    } else if (this.#rowsState === "octets") {
+      start = this.#rowStart(row);
+      // Of several LF before it the row has the last, which tells that the others are empty frames.
+      kernel.scanOctets(this.#rowsStart, kernel.bytes[start] === lf ? start + 1 : start);
+      this.#emptyFrames += kernel.emptyFrames;
     }
     this.#state = this.#rowsState;
     this.#skipBytes = 0;

@@ -30,8 +30,11 @@ const alignment = 64;
 /** Room behind the input region and at the memory's end: a block of the scan may start at the last byte. */
 const slackBytes = 64;
 
-/** What the input region holds beside half a frame and a piece: a LF, nine digits and a space of octet counting, a CR. */
-const framingBytesMax = 12;
+/**
+ * What the input region holds beside half a frame and a piece: nine digits and a space of octet counting before it,
+ * nine digits of the next count behind it.
+ */
+const framingBytesMax = 19;
 
 const pageBytes = 64 * 1024;
 

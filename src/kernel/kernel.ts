@@ -110,7 +110,9 @@ export interface Kernel {
   scanNul(start: number, end: number): number;
   /**
    * Finds octet-counted frames (RFC 6587 3.4.1: `MSG-LEN SP SYSLOG-MSG`). A count is believed only as
-   * 1 to 9 digits without leading zero, SP, "<". One LF between frames is skipped.
+   * 1 to 9 digits without leading zero, SP, "<". One LF (or CR LF) at the end of a frame, inside its count, is no
+   * part of the row: senders count the end of their line, and rsyslog drops it on reception. One LF behind a frame
+   * is skipped, each further one counts in `emptyFrames`.
    */
   scanOctets(start: number, end: number): number;
   /** Writes [start, end) as the only row (a datagram), cut at `frameBytesMax`. */

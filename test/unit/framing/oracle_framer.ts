@@ -12,8 +12,13 @@ export interface OracleStream {
   readonly damagedFrames: number;
 }
 
-const octetFrame = /^\n?([1-9]\d{0,8}) </;
-const octetBeginning = /^\n?([1-9]\d{0,8} ?)?$/;
+/** One LF behind the frame before is skipped, each further one is an empty frame. */
+const newlines = /^\n*/;
+const octetFrame = /^([1-9]\d{0,8}) </;
+const bareCount = /^([1-9]\d{0,8}) /;
+const octetBeginning = /^([1-9]\d{0,8} ?)?$/;
+const countInDamage = /(?<!\d)[1-9]\d{0,8} <\d{1,3}>/;
+const lineEnd = /\r?\n$/;
 
 export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: number): OracleStream {
   const frames: OracleFrame[] = [];
@@ -36,24 +41,52 @@ export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: nu
     else push(stream.slice(at, end));
     return found + 1;
   };
-  const takeOctets = (at: number): number => {
+  const takeText = (text: string): void => {
+    if (text === "") emptyFrames++;
+    else push(text);
+  };
+  /** The frame of a count without a "<" behind it, where it is believed. */
+  const bareFrame = (rest: string): { text: string; bytes: number } | undefined => {
+    const count = bareCount.exec(rest);
+    if (count === null || !hasCounts || Number(count[1]) > frameBytesMax) return undefined;
+    const bytes = count[0].length + Number(count[1]);
+    const text = rest.slice(count[0].length, bytes);
+    const behind = rest.slice(bytes);
+    if (bytes > rest.length || text.slice(0, -1).includes("\n") || countInDamage.test(text)) return undefined;
+    const goesOn = text.endsWith("\n") || behind === "" || behind.startsWith("\n") || bareCount.test(behind);
+    return goesOn ? { text: text.replace(lineEnd, ""), bytes } : undefined;
+  };
+  const takeOctets = (from: number): number => {
+    const before = newlines.exec(stream.slice(from))![0].length;
+    emptyFrames += Math.max(0, before - 1);
+    const at = from + before;
     const rest = stream.slice(at);
     const count = octetFrame.exec(rest);
     if (count !== null) {
+      hasCounts = true;
       const start = at + count[0].length - 1;
       const end = start + Number(count[1]);
-      push(stream.slice(start, end), end > stream.length);
+      if (end > stream.length) push(stream.slice(start), true);
+      else push(stream.slice(start, end).replace(lineEnd, ""));
       return Math.min(end, stream.length);
     }
     if (octetBeginning.test(rest)) {
-      const left = rest.replace(/^\n/, "");
-      if (left !== "") push(left);
+      if (rest !== "") push(rest);
       return stream.length;
     }
+    const bare = bareFrame(rest);
+    if (bare !== undefined) {
+      takeText(bare.text);
+      return at + bare.bytes;
+    }
     damagedFrames++;
-    return takeLine(at, "\n");
+    const resync = countInDamage.exec(rest.split("\n", 1)[0]!);
+    if (resync === null) return takeLine(at, "\n");
+    push(rest.slice(0, resync.index));
+    return at + resync.index;
   };
 
+  let hasCounts = false;
   let octets = mode === "octet";
   if (mode === "auto") octets = /^[1-9]\d{0,8} </.test(stream);
   for (let at = 0; at < stream.length;) {

@@ -58,19 +58,27 @@ export function scanOctetsOracle(bytes: Uint8Array, limits: OracleLimits): Oracl
   const text = new TextDecoder("latin1").decode(bytes);
   const rows: OracleRow[] = [];
   let at = 0;
+  let emptyFrames = 0;
   const stopped = (stop: OracleScan["stop"], consumed = at, skip = 0): OracleScan => {
-    return { rows, consumed, stop, skip, emptyFrames: 0 };
+    return { rows, consumed, stop, skip, emptyFrames };
   };
   for (;;) {
+    const empty = Math.max(0, /^\n*/.exec(text.slice(at))![0].length - 1);
+    emptyFrames += empty;
+    at += empty;
     const rest = text.slice(at);
     const count = /^\n?([1-9]\d{0,8}) </.exec(rest);
     if (count === null) return stopped(/^\n?([1-9]\d{0,8} ?)?$/.test(rest) ? "needMore" : "notACount");
     const start = at + count[0].length - 1;
     const length = Number(count[1]);
     const available = bytes.length - start;
-    if (available < Math.min(length, limits.frameBytesMax)) return stopped("needMore");
+    // A frame that is longer by no more than CR LF is looked at as a whole.
+    const whole = length <= limits.frameBytesMax + 2;
+    if (available < (whole ? length : limits.frameBytesMax)) return stopped("needMore");
     if (rows.length === limits.rowsMax) return stopped("tableFull");
-    rows.push(row(bytes, at, start, start + length, limits.frameBytesMax));
+    const frame = text.slice(start, start + length);
+    const end = whole ? start + frame.replace(/\r?\n$/, "").length : start + length;
+    rows.push(row(bytes, at, start, end, limits.frameBytesMax));
     if (length > available) return stopped("oversize", bytes.length, length - available);
     at = start + length;
   }

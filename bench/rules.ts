@@ -41,6 +41,10 @@ class BenchLine implements Line {
     return this.#json;
   }
 
+  startsWith(_field: "msg" | "raw", prefix: string): boolean {
+    return this.message.startsWith(prefix);
+  }
+
   severity(): number {
     return 6;
   }

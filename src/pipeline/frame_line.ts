@@ -68,6 +68,16 @@ export class FrameLine implements Line {
     }
   }
 
+  startsWith(field: "msg" | "raw", prefix: string): boolean {
+    const bytes = this.#bytes;
+    let at = field === "msg" ? this.messageStart : this.start;
+    if (this.end - at < prefix.length) return false;
+    for (let index = 0; index < prefix.length; index++) {
+      if (bytes[at++] !== prefix.charCodeAt(index)) return false;
+    }
+    return true;
+  }
+
   severity(): number {
     return this.#headers.severity(this.#row);
   }

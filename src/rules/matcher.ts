@@ -102,9 +102,15 @@ function regexMatcher(field: string, checked: CheckedRegex): CheckedMatcher {
       }
       return result;
     };
-    return { always: false, match };
+    return { always: false, match: guarded(field, regex.prefix, match) };
   };
   return { kind: "regex", slots, compile };
+}
+
+/** `match`, asked only where the field's bytes begin with `prefix`: most lines are told apart without a text. */
+function guarded(field: string, prefix: string, match: Match): Match {
+  if (prefix === "" || (field !== "msg" && field !== "raw")) return match;
+  return (context) => context.line.startsWith(field, prefix) ? match(context) : noMatch;
 }
 
 /** Matches wherever the field exists, without decoding what always exists. */
@@ -137,7 +143,8 @@ function textMatcher(rule: Rule): CheckedMatcher {
   const wanted = rule[kind]!;
   const read = fieldReader(rule.field);
   const isAlways = wanted === "" && kind !== "equals";
-  const match = isAlways ? presence(rule.field) : textSearch(kind, wanted, read);
+  const prefix = kind !== "contains" && isAscii(wanted) ? wanted : "";
+  const match = isAlways ? presence(rule.field) : guarded(rule.field, prefix, textSearch(kind, wanted, read));
   return { kind, slots: new Map(), compile: () => ({ always: isAlways, match }) };
 }
 
@@ -154,4 +161,9 @@ function textSearch(
     default:
       return (context) => read(context)?.includes(wanted) === true ? matched : noMatch;
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0x7f) return false;
+  return true;
 }

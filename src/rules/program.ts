@@ -24,6 +24,8 @@ export type FieldName =
 export interface Line {
   /** The field as text (invalid UTF-8 becomes U+FFFD), or undefined where the line has none. Severity and facility are names ("err", "local0"). */
   text(field: FieldName): string | undefined;
+  /** True if the bytes of the message or frame begin with `prefix` (ASCII); asks without decoding a text. */
+  startsWith(field: "msg" | "raw", prefix: string): boolean;
   /** Numeric severity 0-7 or facility 0-23, or -1 without a priority. */
   severity(): number;
   facility(): number;

@@ -69,6 +69,8 @@ export type MatchResult = 0 | 1 | 2;
 /** A compiled pattern. */
 export interface Regex {
   readonly kind: RegexClass;
+  /** ASCII text with which every match begins, at the text's beginning; empty where there is none. */
+  readonly prefix: string;
   /** Searches `text`; on a match writes the wanted groups into `slots`, "" for a group that took no part. */
   match(text: string, slots: string[]): MatchResult;
 }
@@ -181,16 +183,35 @@ export interface WantedGroup {
 /** Compiles a checked pattern for the given groups. */
 export function compileRegex(checked: CheckedRegex, wanted: readonly WantedGroup[] = []): Regex {
   const node = parseRegex(checked.pattern);
+  return { ...engineFor(node, checked.pattern, wanted), prefix: node === undefined ? "" : prefixOf(node) };
+}
+
+type Engine = Omit<Regex, "prefix">;
+
+function engineFor(node: RegexNode | undefined, pattern: string, wanted: readonly WantedGroup[]): Engine {
   if (node !== undefined && wanted.length === 0) {
     const simple = alwaysMatcher(node) ?? literalMatcher(node);
     if (simple !== undefined) return simple;
   }
-  return (node === undefined ? undefined : provenMatcher(node, checked.pattern, wanted)) ??
-    { kind: "linear", match: linearMatch(node, checked.pattern, wanted) };
+  return (node === undefined ? undefined : provenMatcher(node, pattern, wanted)) ??
+    { kind: "linear", match: linearMatch(node, pattern, wanted) };
+}
+
+/** What must stand at the beginning of a text that matches: the ASCII literals behind `^`. */
+function prefixOf(node: RegexNode): string {
+  const [first, ...rest] = node.kind === "cat" ? node.items : [node];
+  if (first?.kind !== "assert" || first.what !== "begin") return "";
+  let prefix = "";
+  for (const item of rest) {
+    const codePoint = item.kind === "set" ? singleCodePoint(item.set) : undefined;
+    if (codePoint === undefined || codePoint > 0x7f) break;
+    prefix += String.fromCodePoint(codePoint);
+  }
+  return prefix;
 }
 
 /** A matcher for patterns that match every text: what remains without one outer anchor may match nothing. */
-function alwaysMatcher(node: RegexNode): Regex | undefined {
+function alwaysMatcher(node: RegexNode): Engine | undefined {
   const items = node.kind === "cat" ? node.items : [node];
   const isBegin = items[0].kind === "assert" && items[0].what === "begin";
   const isEnd = items[items.length - 1].kind === "assert" &&
@@ -218,7 +239,7 @@ function isFreelyEmpty(node: RegexNode): boolean {
   }
 }
 
-function literalMatcher(node: RegexNode): Regex | undefined {
+function literalMatcher(node: RegexNode): Engine | undefined {
   let items = node.kind === "cat" ? node.items : [node];
   const atBegin = items[0]?.kind === "assert" && items[0].what === "begin";
   if (atBegin) items = items.slice(1);
@@ -241,7 +262,7 @@ function literalSearch(literal: string, atBegin: boolean, atEnd: boolean): Regex
   return (text) => text.includes(literal) ? matched : noMatch;
 }
 
-function provenMatcher(node: RegexNode, pattern: string, wanted: readonly WantedGroup[]): Regex | undefined {
+function provenMatcher(node: RegexNode, pattern: string, wanted: readonly WantedGroup[]): Engine | undefined {
   const guard = beginsAtText(node) ? undefined : startGuard(node);
   const native = toNative(node, guard, new Set(wanted.map(({ group }) => group)));
   if (native === undefined) return undefined;

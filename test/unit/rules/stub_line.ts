@@ -57,6 +57,10 @@ export class StubLine implements Line {
     return this.#priority < 0 ? -1 : this.#priority & 7;
   }
 
+  startsWith(field: "msg" | "raw", prefix: string): boolean {
+    return this.#fields[field]!.startsWith(prefix);
+  }
+
   facility(): number {
     return this.#priority < 0 ? -1 : this.#priority >> 3;
   }

@@ -75,7 +75,7 @@ export function readBareCount(
   const start = frameStart(bytes, at);
   const frameEnd = at + frameBytes;
   if (frameEnd - start > frameBytesMax) return notACount;
-  const resync = findResync(bytes, start, Math.min(end, frameEnd));
+  const resync = findResync(bytes, start, Math.min(end, frameEnd), frameBytesMax);
   if (resync >= 0) return resync === frameEnd ? frameBytes : notACount;
   if (end <= frameEnd) {
     if (!ended) return countUndecided;
@@ -90,8 +90,11 @@ export function readBareCount(
 /**
  * Where a damaged frame that begins at `start` ends and the next may begin: behind the first LF, or at the first
  * count before it; or -1. That place depends on nothing behind `end`.
+ *
+ * Text may end with digits, and with the count behind them they read as a count far too large, which would cost
+ * all the frames that it spans: one above `frameBytesMax` is not believed here.
  */
-export function findResync(bytes: Uint8Array, start: number, end: number): number {
+export function findResync(bytes: Uint8Array, start: number, end: number, frameBytesMax: number): number {
   const newline = bytes.subarray(start, end).indexOf(lf);
   const line = bytes.subarray(start, newline < 0 ? end : start + newline);
   for (let close = line.indexOf(closing); close >= 0; close = line.indexOf(closing, close + 1)) {
@@ -99,8 +102,9 @@ export function findResync(bytes: Uint8Array, start: number, end: number): numbe
     const open = close - priorityDigits - 1;
     if (priorityDigits === 0 || priorityDigits > priorityDigitsMax || !isOpening(line, open)) continue;
     const digits = digitsBefore(line, open - 1);
-    const count = open - 1 - digits;
-    if (digits > 0 && digits <= countDigitsMax && line[count] !== zero) return start + count;
+    const at = open - 1 - digits;
+    const frameBytes = readCount(line, at, close);
+    if (frameBytes > 0 && frameBytes - digits - 1 <= frameBytesMax) return start + at;
   }
   return newline < 0 ? -1 : start + newline + 1;
 }

@@ -267,6 +267,20 @@ const cases: Case[] = [
     damaged: 1,
   },
   {
+    name: "damage that ends with digits",
+    mode: "octet",
+    input: "on port 514015 <1>ab5 <2>cd6 <3>ef ",
+    want: ["on port 514015 <1>ab", "<2>cd", "<3>ef "],
+    damaged: 1,
+  },
+  {
+    name: "damage before counts above and at the limit",
+    mode: "octet",
+    input: `x 81 <1>y 80 <1>${x80.slice(3)}`,
+    want: ["x 81 <1>y ", `<1>${x80.slice(3)}`],
+    damaged: 1,
+  },
+  {
     name: "damage at the limit before a count",
     mode: "octet",
     input: `${x80}3 <2>`,

@@ -17,7 +17,7 @@ const newlines = /^\n*/;
 const octetFrame = /^([1-9]\d{0,8}) </;
 const bareCount = /^([1-9]\d{0,8}) /;
 const octetBeginning = /^([1-9]\d{0,8} ?)?$/;
-const countInDamage = /(?<!\d)[1-9]\d{0,8} <\d{1,3}>/;
+const countsInDamage = /(?<!\d)([1-9]\d{0,8}) <\d{1,3}>/g;
 const lineEnd = /\r?\n$/;
 
 export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: number): OracleStream {
@@ -41,6 +41,9 @@ export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: nu
     else push(stream.slice(at, end));
     return found + 1;
   };
+  const resyncAt = (text: string): number | undefined => {
+    return [...text.matchAll(countsInDamage)].find((match) => Number(match[1]) <= frameBytesMax)?.index;
+  };
   const takeText = (text: string): void => {
     if (text === "") emptyFrames++;
     else push(text);
@@ -52,7 +55,9 @@ export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: nu
     const bytes = count[0].length + Number(count[1]);
     const text = rest.slice(count[0].length, bytes);
     const behind = rest.slice(bytes);
-    if (bytes > rest.length || text.slice(0, -1).includes("\n") || countInDamage.test(text)) return undefined;
+    if (bytes > rest.length || text.slice(0, -1).includes("\n") || resyncAt(text) !== undefined) {
+      return undefined;
+    }
     const goesOn = text.endsWith("\n") || behind === "" || behind.startsWith("\n") || bareCount.test(behind);
     return goesOn ? { text: text.replace(lineEnd, ""), bytes } : undefined;
   };
@@ -80,10 +85,10 @@ export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: nu
       return at + bare.bytes;
     }
     damagedFrames++;
-    const resync = countInDamage.exec(rest.split("\n", 1)[0]!);
-    if (resync === null) return takeLine(at, "\n");
-    push(rest.slice(0, resync.index));
-    return at + resync.index;
+    const resync = resyncAt(rest.split("\n", 1)[0]!);
+    if (resync === undefined) return takeLine(at, "\n");
+    push(rest.slice(0, resync));
+    return at + resync;
   };
 
   let hasCounts = false;

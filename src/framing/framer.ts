@@ -27,7 +27,10 @@
 import { invariant } from "../core/invariant.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { HalfFrame } from "./half_frame.ts";
-import { FrameScanner } from "./scanner.ts";
+import type { FrameScanner } from "./frame_scanner.ts";
+import { LineScanner } from "./line_scanner.ts";
+import { OctetScanner } from "./octet_scanner.ts";
+import { countUndecided, notACount, readOctetCount } from "./octet_count.ts";
 
 /** How a listener's streams are framed (`listen[].framing`). `auto` is decided per connection by its first bytes. */
 export type FramingMode = "auto" | "newline" | "octet" | "nul";
@@ -40,7 +43,8 @@ const halfExtraBytesMax = 19;
 /** Framing state of one connection. */
 export class Framer {
   readonly #kernel: Kernel;
-  readonly #scanner: FrameScanner;
+  /** Undefined while the first bytes do not tell. */
+  #scanner: FrameScanner | undefined;
   readonly #half = new HalfFrame();
 
   #chunk: Uint8Array = noBytes;
@@ -60,7 +64,8 @@ export class Framer {
 
   constructor(kernel: Kernel, mode: FramingMode) {
     this.#kernel = kernel;
-    this.#scanner = new FrameScanner(kernel, mode);
+    if (mode === "octet") this.#scanner = new OctetScanner(kernel);
+    else if (mode !== "auto") this.#scanner = new LineScanner(kernel, mode);
   }
 
   /** Bytes of memory that the unfinished frame holds. */
@@ -75,17 +80,17 @@ export class Framer {
 
   /** Frames of no bytes so far. They are no rows. */
   get emptyFrames(): number {
-    return this.#scanner.emptyFrames;
+    return this.#scanner?.emptyFrames ?? 0;
   }
 
   /** How often a count was expected and something else came. */
   get damagedFrames(): number {
-    return this.#scanner.damagedFrames;
+    return this.#scanner?.damagedFrames ?? 0;
   }
 
   /** What this connection turned out to speak; "auto" while its first bytes do not tell. */
   get mode(): FramingMode {
-    return this.#scanner.mode;
+    return this.#scanner?.mode ?? "auto";
   }
 
   /** Takes the next chunk of the connection. It must stay unchanged until `next` returned 0. */
@@ -99,9 +104,7 @@ export class Framer {
   next(): number {
     for (;;) {
       if (this.#scanAt < this.#regionEnd && !this.#needMore) {
-        this.#rows = this.#scanner.scan(this.#scanAt, this.#regionEnd);
-        this.#scanAt = this.#scanner.consumed;
-        this.#needMore = this.#scanner.needMore;
+        this.#rows = this.#scan();
         if (this.#rows > 0) return this.#rows;
       } else if (!this.#load()) {
         this.#rows = 0;
@@ -123,7 +126,7 @@ export class Framer {
       this.#emptyRegion();
       return;
     }
-    if (fromRow < this.#rows) this.#scanAt = this.#scanner.takeBack(fromRow);
+    if (fromRow < this.#rows) this.#scanAt = this.#scanner!.takeBack(fromRow);
     // What lies in the piece is still in the chunk; only what came before it must be copied.
     const keepEnd = Math.max(this.#scanAt, this.#halfEnd);
     this.#chunkAt -= this.#regionEnd - keepEnd;
@@ -141,14 +144,34 @@ export class Framer {
     this.#finishing = true;
     const end = inputAt + this.#half.release(bytes, inputAt);
     this.#scanAt = this.#halfEnd = this.#regionEnd = end;
+    this.#scanner ??= new LineScanner(this.#kernel, "newline");
     this.#rows = this.#scanner.finish(inputAt, end);
     return this.#rows;
+  }
+
+  #scan(): number {
+    this.#scanner ??= this.#decide();
+    if (this.#scanner === undefined) {
+      this.#needMore = true;
+      return 0;
+    }
+    const rows = this.#scanner.scan(this.#scanAt, this.#regionEnd);
+    this.#scanAt = this.#scanner.consumed;
+    this.#needMore = this.#scanner.needMore;
+    return rows;
+  }
+
+  /** A connection that begins with a count is octet-counted. */
+  #decide(): FrameScanner | undefined {
+    const count = readOctetCount(this.#kernel.bytes, this.#scanAt, this.#regionEnd);
+    if (count === countUndecided) return undefined;
+    return count === notACount ? new LineScanner(this.#kernel, "newline") : new OctetScanner(this.#kernel);
   }
 
   /** Puts the next piece of the chunk behind what is unfinished; false where the chunk is used up. */
   #load(): boolean {
     const { bytes, inputAt, inputBytes, sizes } = this.#kernel;
-    this.#chunkAt = this.#scanner.skip(this.#chunk, this.#chunkAt);
+    if (this.#scanner !== undefined) this.#chunkAt = this.#scanner.skip(this.#chunk, this.#chunkAt);
     if (this.#chunkAt === this.#chunk.length || this.#appendToHalf()) {
       this.#half.keep(bytes, this.#scanAt, this.#regionEnd);
       this.#emptyRegion();
@@ -178,7 +201,7 @@ export class Framer {
 
   /** Takes a small chunk that does not finish the held frame, without the kernel. True where it did. */
   #appendToHalf(): boolean {
-    if (this.#half.length === 0 || this.#chunkAt > 0) return false;
+    if (this.#scanner === undefined || this.#half.length === 0 || this.#chunkAt > 0) return false;
     const { frameBytesMax } = this.#kernel.sizes;
     if (this.#half.length + this.#chunk.length > frameBytesMax) return false;
     if (this.#scanner.mayFinish(this.#half.bytes, this.#chunk)) return false;

@@ -421,6 +421,47 @@ test("next() gives the frames of the whole stream when it is cut anywhere", () =
   );
 });
 
+/** Parts of an octet-counted stream: frames, frames without a PRI, and bytes that belong to no frame. */
+const brokenStreams = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.stringMatching(/^<1>[a-z]{0,30}$/).map((text) => ({ kind: "frame", text })) },
+    fc.stringMatching(/^[a-z ]{0,30}[a-z]$/).map((text) => ({ kind: "bare", text })),
+    fc.stringMatching(/^[a-z ]{1,100}[a-z]$/).map((text) => ({ kind: "garbage", text })),
+    fc.stringMatching(/^[1-9] [a-z]{10,100}$/).map((text) => ({ kind: "garbage", text })),
+  ),
+  { maxLength: 20 },
+);
+
+test("next() loses no frame with a PRI when anything stands between them", () => {
+  fc.assert(
+    fc.property(brokenStreams, places, fc.constantFrom("", "\n"), (parts, cuts, end) => {
+      const stream = parts.map(({ kind, text }) =>
+        kind === "garbage" ? text : `${text.length + end.length} ${text}${end}`
+      ).join("");
+      const { frames } = frameChunks("octet", cutAt(latin1(stream), cuts));
+      const got = frames.filter(({ text }) => text.startsWith("<1>")).map(({ text }) => text);
+      assert.deepEqual(got, parts.filter(({ kind }) => kind === "frame").map(({ text }) => text));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test("next() gives every frame as it was sent when some have no PRI", () => {
+  const frame = fc.oneof(
+    fc.stringMatching(/^<1>[a-z0-9 ]{0,30}$/),
+    fc.stringMatching(/^[a-z][a-z0-9 ]{0,30}$/),
+  );
+  fc.assert(
+    fc.property(fc.array(frame, { maxLength: 20 }), places, (sent, cuts) => {
+      const texts = ["<1>first", ...sent];
+      const stream = texts.map((text) => `${text.length} ${text}`).join("");
+      const want = texts.map((text) => ({ text, truncated: false }));
+      assert.deepEqual(frameChunks("auto", cutAt(latin1(stream), cuts)).frames, want);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 test("suspend() changes no frame when it happens at any row, with other connections in between", () => {
   fc.assert(
     fc.property(
@@ -462,17 +503,23 @@ test("heldBytes is exact when half a frame is held, and 0 when none is", () => {
 
 test("heldBytes stays bounded when a frame drips in", () => {
   for (
-    const [mode, head] of [["newline", "x"], ["octet", "79 <"], ["octet", "999999999 <"], [
-      "nul",
-      "x",
-    ]] as const
+    const [mode, head, drip] of [
+      ["newline", "x", "x"],
+      ["nul", "x", "x"],
+      ["octet", "79 <", "x"],
+      ["octet", "999999999 <", "x"],
+      ["octet", "x", "x"],
+      ["octet", "x", "1"],
+      ["octet", "x", ">"],
+      ["octet", "3 <1>80 x", "x"],
+    ] as const
   ) {
     const framer = new Framer(kernel, mode);
     framer.begin(latin1(head));
-    assert.equal(framer.next(), 0);
+    while (framer.next() > 0);
     let rows = 0;
     for (let i = 0; i < 500; i++) {
-      framer.begin(latin1("x"));
+      framer.begin(latin1(drip));
       for (let found = framer.next(); found > 0; found = framer.next()) rows += found;
       assert.ok(framer.heldBytes <= frameBytesMax + 19);
     }
@@ -482,10 +529,17 @@ test("heldBytes stays bounded when a frame drips in", () => {
 
 test("a dripping frame costs its length when chunks are single bytes", () => {
   const large = createKernel({ scratchBytes: 64, arenaBytes: 64 });
-  for (const [mode, head] of [["newline", ""], ["octet", "65000 <"]] as const) {
+  for (
+    const [mode, head] of [
+      ["newline", ""],
+      ["octet", "65000 <"],
+      ["octet", "x"],
+      ["octet", "3 <1>65000 x"],
+    ] as const
+  ) {
     const framer = new Framer(large, mode);
     framer.begin(latin1(head));
-    assert.equal(framer.next(), 0);
+    while (framer.next() > 0);
     const byte = latin1("x");
     const start = performance.now();
     for (let i = 0; i < 64_000; i++) {
@@ -497,7 +551,13 @@ test("a dripping frame costs its length when chunks are single bytes", () => {
 });
 
 test("finish() gives the same row again when it was suspended", () => {
-  for (const [mode, input, want] of [["newline", "abc", "abc"], ["octet", "9 <1>ab", "<1>ab"]] as const) {
+  for (
+    const [mode, input, want] of [["newline", "abc", "abc"], ["octet", "9 <1>ab", "<1>ab"], [
+      "octet",
+      "ab1",
+      "ab1",
+    ]] as const
+  ) {
     const framer = new Framer(kernel, mode);
     framer.begin(latin1(input));
     assert.equal(framer.next(), 0);

@@ -99,6 +99,7 @@ use_deno() { use deno "$deno_version"; }
 
 # Packages exactly as the lock file has them; the lock file is never rewritten.
 install_packages() {
+  mkdir -p "$root/.tools"
   (cd "$root" && bun install --frozen-lockfile </dev/null) >"$root/.tools/bun-install.log" 2>&1 && return 0
   complain "cannot install the packages of bun.lock:"
   tail -n 8 "$root/.tools/bun-install.log" >&2

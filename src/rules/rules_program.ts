@@ -1,0 +1,136 @@
+/**
+ * The compiled rules at work on one line after the other.
+ *
+ * @module
+ */
+
+import { messageOf } from "../core/errors.ts";
+import { type CompiledAction, done, failed, goOn } from "./actions.ts";
+import { LineContext, valueSlot } from "./line_context.ts";
+import type { Match } from "./matcher.ts";
+import type { Forward, Line, Outcome, Program } from "./program.ts";
+import { noMatch, tooCostly } from "./regex.ts";
+
+/** One rule, ready to run. */
+export interface CompiledRule {
+  readonly name: string;
+  readonly match: Match;
+  /** Matches every line. */
+  readonly always: boolean;
+  readonly actions: readonly CompiledAction[];
+  readonly readsHeader: boolean;
+  readonly slotCount: number;
+}
+
+/** What every line gets, where the first rule (or the want of rules) decides that alone. */
+function uniformOf(rules: readonly CompiledRule[], fallback: Program["fallback"]): Program["uniform"] {
+  const first = rules.at(0);
+  if (first === undefined) return { ...fallback, rule: -1 };
+  const uniform = first.always ? first.actions.at(0)?.uniform : undefined;
+  return uniform === undefined ? undefined : { ...uniform, rule: 0 };
+}
+
+function emptyForward(): Forward {
+  return { topic: "", topicFromLine: false, value: "message", text: "", key: undefined };
+}
+
+/** The rules at work. Hot path: `apply` allocates nothing of its own. */
+export class RulesProgram implements Program {
+  readonly uniform: Program["uniform"];
+  readonly needsHeaders: boolean;
+  readonly names: readonly string[];
+  readonly hits: Float64Array;
+  readonly fallback: Program["fallback"];
+  readonly #rules: readonly CompiledRule[];
+  readonly #context: LineContext;
+  readonly #outcome: Outcome;
+
+  constructor(rules: readonly CompiledRule[], fallback: Program["fallback"]) {
+    this.#rules = rules;
+    this.fallback = fallback;
+    this.names = rules.map(({ name }) => name);
+    this.hits = new Float64Array(rules.length);
+    this.needsHeaders = fallback.value === "message" || rules.some((rule) => rule.readsHeader);
+    this.uniform = uniformOf(rules, fallback);
+    this.#context = new LineContext(Math.max(valueSlot + 1, ...rules.map((rule) => rule.slotCount)));
+    // Every forward action runs once per line at most.
+    const forwardsMax = rules.flatMap((rule) => rule.actions).filter((action) => action.forwards).length;
+    this.#outcome = {
+      kind: "default",
+      count: 0,
+      forwards: Array.from({ length: forwardsMax }, emptyForward),
+      reason: "",
+      message: "",
+      rule: -1,
+    };
+  }
+
+  apply(line: Line): Outcome {
+    const outcome = this.#outcome;
+    const context = this.#context;
+    outcome.kind = "default";
+    outcome.count = 0;
+    outcome.reason = "";
+    outcome.message = "";
+    outcome.rule = -1;
+    context.begin(line);
+    let index = 0;
+    try {
+      for (; index < this.#rules.length; index++) {
+        const rule = this.#rules[index];
+        const matches = rule.match(context);
+        if (matches === noMatch) continue;
+        if (matches === tooCostly) return this.#fail(index);
+        this.hits[index]++;
+        const sentBefore = outcome.count;
+        const signal = this.#run(rule);
+        if (outcome.count > sentBefore) outcome.rule = index;
+        if (signal === done) return this.#end(index);
+        if (signal === failed) return this.#fail(index);
+      }
+    } catch (error) {
+      context.reason = "rule_failed";
+      context.failure = messageOf(error);
+      return this.#fail(index);
+    }
+    if (outcome.count > 0) outcome.kind = "forward";
+    return outcome;
+  }
+
+  #run(rule: CompiledRule): 0 | 1 | 2 {
+    const context = this.#context;
+    const actions = rule.actions;
+    context.resetOutput();
+    for (let i = 0; i < actions.length; i++) {
+      const signal = actions[i].run(context, this.#outcome);
+      if (signal !== goOn) return signal;
+    }
+    if (!context.stopsAfterRule) return goOn;
+    this.#outcome.reason = "rule_stop";
+    return done;
+  }
+
+  /** Copies that went out before stay; a line without any was dropped by the action that ended it. */
+  #end(rule: number): Outcome {
+    const outcome = this.#outcome;
+    outcome.rule = rule;
+    if (outcome.count > 0) {
+      outcome.kind = "forward";
+      outcome.reason = "";
+    } else {
+      outcome.kind = "drop";
+      outcome.message = this.names[rule];
+    }
+    return outcome;
+  }
+
+  #fail(rule: number): Outcome {
+    const outcome = this.#outcome;
+    outcome.kind = "dead_letter";
+    outcome.count = 0;
+    outcome.rule = rule;
+    outcome.reason = this.#context.reason;
+    outcome.message = `rule "${this.names[rule]}": ${this.#context.failure}`;
+    return outcome;
+  }
+}

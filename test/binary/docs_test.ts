@@ -7,6 +7,7 @@
  *         env=NAME,NAME               with these variables set
  *         fails                       the check must find a fault
  *     ```text title=example.log       only written
+ *         rsyslog                     rsyslogd runs with it and must bring a line to corndog
  *     ```sh tested                    runs, with a corndog that listens; 1514 and 8585 become its ports
  *     ```text output                  what the commands before it wrote to stdout; … stands for anything
  *
@@ -16,9 +17,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -28,6 +29,7 @@ import { dropReasons } from "../../src/observe/row.ts";
 import { pageText } from "../../tools/build_reference.ts";
 import { Corndog, corndogCommand } from "../support/corndog.ts";
 import { freePort } from "../support/free_port.ts";
+import { until } from "../support/until.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -107,6 +109,42 @@ class Desk {
     });
     assert.equal(result.code, 0, result.output);
     this.output = result.stdout;
+  }
+
+  /** Runs rsyslogd with `text` besides what Debian's rsyslog.conf has, and waits for a line through it. */
+  async rsyslog(text: string): Promise<void> {
+    const { syslog } = this.#ports ??= await this.#start();
+    const socket = join(this.#bin, "log");
+    const configuration = join(this.#bin, "rsyslog.conf");
+    const inputs = `module(load="imuxsock" SysSock.Use="off")
+input(type="imuxsock" Socket="${socket}" CreatePath="off")
+global(workDirectory="${this.#bin}")\n`;
+    await writeFile(configuration, inputs + text.replaceAll(/\b1514\b/g, String(syslog)));
+    const rsyslogd = spawn("rsyslogd", ["-n", "-f", configuration, "-i", join(this.#bin, "pid")], {
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+      stdio: "ignore",
+    });
+    try {
+      await until("rsyslogd's socket", () => existsSync(socket) || undefined);
+      execFileSync("logger", ["--socket", socket, "through rsyslog"]);
+      await until("the line", async () => {
+        const values = await this.#values();
+        return values.some((value) => /^<13>1 \S+ \S+ \S+ - - - through rsyslog$/.test(value)) || undefined;
+      });
+    } finally {
+      process.kill(rsyslogd.pid!, "SIGTERM");
+    }
+  }
+
+  /** All values that the file sink has written. */
+  async #values(): Promise<string[]> {
+    const out = join(this.dir, "corndog-data");
+    const names = await readdir(out, { recursive: true }).catch(() => []);
+    const files = names.filter((name) => /^logs.*\.ndjson$/.test(name));
+    const texts = await Promise.all(files.map((name) => readFile(join(out, name), "utf8")));
+    return texts.flatMap((text) =>
+      text.split("\n").filter((line) => line.endsWith("}")).map((line) => JSON.parse(line).value as string)
+    );
   }
 
   async dispose(): Promise<void> {
@@ -189,11 +227,13 @@ function compare(output: string, shown: string): void {
 
 /** Why a tested block cannot run here. */
 function missingClient({ language, marks, text }: Block): string | false {
-  if (language !== "sh" || !marks.has("tested")) return false;
-  const missing = ["logger", "nc", "curl"].filter((client) =>
-    new RegExp(`(?:^|[|] )${client} `, "m").test(text) &&
-    spawnSync("sh", ["-c", `command -v ${client}`]).status !== 0
-  );
+  const clients = marks.has("rsyslog")
+    ? ["rsyslogd", "logger"]
+    : language === "sh" && marks.has("tested")
+    ? ["logger", "nc", "curl"].filter((client) => new RegExp(`(?:^|[|] )${client} `, "m").test(text))
+    : [];
+  const find = (client: string) => spawnSync("sh", ["-c", `PATH=$PATH:/usr/sbin; command -v ${client}`]);
+  const missing = clients.filter((client) => find(client).status !== 0);
   return missing.length > 0 && `${missing.join(" and ")} is missing`;
 }
 
@@ -216,6 +256,7 @@ for (const page of pages) {
         if (marks.has("output")) compare(desk.output, block.text);
         else if (language === "sh") await desk.shell(block.text);
         else if (language === "yaml") await checkYaml(desk, block);
+        else if (marks.has("rsyslog")) await desk.rsyslog(block.text);
         else await desk.write(marks.get("title")!, block.text);
       });
     }

@@ -61,13 +61,14 @@ export function frameStart(bytes: Uint8Array, at: number): number {
  * Reads a count whose frame does not begin with "<", as senders write that omit the PRI. It is believed where the
  * frame is at most `frameBytesMax` long, of one line, without another frame in it, and the stream goes on as it
  * should at its end: the frame ends with a LF, or behind it stands a LF or a count, or (if `ended`) nothing.
- * Returns what `readOctetCount` does.
+ * Returns what `readOctetCount` does. In the first `clearBytes` no other frame begins, as was seen before.
  */
 export function readBareCount(
   bytes: Uint8Array,
   at: number,
   end: number,
   frameBytesMax: number,
+  clearBytes: number,
   ended: boolean,
 ): number {
   const frameBytes = readCount(bytes, at, end);
@@ -75,7 +76,7 @@ export function readBareCount(
   const start = frameStart(bytes, at);
   const frameEnd = at + frameBytes;
   if (frameEnd - start > frameBytesMax) return notACount;
-  const resync = findResync(bytes, start, Math.min(end, frameEnd), frameBytesMax);
+  const resync = findResync(bytes, Math.max(start, at + clearBytes), Math.min(end, frameEnd), frameBytesMax);
   if (resync >= 0) return resync === frameEnd ? frameBytes : notACount;
   if (end <= frameEnd) {
     if (!ended) return countUndecided;

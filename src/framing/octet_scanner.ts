@@ -43,6 +43,11 @@ export class OctetScanner implements FrameScanner {
   /** Whether frames with a count have come: then a count is believed more easily. */
   #hasCounts = false;
   #skipBytes = 0;
+  /**
+   * In doubt or damage, how many of the held bytes need no second look: else damage that drips in would cost the
+   * square of its length.
+   */
+  #clearBytes = 0;
 
   #emptyFrames = 0;
   #damagedFrames = 0;
@@ -176,9 +181,11 @@ export class OctetScanner implements FrameScanner {
     this.consumed = at;
     const frameBytes = this.#hasCounts ? this.#readBareCount(at, end, false) : notACount;
     if (frameBytes === countUndecided) {
+      this.#clearBytes = findHalfCount(bytes, at, end) - at;
       this.needMore = true;
       return 0;
     }
+    this.#clearBytes = 0;
     if (frameBytes === notACount) {
       this.#setDamage();
       return 0;
@@ -189,7 +196,8 @@ export class OctetScanner implements FrameScanner {
   }
 
   #readBareCount(at: number, end: number, ended: boolean): number {
-    return readBareCount(this.#kernel.bytes, at, end, this.#kernel.sizes.frameBytesMax, ended);
+    const { bytes, sizes } = this.#kernel;
+    return readBareCount(bytes, at, end, sizes.frameBytesMax, this.#clearBytes, ended);
   }
 
   #setDamage(): void {
@@ -200,15 +208,18 @@ export class OctetScanner implements FrameScanner {
   /** Whatever stands before the next LF or count is one frame. */
   #scanDamage(start: number, end: number): number {
     const { bytes, sizes } = this.#kernel;
-    const resync = findResync(bytes, start, end, sizes.frameBytesMax);
+    const from = start + this.#clearBytes;
+    this.#clearBytes = 0;
+    const resync = findResync(bytes, from, end, sizes.frameBytesMax);
     if (resync >= 0) {
       this.#state = "octets";
       this.consumed = resync;
       return this.#rowOfLine(start, resync);
     }
-    const certainEnd = findHalfCount(bytes, start, end);
+    const certainEnd = findHalfCount(bytes, from, end);
     // A CR at the limit may be a part of the line's end.
     if (certainEnd - start <= sizes.frameBytesMax + 1) {
+      this.#clearBytes = certainEnd - start;
       this.needMore = true;
       return 0;
     }

@@ -134,7 +134,7 @@ const bareCounts: { input: string; want: number; ended?: number }[] = [
 for (const { input, want, ended } of bareCounts) {
   test(`readBareCount() gives ${want} when the bytes are ${JSON.stringify(input)}`, () => {
     const bytes = new TextEncoder().encode(`7${input}\n\n`);
-    const read = (end: boolean): number => readBareCount(bytes, 1, 1 + input.length, frameBytesMax, end);
+    const read = (end: boolean): number => readBareCount(bytes, 1, 1 + input.length, frameBytesMax, 0, end);
     assert.equal(read(false), want);
     assert.equal(read(true), ended ?? want);
   });

@@ -103,7 +103,6 @@ export class OctetScanner implements FrameScanner {
       this.#emptyFrames += kernel.emptyFrames;
     }
     this.#state = this.#rowsState;
-    this.#skipBytes = 0;
     return start;
   }
 

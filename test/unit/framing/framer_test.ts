@@ -389,6 +389,7 @@ const streams: fc.Arbitrary<string> = fc
           "6 <1>ab\n",
           "8 text 404",
           "9 a\nb",
+          "3 <1>\n\n3 <2>",
           " <1>",
           "0",
           "<1",

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -53,14 +53,21 @@ export function checkWords(file: string, text: string): string[] {
   );
 }
 
+/** Files of the checkout that are or could be committed; without git, all but what is known to be made here. */
+function listFiles(root: string): string[] {
+  const listing = ["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const git = spawnSync("git", listing, { cwd: root, encoding: "utf8", maxBuffer: 16 * 1024 * 1024 });
+  if (git.status === 0) return git.stdout.split(nul).filter((file) => file !== "");
+  const made = /^(node_modules|dist|bin|\.tools|\.git|corndog-data|bench\/tls)\/|\.log$/;
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !made.test(file));
+}
+
 if (import.meta.main) {
   const root = fileURLToPath(new URL("..", import.meta.url));
-  const listed = execFileSync("git", ["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
-    encoding: "utf8",
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  const files = listed.split(nul).filter((file) => file !== "" && existsSync(join(root, file)));
+  const files = listFiles(root).filter((file) => existsSync(join(root, file)));
   const breaches = files.flatMap((file) => checkWords(file, readFileSync(join(root, file), "latin1")));
   for (const breach of breaches) console.error(breach);
   console.log(`${files.length} files, ${breaches.length} breaches`);

@@ -48,6 +48,7 @@ const guardScript = `
 log=$1; dir=$2; talks=$3; shift 3
 exec 3<&0 4>&1
 abandoned() {
+  trap '' TERM # the guard, which sees the child end, must not end this before it is done
   kill -9 $child 2>/dev/null
   rm -rf "$dir" 2>/dev/null || { sleep 1; rm -rf "$dir"; } # a neighbour may still have been writing
 }

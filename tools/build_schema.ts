@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url";
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { configEntries } from "../src/config/schema.ts";
-import { ruleSchema, testSchema } from "../src/rules/schema.ts";
+import { ruleSchema } from "../src/rules/schema.ts";
+import { testSchema } from "../src/rules/test_schema.ts";
 
 const path = fileURLToPath(new URL("../corndog.schema.json", import.meta.url));
 

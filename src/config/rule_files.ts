@@ -8,7 +8,8 @@
  * @module
  */
 import type { Fault } from "../core/errors.ts";
-import { checkRule, checkTest, type SchemaIssue } from "../rules/schema.ts";
+import { checkRule, type SchemaIssue } from "../rules/schema.ts";
+import { checkTest } from "../rules/test_schema.ts";
 import type { RuleSource } from "./config.ts";
 import { without } from "./explain.ts";
 import { kindOf } from "./fields.ts";

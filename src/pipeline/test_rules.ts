@@ -12,9 +12,8 @@ import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
 import { explainLine, type Explanation } from "../rules/explain.ts";
-import { runRuleTests } from "../rules/tests.ts";
 import { version } from "../version.ts";
-import { LineReader } from "./try_rules.ts";
+import { LineReader, runFileTests } from "./try_rules.ts";
 
 /** Longer values are cut for people; `--json` has them whole. */
 const shownMax = 200;
@@ -34,14 +33,13 @@ export async function testRules(config: Config, request: TestRequest): Promise<n
     for (const fault of compiled.faults) request.write(`${formatFault(locateInRule(fault))}\n`);
     return 1;
   }
-  if (request.log === undefined) return runFileTests(config, compiled.program, request);
+  if (request.log === undefined) return runTests(config, compiled.program, request);
   await tryLog(compiled.program, request.log, request);
   return 0;
 }
 
-function runFileTests(config: Config, program: Program, { json, write }: TestRequest): number {
-  const reader = new LineReader();
-  const results = runRuleTests(program, config.rules.tests, (input) => reader.read(input));
+function runTests(config: Config, program: Program, { json, write }: TestRequest): number {
+  const results = runFileTests(config.rules, { version, defaultTopic: config.kafka.topic }, program);
   const failed = results.filter((result) => !result.ok).length;
   for (const result of results) {
     const { file, line } = result.source;

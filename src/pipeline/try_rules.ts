@@ -9,11 +9,12 @@ import { Buffer } from "node:buffer";
 import type { RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
 import type { Fault } from "../core/errors.ts";
+import { invariant } from "../core/invariant.ts";
 import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { compileRules } from "../rules/compile.ts";
-import type { Line } from "../rules/program.ts";
-import { runRuleTests } from "../rules/tests.ts";
+import { type CompileOptions, compileRules } from "../rules/compile.ts";
+import type { Line, Program } from "../rules/program.ts";
+import { type RuleTestResult, runRuleTests } from "../rules/tests.ts";
 import { FrameLine } from "./frame_line.ts";
 
 /** Turns one raw frame into a `Line`; the line is valid until the next call. */
@@ -41,13 +42,35 @@ export class LineReader {
   }
 }
 
+/** Actions that remember lines; a test must not see what the one before left in them. */
+const rememberingActions: ReadonlySet<unknown> = new Set(["throttle", "sample"]);
+
+/** Runs the tests of a rule set, `program` being what it compiles to. */
+export function runFileTests(ruleSet: RuleSet, options: CompileOptions, program: Program): RuleTestResult[] {
+  const remembers = ruleSet.rules.some(({ value }) =>
+    (value as { actions: readonly { type: unknown }[] }).actions.some(({ type }) =>
+      rememberingActions.has(type)
+    )
+  );
+  const fresh = () => {
+    const compiled = compileRules(ruleSet, options);
+    invariant(compiled.ok, "rules that compiled once compile again");
+    return compiled.program;
+  };
+  const reader = new LineReader();
+  return runRuleTests(
+    remembers ? fresh : () => program,
+    ruleSet.tests,
+    (input, nowMs, peer) => reader.read(input, nowMs, peer),
+  );
+}
+
 /** Compiles a rule set and runs its tests. Returns all faults, located in the files they come from. */
 export function checkRuleSet(ruleSet: RuleSet, programVersion: string, defaultTopic: string): Fault[] {
   const compiled = compileRules(ruleSet, { version: programVersion, defaultTopic });
   if (!compiled.ok) return compiled.faults.map(locateInRule);
   if (ruleSet.tests.length === 0) return [];
-  const reader = new LineReader();
-  const results = runRuleTests(compiled.program, ruleSet.tests, (input) => reader.read(input));
+  const results = runFileTests(ruleSet, { version: programVersion, defaultTopic }, compiled.program);
   return results.flatMap((result): Fault[] =>
     result.ok ? [] : [{
       file: result.source.file,

@@ -24,7 +24,8 @@ import { valueSlot } from "./line_context.ts";
 import { checkMatcher } from "./matcher.ts";
 import type { Program } from "./program.ts";
 import { type CompiledRule, RulesProgram } from "./rules_program.ts";
-import { checkRule, checkTest, type Rule } from "./schema.ts";
+import { checkRule, type Rule } from "./schema.ts";
+import { checkTest } from "./test_schema.ts";
 import { RuleVariables } from "./variables.ts";
 
 /** What rules may ask about the program they run in. */

@@ -1,5 +1,5 @@
 /**
- * What people write under `rules:` and `tests:`: every key, its kind, and a sentence about it.
+ * What people write under `rules:`: every key, its kind, and a sentence about it.
  *
  * The shape only: whether a pattern, an expression or a template is sound is said by `compile.ts`, which has all of
  * it together. A misspelt key gets the name that was probably meant; a name that the documentation has and this
@@ -94,45 +94,10 @@ export const ruleSchema = v.pipe(
   ),
 );
 
-const expectedForwardSchema = v.strictObject({
-  topic: v.string(),
-  value: v.optional(v.pipe(v.string(), v.description("The whole value as text"))),
-  text: v.optional(v.pipe(v.string(), v.description("The same as value"))),
-  json: v.optional(
-    v.pipe(v.unknown(), v.description("What the value has in it, at least; lists as a whole")),
-  ),
-  key: v.optional(v.nullable(v.string())),
-});
-
-const expectedForwardsSchema = v.array(expectedForwardSchema);
-const expectedDropSchema = v.strictObject({ dropped: v.literal(true) });
-const expectedDeadLetterSchema = v.strictObject({ dead_letter: v.union([v.literal(true), v.string()]) });
-
-/** What a test expects: records in order, `[]` for none, or what else became of the line. */
-export const expectSchema = v.union([expectedForwardsSchema, expectedDropSchema, expectedDeadLetterSchema]);
-
-/** One test; every input must yield what is expected. */
-export const testSchema = v.pipe(
-  v.strictObject({
-    name: v.optional(v.string()),
-    input: v.optional(v.pipe(v.string(), v.description("One frame as it comes from the wire"))),
-    inputs: v.optional(v.pipe(v.array(v.string()), v.minLength(1, "the list is empty"))),
-    expect: expectSchema,
-  }),
-  v.check(
-    (test) => (test.input === undefined) !== (test.inputs === undefined),
-    'needs exactly one of "input" and "inputs"',
-  ),
-);
-
 /** A rule as written, defaults applied. */
 export type Rule = v.InferOutput<typeof ruleSchema>;
 /** An action as written. */
 export type Action = v.InferOutput<typeof actionSchema>;
-/** A test as written. */
-export type RuleTest = v.InferOutput<typeof testSchema>;
-/** What a test expects of one record. */
-export type ExpectedForward = v.InferOutput<typeof expectedForwardSchema>;
 
 type RuleInput = Partial<Record<typeof matcherNames[number], unknown>>;
 
@@ -196,31 +161,39 @@ export function checkRule(value: unknown): Checked<Rule> {
   return check(ruleSchema, value, ruleKeysAt);
 }
 
-/** Checks the shape of one test. */
-export function checkTest(value: unknown): Checked<RuleTest> {
-  return check(testSchema, value, testKeysAt);
-}
-
 /** The keys that the mapping at a path may have. */
-type KeysAt = (path: readonly unknown[], mapping: Readonly<Record<string, unknown>>) => readonly string[];
+export type KeysAt = (
+  path: readonly unknown[],
+  mapping: Readonly<Record<string, unknown>>,
+) => readonly string[];
 
-function check<Schema extends v.GenericSchema>(
+/** The branch of a union that a person meant with `input`, where its own faults say more than the union's. */
+export type BranchAt = (path: readonly unknown[], input: unknown) => v.GenericSchema | undefined;
+
+/** Checks `value` against `schema`; all faults, unknown keys with the name that was probably meant. */
+export function check<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
   keysAt: KeysAt,
+  branchAt: BranchAt = () => undefined,
 ): Checked<v.InferOutput<Schema>> {
   const result = v.safeParse(schema, value);
   if (result.success) return { ok: true, value: result.output };
-  return { ok: false, issues: result.issues.flatMap((issue) => issuesOf(issue, [], keysAt)) };
+  return { ok: false, issues: result.issues.flatMap((issue) => issuesOf(issue, [], keysAt, branchAt)) };
 }
 
-function issuesOf(issue: v.BaseIssue<unknown>, above: readonly unknown[], keysAt: KeysAt): SchemaIssue[] {
+function issuesOf(
+  issue: v.BaseIssue<unknown>,
+  above: readonly unknown[],
+  keysAt: KeysAt,
+  branchAt: BranchAt,
+): SchemaIssue[] {
   const path = [...above, ...(issue.path ?? []).map((item) => item.key)];
-  const branch = issue.type === "union" ? expectBranch(path, issue.input) : undefined;
+  const branch = issue.type === "union" ? branchAt(path, issue.input) : undefined;
   if (branch !== undefined) {
     // The union's own issues are those of every branch; a person meant the one that the value looks like.
     const result = v.safeParse(branch, issue.input);
-    return (result.issues ?? []).flatMap((inner) => issuesOf(inner, path, keysAt));
+    return (result.issues ?? []).flatMap((inner) => issuesOf(inner, path, keysAt, branchAt));
   }
   const isUnknownKey = issue.type === "strict_object" && issue.expected === "never";
   if (!isUnknownKey) return [{ path: path.join("."), message: messageOf(issue, path) }];
@@ -232,12 +205,6 @@ function issuesOf(issue: v.BaseIssue<unknown>, above: readonly unknown[], keysAt
     path: [...holder, key].join("."),
     message: unknownKey(key, known),
   }));
-}
-
-function expectBranch(path: readonly unknown[], input: unknown): v.GenericSchema | undefined {
-  if (path.length !== 1 || path[0] !== "expect") return undefined;
-  if (typeof input !== "object" || input === null || Array.isArray(input)) return expectedForwardsSchema;
-  return "dead_letter" in input ? expectedDeadLetterSchema : expectedDropSchema;
 }
 
 const kinds: Readonly<Record<string, string>> = {
@@ -287,17 +254,11 @@ const actionKeys: Readonly<Record<string, readonly string[]>> = {
   stop: Object.keys(stopSchema.entries),
   drop: Object.keys(dropSchema.entries),
 };
-const expectedKeys = Object.keys(expectedForwardSchema.entries);
 
 function ruleKeysAt(path: readonly unknown[], mapping: Readonly<Record<string, unknown>>): readonly string[] {
   return path.length === 0
     ? ["name", "field", ...matcherNames, "actions"]
     : actionKeys[String(mapping.type)] ?? [];
-}
-
-function testKeysAt(path: readonly unknown[]): readonly string[] {
-  if (path.length === 0) return ["name", "input", "inputs", "expect"];
-  return path.length === 1 ? ["dropped", "dead_letter"] : expectedKeys;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

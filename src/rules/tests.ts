@@ -5,134 +5,93 @@
  * |---|---|
  * | a list of `{ topic, value \| text, json, key }` | exactly these records are sent, in order; what is not named is not compared |
  * | `[]` | the line is dropped: nothing is sent, not to the default topic either |
- * | `{ dropped: true }` | the same, in words |
- * | `{ dead_letter: reason }`, `{ dead_letter: true }` | the line goes to the dead letter, for that reason or any |
+ * | `{ topic, … }`, `{ records: […] }` | one record, or several, with `matched` beside them |
+ * | `{ dropped: true \| reason }` | the line is dropped, for that reason or any |
+ * | `{ dead_letter: true \| reason }` | the line goes to the dead letter, for that reason or any |
+ * | `matched: […]` in a mapping | exactly these rules match, in order |
  *
  * `json` is what the value must have in it: objects member by member, lists and scalars as a whole. `key: null` asks
- * for no key.
+ * for no key. Inputs of a test run in order through rules that remember (throttle), and time stands still unless
+ * `now` moves it; every test begins with rules that remember nothing.
  *
  * @module
  */
 
 import type { RuleSource } from "../config/config.ts";
 import { invariant } from "../core/invariant.ts";
-
-import { explainLine, type Explanation, type SentRecord } from "./explain.ts";
-import { isJsonObject, jsonEquals, parseJsonText } from "./json_text.ts";
+import { compareToExpectation, type Difference } from "./expectation.ts";
+import { explainLine } from "./explain.ts";
 import type { Line, Program } from "./program.ts";
-import { checkTest, type ExpectedForward, type RuleTest } from "./schema.ts";
+import { checkTest, type RuleTest } from "./test_schema.ts";
 
-/** How one test ended. `message` says what was wanted and what came. */
+/** When and from where a test's lines come, unless it says otherwise: 2026-01-02T03:04:05Z. */
+export const testNowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+/** See `testNowMs`. */
+export const testPeer = "127.0.0.1:514";
+
+/** What one input gave that was not expected. */
+export interface FailedInput {
+  /** From 1. */
+  readonly number: number;
+  readonly input: string;
+  /** Names of the rules that matched. */
+  readonly matched: readonly string[];
+  readonly differences: readonly Difference[];
+}
+
+/** How one test ended. `message` says in one line what was wanted and what came. */
 export type RuleTestResult = { readonly ok: true; readonly source: RuleSource; readonly name: string } | {
   readonly ok: false;
   readonly source: RuleSource;
   readonly name: string;
   readonly message: string;
+  readonly failed: readonly FailedInput[];
 };
 
-/** Values are shown up to this length in a message. */
-const shownCharsMax = 200;
+/** Makes the line of a frame; it is used up before the next. */
+export type LineFrom = (input: string, nowMs: number, peer: string) => Line;
 
-/** Runs tests that `compileRules` has taken. `lineFrom` makes the line of a frame; it is used up before the next. */
+/**
+ * Runs tests that `compileRules` has taken. `programFor` is asked once per test: it gives a program whose rules
+ * remember nothing of the tests before.
+ */
 export function runRuleTests(
-  program: Program,
+  programFor: () => Program,
   tests: readonly RuleSource[],
-  lineFrom: (input: string) => Line,
+  lineFrom: LineFrom,
 ): RuleTestResult[] {
   return tests.map((source, index): RuleTestResult => {
     const checked = checkTest(source.value);
     invariant(checked.ok, "tests are checked before they are run");
     const test = checked.value;
     const name = test.name ?? `test-${index + 1}`;
-    const inputs = test.inputs ?? [test.input!];
-    const differences = inputs.flatMap((input, at) => {
-      const found = differencesOf(test.expect, explainLine(program, lineFrom(input)));
-      return inputs.length === 1 ? found : found.map((difference) => `input ${at + 1}: ${difference}`);
-    });
-    return differences.length === 0
-      ? { ok: true, source, name }
-      : { ok: false, source, name, message: differences.join("; ") };
+    const failed = failedInputs(programFor(), test, lineFrom);
+    if (failed.length === 0) return { ok: true, source, name };
+    return { ok: false, source, name, message: messageOf(failed, test.inputs !== undefined), failed };
   });
 }
 
-function differencesOf(expect: RuleTest["expect"], { result, matched }: Explanation): string[] {
-  const what = matched.length === 0
-    ? "no rule matched"
-    : `matched ${matched.map(({ name }) => name).join(", ")}`;
-  if (!Array.isArray(expect) && "dead_letter" in expect) {
-    const reason = expect.dead_letter === true ? undefined : expect.dead_letter;
-    const wanted = `wanted the dead letter${reason === undefined ? "" : ` (${reason})`}`;
-    if (result.kind !== "dead_letter") return [`${wanted}, ${cameInstead({ result, what })}`];
-    return reason === undefined || reason === result.reason
-      ? []
-      : [`${wanted}, its reason was ${result.reason}`];
+function failedInputs(program: Program, test: RuleTest, lineFrom: LineFrom): FailedInput[] {
+  const failed: FailedInput[] = [];
+  let nowMs = test.now === undefined ? testNowMs : Date.parse(test.now);
+  for (const [at, item] of (test.inputs ?? [test.input!]).entries()) {
+    const own = typeof item === "string" ? { input: item } : item;
+    if (own.now !== undefined) nowMs = Date.parse(own.now);
+    const line = lineFrom(own.input, nowMs, own.peer ?? test.peer ?? testPeer);
+    const explanation = explainLine(program, line);
+    const differences = compareToExpectation((own.expect ?? test.expect)!, explanation);
+    if (differences.length === 0) continue;
+    const matched = explanation.matched.map(({ name }) => name);
+    failed.push({ number: at + 1, input: own.input, matched, differences });
   }
-  const records = Array.isArray(expect) ? expect : [];
-  if (result.kind === "drop" || result.kind === "dead_letter") {
-    if (records.length === 0 && result.kind === "drop") return [];
-    return [`wanted ${countOf(records.length)}, ${cameInstead({ result, what })}`];
-  }
-  if (records.length !== result.records.length) {
-    return [`wanted ${countOf(records.length)}, ${cameInstead({ result, what })}`];
-  }
-  const isOnly = records.length === 1;
-  return records.flatMap((record, at) =>
-    recordDifferences(record, result.records[at]).map((difference) =>
-      isOnly ? difference : `record ${at + 1}: ${difference}`
-    )
-  ).map((difference) => `${difference} (${what})`);
+  return failed;
 }
 
-function countOf(count: number): string {
-  return count === 0 ? "nothing to be sent" : count === 1 ? "1 record" : `${count} records`;
-}
-
-function cameInstead({ result, what }: { result: Explanation["result"]; what: string }): string {
-  switch (result.kind) {
-    case "drop":
-      return `came none: the line was dropped, ${result.reason} (${what})`;
-    case "dead_letter":
-      return `it went to the dead letter: ${result.reason}, ${result.message} (${what})`;
-    case "default":
-      return `it was sent to the default topic ${show(result.records[0].topic)} (${what})`;
-    case "forward": {
-      const topics = result.records.map(({ topic }) => show(topic)).join(", ");
-      return `${result.records.length === 1 ? "1 record was" : `${result.records.length} records were`} ` +
-        `sent, to ${topics} (${what})`;
-    }
-  }
-}
-
-function recordDifferences(expected: ExpectedForward, came: SentRecord): string[] {
-  const differences: string[] = [];
-  const compare = (what: string, wanted: unknown, actual: unknown) => {
-    if (wanted !== actual) differences.push(`${what}: wanted ${show(wanted)}, came ${show(actual)}`);
-  };
-  compare("topic", expected.topic, came.topic);
-  if (expected.key !== undefined) compare("key", expected.key, came.key ?? null);
-  if (expected.value !== undefined) compare("value", expected.value, came.value);
-  if (expected.text !== undefined) compare("text", expected.text, came.value);
-  if (expected.json !== undefined) {
-    const value = parseJsonText(came.value);
-    if (value === undefined) differences.push(`json: the value is not JSON: ${show(came.value)}`);
-    else differences.push(...jsonDifferences(expected.json, value, "json"));
-  }
-  return differences;
-}
-
-/** Where `actual` lacks what `wanted` has. */
-function jsonDifferences(wanted: unknown, actual: unknown, path: string): string[] {
-  if (isJsonObject(wanted) && isJsonObject(actual)) {
-    return Object.keys(wanted).flatMap((key) =>
-      Object.hasOwn(actual, key)
-        ? jsonDifferences(wanted[key], actual[key], `${path}.${key}`)
-        : [`${path}.${key}: wanted ${show(wanted[key])}, came nothing`]
+function messageOf(failed: readonly FailedInput[], isList: boolean): string {
+  return failed.flatMap(({ number, matched, differences }) => {
+    const who = matched.length === 0 ? "no rule matched" : `matched ${matched.join(", ")}`;
+    return differences.map(({ what, message }) =>
+      `${isList ? `input ${number}: ` : ""}${what}: ${message} (${who})`
     );
-  }
-  return jsonEquals(wanted, actual) ? [] : [`${path}: wanted ${show(wanted)}, came ${show(actual)}`];
-}
-
-function show(value: unknown): string {
-  const text = value === undefined ? "nothing" : JSON.stringify(value);
-  return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text;
+  }).join("; ");
 }

@@ -30,7 +30,7 @@ function outcomes(tests: readonly unknown[]): (string | undefined)[] {
   const ruleSet = ruleSetOf(rules, tests);
   const compiled = compileRules(ruleSet, { version: stubVersion, defaultTopic: "logs" });
   assert(compiled.ok, compiled.ok ? "" : JSON.stringify(compiled.faults));
-  const results = runRuleTests(compiled.program, ruleSet.tests, (input) => new StubLine(input));
+  const results = runRuleTests(() => compiled.program, ruleSet.tests, (input) => new StubLine(input));
   assert.deepEqual(results.map(({ source }) => source), ruleSet.tests);
   assert.deepEqual([...compiled.program.hits], [0, 0, 0, 0], "tests do not count as traffic");
   return results.map((result) => result.ok ? undefined : result.message);
@@ -86,38 +86,38 @@ const table: { name: string; input: string; expect: unknown; want: string | unde
     name: "nothing where the default topic gets it",
     input: "other",
     expect: [],
-    want: 'wanted nothing to be sent, it was sent to the default topic "logs" (no rule matched)',
+    want: 'records: wanted nothing to be sent, it was sent to the default topic "logs" (no rule matched)',
   },
   {
     name: "a record where it was dropped",
     input: "noise",
     expect: [{ topic: "logs" }],
-    want: "wanted 1 record, came none: the line was dropped, rule_drop (matched noise)",
+    want: "records: wanted 1 record, came none: the line was dropped, rule_drop (matched noise)",
   },
   {
     name: "nothing where it is dead",
     input: "merge",
     expect: { dropped: true },
-    want: 'wanted nothing to be sent, it went to the dead letter: merge_not_json, rule "merge": ' +
+    want: 'dropped: wanted nothing to be sent, it went to the dead letter: merge_not_json, rule "merge": ' +
       "the value to merge into is not JSON (matched merge)",
   },
   {
     name: "another reason",
     input: "merge",
     expect: { dead_letter: "merge_not_object" },
-    want: "wanted the dead letter (merge_not_object), its reason was merge_not_json",
+    want: 'dead letter, reason: wanted "merge_not_object", came "merge_not_json" (matched merge)',
   },
   {
     name: "the dead letter where it was sent",
     input: "twice",
     expect: { dead_letter: true },
-    want: 'wanted the dead letter, 2 records were sent, to "one", "two" (matched twice)',
+    want: 'dead letter: wanted the dead letter, 2 records were sent, to "one", "two" (matched twice)',
   },
   {
     name: "fewer records",
     input: "twice",
     expect: [{ topic: "one" }],
-    want: 'wanted 1 record, 2 records were sent, to "one", "two" (matched twice)',
+    want: 'records: wanted 1 record, 2 records were sent, to "one", "two" (matched twice)',
   },
   {
     name: "another second record",
@@ -135,7 +135,7 @@ for (const { name, input, expect, want } of table) {
 
 test("runRuleTests() says which of several inputs failed", () => {
   assert.deepEqual(outcomes([{ name: "n", inputs: ["noise", "twice", "noise"], expect: [] }]), [
-    'input 2: wanted nothing to be sent, 2 records were sent, to "one", "two" (matched twice)',
+    'input 2: records: wanted nothing to be sent, 2 records were sent, to "one", "two" (matched twice)',
   ]);
 });
 
@@ -147,7 +147,7 @@ for (const file of ["hotdog-example.yml", "forward-all.yml"]) {
       const ruleSet = ruleSetOf(shipped.rules, shipped.tests, dialect);
       const compiled = compileRules(ruleSet, { version: stubVersion, defaultTopic: "logs" });
       assert(compiled.ok, compiled.ok ? "" : JSON.stringify(compiled.faults));
-      const results = runRuleTests(compiled.program, ruleSet.tests, (input) => new StubLine(input));
+      const results = runRuleTests(() => compiled.program, ruleSet.tests, (input) => new StubLine(input));
       assert(results.length > 0);
       assert.deepEqual(
         results.map((result) => result.ok ? "" : `${result.name}: ${result.message}`),

@@ -7,6 +7,7 @@
  */
 import process from "node:process";
 import { Worker } from "node:worker_threads";
+import { checkAdminAccess } from "./admin/access.ts";
 import { runCli } from "./cli/cli.ts";
 import { diskFiles } from "./config/files.ts";
 import { formatFault } from "./core/errors.ts";
@@ -50,7 +51,12 @@ const exitCode = await runCli(process.argv.slice(2), {
     });
   },
   demo: (config, { durationMs }) => runDemo({ config, durationMs, spawn: spawnWorker, ...demoOutput }),
-  checkRules: (rules, config) => checkRuleSet(rules, version, config.kafka.topic),
+  checkRules(rules, config) {
+    const faults = checkRuleSet(rules, version, config.kafka.topic);
+    const access = config.admin &&
+      checkAdminAccess(config.admin, config.file ?? "embedded default", config.dialect);
+    return access === undefined ? faults : [...faults, access];
+  },
   testRules: (config, { log, json }) =>
     testRules(config, { log, json, write: (text) => void process.stdout.write(text) }),
 });

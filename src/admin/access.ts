@@ -17,6 +17,12 @@ import type { Logger } from "../observe/log.ts";
 import { problem } from "./problem.ts";
 import { TokenFile } from "./token_file.ts";
 
+/**
+ * What others may read where the API is open to them without a token, as hotdog's status server was. The rest is for
+ * whoever has a token.
+ */
+const openReads = new Set(["/stats", "/healthz", "/readyz", "/metrics"]);
+
 /** Paths that never need a token: an orchestrator asks them. */
 const openPaths = new Set(["/healthz", "/healthz/"]);
 
@@ -32,18 +38,20 @@ const challenges = [
 
 /**
  * Checks the `admin` part of the configuration before anything listens: an address that others can reach needs a
- * token, and the token file must be usable. `file` is the configuration's, for the fault.
+ * token, unless the configuration is hotdog's, and the token file must be usable. `file` is the configuration's, for
+ * the fault.
  */
 export function checkAdminAccess(
   admin: { readonly hostname: string; readonly tokenFile?: string },
   file: string,
+  dialect: "corndog" | "hotdog" = "corndog",
 ): Fault | undefined {
   const fault = (path: string, message: string): Fault => ({ file, line: 0, column: 0, path, message });
   if (admin.tokenFile !== undefined) {
     const trouble = new TokenFile(admin.tokenFile).problem();
     return trouble === undefined ? undefined : fault("admin.token_file", trouble);
   }
-  if (isLoopback(admin.hostname)) return undefined;
+  if (isLoopback(admin.hostname) || dialect === "hotdog") return undefined;
   return fault(
     "admin.listen",
     `Cannot listen on "${admin.hostname}" without a token: others can reach it; set admin.token_file, or listen on 127.0.0.1`,
@@ -54,13 +62,27 @@ export function checkAdminAccess(
 export function guardAccess(tokenFile: string | undefined, address: string, log: Logger): MiddlewareHandler {
   const token = tokenFile === undefined ? undefined : new TokenFile(tokenFile);
   const ownName = hostnameOf(address);
+  const isOpen = token === undefined && !isLoopback(ownName);
   return async (context, next) => {
-    const refusal = refuseForeign(context, token === undefined ? ownName : undefined) ??
-      refuseWithoutToken(context, token);
+    // Who asks is not known here, and a Host header is easily forged: an open address has its reads and no more.
+    const refusal = isOpen
+      ? refuseBeyondReads(context)
+      : refuseForeign(context, token === undefined ? ownName : undefined) ??
+        refuseWithoutToken(context, token);
     if (refusal === undefined) return await next();
     log.warn("admin_refused", { method: context.req.method, path: context.req.path, status: refusal.status });
     return refusal;
   };
+}
+
+function refuseBeyondReads(context: Context): Response | undefined {
+  const path = context.req.path.replace(/(.)\/$/, "$1");
+  if (openReads.has(path) && safeMethods.has(context.req.method)) return undefined;
+  return problem(
+    403,
+    "token_needed",
+    "Cannot answer: others can reach this address and there is no token; set CORNDOG_ADMIN_TOKEN_FILE, or listen on 127.0.0.1",
+  );
 }
 
 function refuseForeign(context: Context, ownName: string | undefined): Response | undefined {

@@ -89,12 +89,12 @@ class Resolver {
       if (!read.ok) {
         this.#findings.fault(
           ["admin", "token_file"],
-          `${tokenFile} ${read.problem}; make it: openssl rand -hex 32 > ${tokenFile}`,
+          `${tokenFile} ${read.problem}; make it: (umask 077; openssl rand -hex 32 > ${tokenFile})`,
         );
       } else if (read.text.trim() === "") {
         this.#findings.fault(
           ["admin", "token_file"],
-          `${tokenFile} is empty; make a token: openssl rand -hex 32 > ${tokenFile}`,
+          `${tokenFile} is empty; make a token: (umask 077; openssl rand -hex 32 > ${tokenFile})`,
         );
       }
       return { hostname, port, tokenFile };
@@ -105,7 +105,7 @@ class Resolver {
       if (this.#context.dialect === "hotdog") {
         this.#findings.warn(
           ["admin", "listen"],
-          `${reach}, but has no token, so requests from there are refused; give one with CORNDOG_ADMIN_TOKEN_FILE`,
+          `${reach}, but has no token, so only /stats, /metrics, /healthz and /readyz are answered; give one with CORNDOG_ADMIN_TOKEN_FILE`,
         );
       } else {this.#findings.fault(
           ["admin", "listen"],

@@ -67,7 +67,7 @@ export const configEntries = {
         "64MiB",
       ),
       keep: v.optional(
-        count("Finished files kept per topic; 0 keeps all of them", { min: 0, max: 1_000_000 }),
+        count("Finished files kept per topic and worker; 0 keeps all of them", { min: 0, max: 1_000_000 }),
         0,
       ),
     }),
@@ -91,7 +91,10 @@ export const configEntries = {
   limits: v.optional(
     section("Bounds", {
       memory: v.optional(
-        size("Most bytes of lines held in memory", { min: 16 * mebibyte, max: 64 * gibibyte }),
+        size(
+          "Memory that corndog aims to stay within; an eighth of it holds batches, at least 8MiB per worker",
+          { min: 16 * mebibyte, max: 64 * gibibyte },
+        ),
         "256MiB",
       ),
       connections: v.optional(count("Most connections at once", { min: 1, max: 1_000_000 }), 10_000),

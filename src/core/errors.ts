@@ -8,7 +8,7 @@
  * @module
  */
 
-/** Every code a `ForwarderError` may carry. docs/ERRORS.md names the cure of each. */
+/** Every code a `ForwarderError` may carry. The message names the cure. */
 export type ErrorCode =
   | "address_in_use"
   | "address_not_available"

@@ -21,7 +21,6 @@ export const dropReasons = [
   "empty_frame",
   "no_memory_udp",
   "shutdown",
-  "dead_letter_failed",
 ] as const;
 
 /** A member of `dropReasons`. */

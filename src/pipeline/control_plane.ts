@@ -48,6 +48,7 @@ export class ControlPlane implements Control {
   readonly #startedAtMs = performance.now();
   #state: Stats["state"] = "starting";
   #failures: string[] = [];
+  #toldProblems = "";
   #end!: (exitCode: number) => void;
 
   constructor(parts: ControlPlaneParts) {
@@ -65,6 +66,7 @@ export class ControlPlane implements Control {
     this.#latency = new LatencyReader(this.#rows.latency, performance.now());
     this.#workers = new Workers({
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
+      reported: () => this.#tellProblems(),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
     this.#desk = new RulesDesk(
@@ -221,6 +223,16 @@ export class ControlPlane implements Control {
       consequence: "draining the others, then exit 1",
     });
     if (this.#state === "running") this.drain();
+  }
+
+  /** Logs that delivery stopped, why, and that it goes on: once per change, not once per report. */
+  #tellProblems(): void {
+    const problems = this.#sinkProblems(this.#workers.reports);
+    const told = problems.join("; ");
+    if (told === this.#toldProblems) return;
+    this.#toldProblems = told;
+    if (problems.length > 0) this.#parts.log.warn("not_ready", { problems });
+    else this.#parts.log.info("ready", { sink: this.#parts.config.sink });
   }
 
   #heartbeatAges(): number[] {

@@ -90,6 +90,10 @@ export class FrameLine implements Line {
     return this.#headers.structured(this.#row, id, param);
   }
 
+  structuredData(): string | undefined {
+    return this.#headers.field(this.#row, "structuredData");
+  }
+
   json(): unknown {
     if (this.#json === unparsed) this.#json = this.#parse();
     return this.#json;

@@ -392,7 +392,7 @@ export class Intake {
 
 /** Where lines go that no rule forwards. */
 function fallbackOf({ fallback }: Program): Forward {
-  return { ...fallback, topicFromLine: false, text: "", key: undefined };
+  return { ...fallback, topicFromLine: false, text: "", key: undefined, headers: undefined, partition: -1 };
 }
 
 /** True if the text surely or really has at most `bytes` bytes as UTF-8. */

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Config, SyslogListen } from "../config/config.ts";
+import { ForwarderError } from "../core/errors.ts";
 import { Connections, connectionsMaxFor, openFilesMax, type Tracked } from "../io/connections.ts";
 import { listenTls } from "../io/tls.ts";
 import { loadTlsMaterial } from "../io/tls_material.ts";
@@ -14,7 +15,7 @@ import { counter, type CounterRow } from "../observe/row.ts";
 import { runtime } from "../runtime/current.ts";
 import type { ConnectionHandler, Listener } from "../runtime/runtime.ts";
 import type { Intake, Stream } from "./intake.ts";
-import type { ListenerReport } from "./protocol.ts";
+import type { ListenerReport, WorkerLog } from "./protocol.ts";
 
 /** At a drain, a connection that sent nothing for this long has no bytes of its own waiting in the kernel. */
 const quietMs = 50;
@@ -29,6 +30,7 @@ export interface ListenersParts {
   readonly ports: readonly number[];
   readonly intake: Intake;
   readonly counters: CounterRow;
+  readonly log: WorkerLog;
 }
 
 /** All listeners and connections of one worker. */
@@ -130,7 +132,7 @@ export class Listeners {
   }
 
   #handler(listen: SyslogListen, entry: { connections: number }): ConnectionHandler<Tracked<Stream>> {
-    const { intake } = this.#parts;
+    const { intake, log } = this.#parts;
     return this.#connections.wrap<Stream>(
       `${listen.transport}:${listen.hostname}${listen.path}:${listen.port}`,
       {

@@ -16,6 +16,9 @@ import { type Fault, messageOf } from "../core/errors.ts";
 import { ruleName } from "../rules/compile.ts";
 import { checkRuleSet } from "./try_rules.ts";
 
+/** How faults of a `PUT` are told apart from those of files. */
+const adminApi = "admin API";
+
 /** A file's content as it would be. */
 export interface EditedFile {
   readonly path: string;
@@ -51,6 +54,8 @@ export class RulesDesk {
   #loadedAt = new Date().toISOString();
   #source: string;
   #lastError: RulesView["last_error"];
+  /** The last error stood in files: it is gone when they say again what is in force. */
+  #lastErrorInFiles = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -100,11 +105,14 @@ export class RulesDesk {
   put(text: string, file?: string): Promise<SwapResult> {
     return this.#inTurn(async () => {
       const edit = await this.#edit(text, file);
-      if (!edit.ok) return this.#refuse("admin API", edit.faults);
+      if (!edit.ok) return this.#refuse(adminApi, edit.faults);
       const staged = edit.file === undefined ? undefined : await stage(edit.file);
-      if (staged !== undefined && !staged.ok) return this.#refuse("admin API", [staged.fault]);
-      const source = edit.file?.path ?? "admin API (not saved: no rule file is configured)";
-      const result = await this.#swap(edit.ruleSet, source);
+      if (staged !== undefined && !staged.ok) return this.#refuse(adminApi, [staged.fault]);
+      const result = await this.#swap(
+        edit.ruleSet,
+        edit.file?.path ?? `${adminApi} (not saved: no rule file is loaded)`,
+        adminApi,
+      );
       if (staged !== undefined) await (result.ok ? staged.commit() : staged.discard());
       return result;
     });
@@ -113,10 +121,9 @@ export class RulesDesk {
   /** Puts a set that was read from files in force, unless it is the one that is. */
   load(ruleSet: RuleSet, source: string): Promise<SwapResult> {
     return this.#inTurn(() => {
-      if (sameText(ruleSet, this.#ruleSet) && this.#lastError === undefined) {
-        return Promise.resolve(this.#success());
-      }
-      return this.#swap(ruleSet, source);
+      if (!sameText(ruleSet, this.#ruleSet)) return this.#swap(ruleSet, source, source);
+      if (this.#lastErrorInFiles) this.#lastError = undefined;
+      return Promise.resolve(this.#success());
     });
   }
 
@@ -131,12 +138,13 @@ export class RulesDesk {
     return result;
   }
 
-  async #swap(ruleSet: RuleSet, source: string): Promise<SwapResult> {
+  /** `asker` is who hears of faults; `source` is where the rules come from, once they are in force. */
+  async #swap(ruleSet: RuleSet, source: string, asker: string): Promise<SwapResult> {
     const checked = this.#check(ruleSet);
-    if (!checked.ok) return this.#refuse(source, checked.faults);
+    if (!checked.ok) return this.#refuse(asker, checked.faults);
     const version = this.#version + 1;
     const faults = await this.#swapWorkers(version, ruleSet);
-    if (faults.length > 0) return this.#refuse(source, faults);
+    if (faults.length > 0) return this.#refuse(asker, faults);
     this.#ruleSet = ruleSet;
     this.#version = version;
     this.#loadedAt = new Date().toISOString();
@@ -153,6 +161,7 @@ export class RulesDesk {
 
   #refuse(source: string, faults: readonly Fault[]): SwapResult {
     this.#lastError = { at: new Date().toISOString(), faults };
+    this.#lastErrorInFiles = source !== adminApi;
     this.#events.refused(source, faults);
     return this.#fault(faults);
   }
@@ -175,7 +184,7 @@ export class RulesDesk {
   > {
     const { files } = this.#ruleSet;
     if (files.length === 0 && file === undefined) {
-      const parsed = parseRuleFile(text, "admin API");
+      const parsed = parseRuleFile(text, adminApi);
       if (!parsed.ok) return parsed;
       return {
         ok: true,

@@ -104,7 +104,7 @@ async function probeListeners(config: Config): Promise<void> {
 async function startAdmin(plane: ControlPlane, config: Config, log: Logger) {
   if (config.admin === undefined) return undefined;
   const { hostname, port, tokenFile } = config.admin;
-  const fault = checkAdminAccess(config.admin, config.file ?? "embedded default");
+  const fault = checkAdminAccess(config.admin, config.file ?? "embedded default", config.dialect);
   if (fault !== undefined) throw new ForwarderError("config_invalid", formatFault(fault));
   const address = formatAddress(hostname, port);
   const app = createAdminApp({

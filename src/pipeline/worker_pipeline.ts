@@ -127,6 +127,7 @@ export class WorkerPipeline {
       ports: start.ports,
       intake: this.#intake,
       counters: this.#counters,
+      log,
     });
   }
   /** Connects the sink and binds the listeners. @throws ForwarderError */

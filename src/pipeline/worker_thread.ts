@@ -15,6 +15,9 @@ import { WorkerPipeline } from "./worker_pipeline.ts";
 /** Reports are sent unasked this often, so that readiness is known without asking. */
 const reportMs = 1_000;
 
+/** What stages tell is mostly trouble; these events are its end. */
+const goodNews = new Set(["kafka_broker_connected", "kafka_topic_recovered"]);
+
 /** Serves one worker. Returns the function that takes the control plane's messages. */
 export function runWorker(post: (message: FromWorker) => void): (message: ToWorker) => void {
   setFaultReporter((where, error) => {
@@ -31,8 +34,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
     try {
       pipeline = new WorkerPipeline(
         message,
-        (event, fields) =>
-          post({ type: "log", level: event.endsWith("_connected") ? "info" : "warn", event, fields }),
+        (event, fields) => post({ type: "log", level: goodNews.has(event) ? "info" : "warn", event, fields }),
       );
       await pipeline.start();
       const started = pipeline;

@@ -45,6 +45,8 @@ export interface WorkersEvents {
     event: string,
     fields: Record<string, unknown>,
   ): void;
+  /** A worker told how it is; about once a second from each. */
+  reported(): void;
   /** A worker ended that nobody asked to end. */
   failed(worker: number, reason: string): void;
 }
@@ -219,7 +221,10 @@ export class Workers {
   #receive(worker: number, message: FromWorker): void {
     const slot = this.#slots[worker]!;
     if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
-    if (message.type === "report") slot.report = message.report;
+    if (message.type === "report") {
+      slot.report = message.report;
+      this.#events.reported();
+    }
     for (const waiter of [...this.#waiting]) if (waiter.worker === worker) waiter.offer(message);
   }
 

@@ -56,6 +56,31 @@ test("createAdminApp() asks for the token everywhere but /healthz when there is 
   }
 });
 
+test("createAdminApp() answers what hotdog's status server did, and no more, where others can reach it without a token", async () => {
+  const { status } = appWith({ address: "0.0.0.0:8585" });
+  for (const host of ["10.0.0.7:8585", "localhost:8585"]) {
+    const headers = { host };
+    for (const path of ["/stats", "/metrics", "/healthz", "/readyz"]) {
+      assert.equal(await status(path, { headers }), 200, path);
+      assert.equal(await status(path, { headers, method: "POST" }), 403, path);
+    }
+    for (const path of ["/", "/admin/stats", "/admin/rules", "/admin/config", "/nothing"]) {
+      assert.equal(await status(path, { headers }), 403, path);
+    }
+    assert.equal(await status("/admin/rules", { headers, method: "PUT", body: "rules: []" }), 403);
+    assert.equal(await status("/admin/drain", { headers, method: "POST" }), 403);
+  }
+});
+
+test("checkAdminAccess() lets a hotdog.yml listen anywhere, but not with an unusable token file", () => {
+  assert.equal(checkAdminAccess({ hostname: "0.0.0.0" }, "hotdog.yml", "hotdog"), undefined);
+  const open = tokenFile("s3cret", 0o644);
+  assert.notEqual(
+    checkAdminAccess({ hostname: "0.0.0.0", tokenFile: open }, "hotdog.yml", "hotdog"),
+    undefined,
+  );
+});
+
 const credentials: { name: string; init: RequestInit; want: number }[] = [
   { name: "right", init: bearer("s3cret"), want: 200 },
   { name: "right, lower case scheme", init: { headers: { authorization: "bearer s3cret" } }, want: 200 },
@@ -201,9 +226,9 @@ for (const { name, url, init, want } of origins) {
   });
 }
 
-test("createAdminApp() trusts its configured name when it has one", async () => {
-  const { status } = appWith({ address: "edge-1:8585" });
-  assert.equal(await status("http://edge-1:8585/admin/drain", { method: "POST" }), 202);
+test("createAdminApp() trusts its configured address", async () => {
+  const { status } = appWith({ address: "127.0.0.2:8585" });
+  assert.equal(await status("http://127.0.0.2:8585/admin/drain", { method: "POST" }), 202);
   assert.equal(await status("http://edge-2:8585/admin/drain", { method: "POST" }), 403);
 });
 

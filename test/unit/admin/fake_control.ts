@@ -120,7 +120,6 @@ export class FakeControl implements Control {
           empty_frame: 12,
           no_memory_udp: 0,
           shutdown: 0,
-          dead_letter_failed: 0,
         },
         balanced: this.lost === 0,
       },

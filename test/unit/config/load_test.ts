@@ -324,7 +324,9 @@ const bad: { name: string; input: string; want: string[] }[] = [
   {
     name: "the token file is absent",
     input: "admin: { listen: 0.0.0.0:8585, token_file: t }\n",
-    want: ["corndog.yml:1:44: admin.token_file: t does not exist; make it: openssl rand -hex 32 > t"],
+    want: [
+      "corndog.yml:1:44: admin.token_file: t does not exist; make it: (umask 077; openssl rand -hex 32 > t)",
+    ],
   },
   {
     name: "one worker cannot have the memory",

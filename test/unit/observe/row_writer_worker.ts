@@ -15,7 +15,7 @@ while (Atomics.load(stopped, 0) === 0) {
   for (let line = 0; line < 100; line++) {
     row.add(counter.received, 3);
     row.add(counter.delivered, 2);
-    row.add(counter.dropped_dead_letter_failed, 1);
+    row.add(counter.dropped_shutdown, 1);
   }
   row.set(counter.heartbeat, ++turn);
   row.publish();

@@ -233,7 +233,7 @@ describe("Intake", () => {
           assert.equal(ledger.delivered, lines.flat().length);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 

@@ -115,6 +115,17 @@ describe("RulesDesk", () => {
     assert.deepEqual(swaps, []);
   });
 
+  it("load() keeps the fault of a refused PUT and forgets that of a file which was mended", async () => {
+    const it = desk();
+    await it.put("rules: 3");
+    await it.load(it.ruleSet, "reload");
+    assert.notEqual(it.view().last_error, undefined);
+    it.refuse("reload", [{ file: "rules.yml", line: 1, column: 1, path: "", message: "broken" }]);
+    await it.load(it.ruleSet, "reload");
+    assert.equal(it.view().last_error, undefined);
+    assert.equal(it.version, 1);
+  });
+
   it("check() tells faults and swaps nothing", async () => {
     const it = desk();
     assert.ok((await it.check(rules("two"))).ok);

@@ -56,6 +56,10 @@ class BenchLine implements Line {
   structured(): undefined {
     return undefined;
   }
+
+  structuredData(): undefined {
+    return undefined;
+  }
 }
 
 const words =

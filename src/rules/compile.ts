@@ -34,7 +34,15 @@ export interface CompileOptions {
   readonly version: string;
   /** Where lines go that no rule forwards. */
   readonly defaultTopic: string;
+  /**
+   * Wraps every rule, to watch it at work: for traces, not for traffic. Then every rule is tried, and its matcher
+   * sets all of its variables, asked for or not.
+   */
+  readonly watch?: WatchRule;
 }
+
+/** Puts something around a compiled rule; `index` is its place in the rule set. */
+export type WatchRule = (rule: CompiledRule, index: number) => CompiledRule;
 
 /** One thing that is wrong with a rule or test. */
 export interface RuleFault {
@@ -75,9 +83,9 @@ export type Compiled = { readonly ok: true; readonly program: Program } | {
 export function compileRules(ruleSet: RuleSet, options: CompileOptions): Compiled {
   const faults: RuleFault[] = [];
   const rules: CompiledRule[] = [];
-  for (const source of ruleSet.rules) {
-    const rule = compileRule(source, ruleSet.dialect, options.version, faults);
-    if (rule !== undefined) rules.push(rule);
+  for (const [index, source] of ruleSet.rules.entries()) {
+    const rule = compileRule(source, ruleSet.dialect, options, faults);
+    if (rule !== undefined) rules.push(options.watch?.(rule, index) ?? rule);
   }
   for (const source of ruleSet.tests) {
     const checked = checkTest(source.value);
@@ -94,7 +102,7 @@ export function compileRules(ruleSet: RuleSet, options: CompileOptions): Compile
 function compileRule(
   source: RuleSource,
   dialect: RuleSet["dialect"],
-  version: string,
+  { version, watch }: CompileOptions,
   faults: RuleFault[],
 ): CompiledRule | undefined {
   const checked = checkRule(source.value);
@@ -118,7 +126,8 @@ function compileRule(
     })
   );
   if (!found.ok || faults.length > before) return undefined;
-  const matcher = found.matcher.compile(variables.usedSlots);
+  const { slots } = found.matcher;
+  const matcher = found.matcher.compile(watch === undefined ? variables.usedSlots : new Set(slots.keys()));
   const isWhole = rule.field === "msg" || rule.field === "raw";
   return {
     name: ruleName(source),
@@ -127,7 +136,8 @@ function compileRule(
     actions,
     readsHeader: !isHeaderless(rule.field, matcher.always) || variables.readsHeader ||
       actions.some((action) => action.readsHeader),
-    slotCount: valueSlot + 1 + found.matcher.slots.size,
+    slots,
+    slotCount: valueSlot + 1 + slots.size,
   };
 }
 

@@ -56,6 +56,8 @@ function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): 
         topicFromLine: false,
         text: "",
         key: undefined,
+        headers: undefined,
+        partition: -1,
       };
       return { kind: "default", records: [recordOf(forward, line)] };
     }
@@ -65,7 +67,8 @@ function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): 
   }
 }
 
-function recordOf(forward: Forward, line: Line): SentRecord {
+/** A record as data that outlives the line. */
+export function recordOf(forward: Forward, line: Line): SentRecord {
   const { topic, topicFromLine, key } = forward;
   const value = forward.value === "text"
     ? forward.text

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { RecordHeaders } from "./headers.ts";
+
 /** A field that a rule or template may look at. `sd` is reached as `sd.<id>.<param>`. */
 export type FieldName =
   | "msg"
@@ -31,6 +33,8 @@ export interface Line {
   facility(): number;
   /** A structured data parameter, unescaped. */
   structured(id: string, param: string): string | undefined;
+  /** All structured data as it was written (RFC 5424 6.3), or undefined where the line has none. */
+  structuredData(): string | undefined;
   /** The message parsed as JSON, at most once per line; undefined where it is not JSON. Callers must not change it. */
   json(): unknown;
   /** Receive time of the line, epoch milliseconds. */
@@ -50,15 +54,22 @@ export interface Forward {
   text: string;
   /** undefined is a null key. */
   key: string | undefined;
+  /** undefined is none. The values inside are reused too (`copyHeaders`). */
+  headers: RecordHeaders | undefined;
+  /** The partition that the rule chose, or -1 where the producer chooses. */
+  partition: number;
 }
+
+/** Why a rule dropped a line; each is counted as `dropped_<reason>`. */
+export type RuleDropReason = "rule_stop" | "rule_drop" | "rule_sample" | "rule_throttle";
 
 /** What became of one line. One object per program, written anew by each `apply`. */
 export interface Outcome {
-  /** `forward`: `forwards[0..count)`. `drop`: a rule ended it, `reason` is "rule_stop" or "rule_drop". `dead_letter`: a rule failed or said so. `default`: no rule forwarded or ended it. */
+  /** `forward`: `forwards[0..count)`. `drop`: a rule ended it, `reason` is a `RuleDropReason`. `dead_letter`: a rule failed or said so. `default`: no rule forwarded or ended it. */
   kind: "forward" | "drop" | "dead_letter" | "default";
   count: number;
   readonly forwards: Forward[];
-  /** Constant name of the reason for `drop` and `dead_letter`. */
+  /** Constant name of the reason for `drop` (a `RuleDropReason`) and `dead_letter`. */
   reason: string;
   /** For people: why, with the rule's name. */
   message: string;

@@ -19,6 +19,8 @@ export interface CompiledRule {
   readonly always: boolean;
   readonly actions: readonly CompiledAction[];
   readonly readsHeader: boolean;
+  /** Variables that its matcher may set, with their slot. */
+  readonly slots: ReadonlyMap<string, number>;
   readonly slotCount: number;
 }
 
@@ -31,7 +33,15 @@ function uniformOf(rules: readonly CompiledRule[], fallback: Program["fallback"]
 }
 
 function emptyForward(): Forward {
-  return { topic: "", topicFromLine: false, value: "message", text: "", key: undefined };
+  return {
+    topic: "",
+    topicFromLine: false,
+    value: "message",
+    text: "",
+    key: undefined,
+    headers: undefined,
+    partition: -1,
+  };
 }
 
 /** The rules at work. Hot path: `apply` allocates nothing of its own. */

@@ -75,6 +75,10 @@ export class StubLine implements Line {
     return value?.[1].replaceAll(/\\(["\\\]])/g, "$1");
   }
 
+  structuredData(): string | undefined {
+    return this.#structured === "" ? undefined : this.#structured;
+  }
+
   json(): unknown {
     if (this.parsed++ === 0) this.#json = parseJsonText(this.#fields.msg!);
     return this.#json;

@@ -91,6 +91,15 @@ function compareRecords(wanted: readonly ExpectedRecord[], { result }: Explanati
 function compareRecord(wanted: ExpectedRecord, came: SentRecord): Difference[] {
   const differences = difference("topic", wanted.topic, came.topic);
   if (wanted.key !== undefined) differences.push(...difference("key", wanted.key, came.key ?? null));
+  for (const [name, value] of Object.entries(wanted.headers ?? {})) {
+    const actual = came.headers !== undefined && Object.hasOwn(came.headers, name)
+      ? came.headers[name]
+      : null;
+    differences.push(...difference(`headers${stepTo(name)}`, value, actual));
+  }
+  if (wanted.partition !== undefined) {
+    differences.push(...difference("partition", wanted.partition, came.partition ?? null));
+  }
   for (const what of ["value", "text"] as const) {
     const text = wanted[what];
     if (text !== undefined) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { RecordHeaders } from "./headers.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";
 
 /** One record that would be sent. */
@@ -11,6 +12,10 @@ export interface SentRecord {
   readonly topic: string;
   readonly topicFromLine: boolean;
   readonly key: string | undefined;
+  /** Missing where there are none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Missing where the producer chooses. */
+  readonly partition?: number;
   /** The value as text; a message or frame that is not UTF-8 has U+FFFD where it is not. */
   readonly value: string;
   /** True if the value is the line's own bytes, unchanged. */
@@ -69,9 +74,21 @@ function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): 
 
 /** A record as data that outlives the line. */
 export function recordOf(forward: Forward, line: Line): SentRecord {
-  const { topic, topicFromLine, key } = forward;
+  const { topic, topicFromLine, key, headers, partition } = forward;
   const value = forward.value === "text"
     ? forward.text
     : line.text(forward.value === "raw" ? "raw" : "msg") ?? "";
-  return { topic, topicFromLine, key, value, unchanged: forward.value !== "text" };
+  return {
+    topic,
+    topicFromLine,
+    key,
+    ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+    ...(partition < 0 ? {} : { partition }),
+    value,
+    unchanged: forward.value !== "text",
+  };
+}
+
+function headersOf({ names, values }: RecordHeaders): Record<string, string> {
+  return Object.fromEntries(names.map((name, at) => [name, values[at]]));
 }

@@ -18,6 +18,18 @@ const recordEntries = {
     v.pipe(v.unknown(), v.description("What the value has in it, at least; lists as a whole")),
   ),
   key: v.optional(v.pipe(v.nullable(v.string()), v.description("Record key; null wants none"))),
+  headers: v.optional(
+    v.pipe(
+      v.record(v.string(), v.nullable(v.string())),
+      v.description("Headers that the record has, at least; null wants none of that name"),
+    ),
+  ),
+  partition: v.optional(
+    v.pipe(
+      v.nullable(v.number()),
+      v.description("The partition that the rule chose; null wants none chosen"),
+    ),
+  ),
 };
 
 /** One record that must be sent; what is not named is not compared. */

@@ -3,7 +3,7 @@
  *
  * | `expect` | passes when |
  * |---|---|
- * | a list of `{ topic, value \| text, json, key }` | exactly these records are sent, in order; what is not named is not compared |
+ * | a list of `{ topic, value \| text, json, key, headers, partition }` | exactly these records are sent, in order; what is not named is not compared |
  * | `[]` | the line is dropped: nothing is sent, not to the default topic either |
  * | `{ topic, … }`, `{ records: […] }` | one record, or several, with `matched` beside them |
  * | `{ dropped: true \| reason }` | the line is dropped, for that reason or any |
@@ -22,7 +22,7 @@ import { invariant } from "../core/invariant.ts";
 import { compareToExpectation, type Difference } from "./expectation.ts";
 import { explainLine } from "./explain.ts";
 import type { Line, Program } from "./program.ts";
-import { checkTest, type RuleTest } from "./test_schema.ts";
+import { checkTest, type Expectation } from "./test_schema.ts";
 
 /** When and from where a test's lines come, unless it says otherwise: 2026-01-02T03:04:05Z. */
 export const testNowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -61,30 +61,48 @@ export function runRuleTests(
   lineFrom: LineFrom,
 ): RuleTestResult[] {
   return tests.map((source, index): RuleTestResult => {
-    const checked = checkTest(source.value);
-    invariant(checked.ok, "tests are checked before they are run");
-    const test = checked.value;
-    const name = test.name ?? `test-${index + 1}`;
-    const failed = failedInputs(programFor(), test, lineFrom);
+    const { name = `test-${index + 1}` } = source.value as { readonly name?: string };
+    const inputs = inputsOf(source);
+    const failed = failedInputs(programFor(), inputs, lineFrom);
     if (failed.length === 0) return { ok: true, source, name };
-    return { ok: false, source, name, message: messageOf(failed, test.inputs !== undefined), failed };
+    return { ok: false, source, name, message: messageOf(failed, inputs.length > 1), failed };
   });
 }
 
-function failedInputs(program: Program, test: RuleTest, lineFrom: LineFrom): FailedInput[] {
-  const failed: FailedInput[] = [];
+/** One line that a test sends through the rules. */
+export interface TestInput {
+  readonly input: string;
+  readonly nowMs: number;
+  readonly peer: string;
+  readonly expect: Expectation;
+}
+
+/** The lines of a test that was checked, in order, with their time, sender and expectation. */
+export function inputsOf(source: RuleSource): TestInput[] {
+  const checked = checkTest(source.value);
+  invariant(checked.ok, "tests are checked before they are run");
+  const test = checked.value;
   let nowMs = test.now === undefined ? testNowMs : Date.parse(test.now);
-  for (const [at, item] of (test.inputs ?? [test.input!]).entries()) {
+  return (test.inputs ?? [test.input!]).map((item) => {
     const own = typeof item === "string" ? { input: item } : item;
     if (own.now !== undefined) nowMs = Date.parse(own.now);
-    const line = lineFrom(own.input, nowMs, own.peer ?? test.peer ?? testPeer);
-    const explanation = explainLine(program, line);
-    const differences = compareToExpectation((own.expect ?? test.expect)!, explanation);
-    if (differences.length === 0) continue;
+    return {
+      input: own.input,
+      nowMs,
+      peer: own.peer ?? test.peer ?? testPeer,
+      expect: (own.expect ?? test.expect)!,
+    };
+  });
+}
+
+function failedInputs(program: Program, inputs: readonly TestInput[], lineFrom: LineFrom): FailedInput[] {
+  return inputs.flatMap(({ input, nowMs, peer, expect }, at) => {
+    const explanation = explainLine(program, lineFrom(input, nowMs, peer));
+    const differences = compareToExpectation(expect, explanation);
+    if (differences.length === 0) return [];
     const matched = explanation.matched.map(({ name }) => name);
-    failed.push({ number: at + 1, input: own.input, matched, differences });
-  }
-  return failed;
+    return [{ number: at + 1, input, matched, differences }];
+  });
 }
 
 function messageOf(failed: readonly FailedInput[], isList: boolean): string {

@@ -98,8 +98,10 @@ export function count(options: {
   readonly strict: boolean;
   /** Lines of test/declared_skips.txt. */
   readonly declared: readonly string[];
+  /** True for a file whose groups skip themselves where there is no broker: Bun's report leaves those out. */
+  readonly skipsAsWhole: (file: string) => boolean;
 }): Count {
-  const { suite, report, exit, files, strict, declared } = options;
+  const { suite, report, exit, files, strict, declared, skipsAsWhole } = options;
   if (report === undefined) {
     return { passed: 0, failed: 1, skipped: 0, notes: ["failed: the runner ended without a report"] };
   }
@@ -120,7 +122,13 @@ export function count(options: {
       notes.push(`skipped: ${name}`);
     }
   }
-  for (const file of files.filter((file) => !reported.has(fromRoot(file)))) fail(`no test of ${file} ran`);
+  for (const file of files.filter((file) => !reported.has(fromRoot(file)))) {
+    if (strict || !skipsAsWhole(file)) fail(`no test of ${file} ran`);
+    else {
+      tolerated++;
+      notes.push(`skipped: everything in ${file}`);
+    }
+  }
   if (exit !== 0 && failed === 0) fail(`the runner ended with ${exit} although no test failed`);
   return {
     passed: cases.filter(({ result }) => result === "passed").length,
@@ -165,6 +173,7 @@ if (import.meta.main) {
         line.trim() !== "" && !line.startsWith("#")
       )
       : [],
+    skipsAsWhole: (file) => /\bdescribe\([^{]*\{ skip: needs\./.test(readFileSync(file, "utf8")),
   });
   for (const note of result.notes) console.error(`  ${note}`);
   console.log(`${result.passed} ${result.failed} ${result.skipped}`);

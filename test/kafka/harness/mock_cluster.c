@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { metadata_api_key = 3 };
+
 static rd_kafka_resp_err_t obey(rd_kafka_mock_cluster_t *cluster, const char *line)
 {
     char name[256];
@@ -48,6 +50,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "mock_cluster: librdkafka gave no cluster\n");
         return 1;
     }
+    /* librdkafka 2.0 (Debian 12) answers Metadata v4 rightly but names v2 as its newest, which clients refuse. */
+    rd_kafka_mock_set_apiversion(cluster, metadata_api_key, 0, 4);
     printf("bootstrap %s\n", rd_kafka_mock_cluster_bootstraps(cluster));
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {

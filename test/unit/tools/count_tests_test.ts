@@ -47,7 +47,14 @@ y">Error: x</failure>
     </testsuite>
 </testsuites>`;
 
-const plain = { suite: "unit", exit: 1, files: ["t/a_test.ts"], strict: false, declared: [] };
+const plain = {
+  suite: "unit",
+  exit: 1,
+  files: ["t/a_test.ts"],
+  strict: false,
+  declared: [],
+  skipsAsWhole: () => false,
+};
 
 describe("count()", () => {
   for (const [runner, report] of [["bun", bun], ["deno", deno]] as const) {
@@ -72,6 +79,13 @@ describe("count()", () => {
       assert.ok(notes.includes("failed: no test of t/b_test.ts ran"));
     });
   }
+
+  it("counts a file as skipped when all of it skips itself, and as failed when it is strict", () => {
+    const all = { ...plain, report: bun, files: ["t/a_test.ts", "t/b_test.ts"], skipsAsWhole: () => true };
+    assert.deepEqual(count(all).skipped, 2);
+    assert.deepEqual(count(all).failed, 2);
+    assert.deepEqual(count({ ...all, strict: true, declared: ["*: group"] }).failed, 3);
+  });
 
   it("counts one failure when there is no report", () => {
     const { passed, failed } = count({ ...plain, report: undefined, exit: 0 });

@@ -34,6 +34,20 @@ function spawnWorker(): WorkerThread {
   };
 }
 
+/** Writes a result. Who reads only the first lines (`| head`) closes the pipe: that ends the program, without a word. */
+function writeResult(text: string): void {
+  try {
+    process.stdout.write(text, endOnClosedPipe);
+  } catch (error) {
+    endOnClosedPipe(error);
+  }
+}
+
+function endOnClosedPipe(error: unknown): void {
+  if ((error as { code?: unknown } | null | undefined)?.code === "EPIPE") process.exit(0);
+  if (error instanceof Error) throw error;
+}
+
 dieOnUncaught("main");
 const exitCode = await runCli(process.argv.slice(2), {
   run(config, { warnings, readConfig }) {
@@ -57,7 +71,11 @@ const exitCode = await runCli(process.argv.slice(2), {
       checkAdminAccess(config.admin, config.file ?? "embedded default", config.dialect);
     return access === undefined ? faults : [...faults, access];
   },
-  testRules: (config, { log, json }) =>
-    testRules(config, { log, json, write: (text) => void process.stdout.write(text) }),
+  testRules: (config, options) =>
+    testRules(config, {
+      ...options,
+      write: writeResult,
+      terminal: process.stdout.isTTY === true,
+    }),
 });
 process.exit(exitCode);

@@ -46,26 +46,48 @@ Nothing listens and nothing is sent.`,
 /** `corndog test`. */
 export const testCommand: Command = {
   name: "test",
-  usage: "[-c FILE] [--rules PATH]... [--set KEY=VALUE]... [--json] [LOG|-]",
+  usage: "[-c FILE] [--rules PATH]... [--set KEY=VALUE]... [--explain] [--json] [--watch] [LOG|-]",
   summary: "run the rules' tests, or try the rules on a log",
   details: `Without LOG it runs the tests: of the rule files; exit code 1 if one fails.
 With LOG it shows for each line the rules that match and what would be sent where; - reads standard input.`,
-  options: [...configOptions, { name: "json", description: "one JSON object per line" }],
+  options: [
+    ...configOptions,
+    {
+      name: "explain",
+      description:
+        "each rule tried, why it did not match, variables, actions, times; without LOG for failed tests",
+    },
+    { name: "json", description: "one JSON object per line" },
+    { name: "watch", description: "again whenever a rule file changes" },
+  ],
   examples: [
     ["corndog test -c corndog.yml", "the tests in the rule files"],
     ["corndog test -c corndog.yml example.log", "what happens to each line of a log"],
+    ["corndog test --rules rules/app.yml --watch", "while writing rules"],
     ["tail -n 5 /var/log/syslog | corndog test -", "the same for standard input"],
   ],
   restMax: 1,
   async act({ given, io, commands }: Call): Promise<number> {
-    const loaded = loader(given, io)();
+    const load = loader(given, io);
+    const log = given.rest[0];
+    const watch = given.switches.has("watch");
+    if (watch && log === "-") {
+      reportError(io, "--watch reads its log again and again, and standard input can be read only once");
+      return exitCode.usage;
+    }
+    const loaded = load();
     reportWarnings(io, loaded.warnings);
     if (!loaded.ok) {
       reportFaults(io, loaded.faults);
       reportError(io, `${counted(loaded.faults.length, "fault")} in the configuration; nothing was tested`);
       return exitCode.faults;
     }
-    return await commands.testRules(loaded.config, { log: given.rest[0], json: given.switches.has("json") });
+    return await commands.testRules(loaded.config, {
+      log,
+      json: given.switches.has("json"),
+      explain: given.switches.has("explain"),
+      watch: watch ? () => load() : undefined,
+    });
   },
 };
 

@@ -28,6 +28,10 @@ export interface TestOptions {
   readonly log: string | undefined;
   /** One JSON object per line of output. */
   readonly json: boolean;
+  /** Each rule that was tried, and why it did not match. */
+  readonly explain: boolean;
+  /** Reads the configuration again, after each change of a rule file; undefined where one run is wanted. */
+  readonly watch: (() => LoadResult) | undefined;
 }
 
 /** The parts of the program that commands call. Each resolves with the process's exit code. */

@@ -1,120 +1,107 @@
 /**
- * `corndog test`: runs the tests of the rule files, or shows what the rules do with each line of a log.
+ * `corndog test`: runs the tests of the rule files, or shows what the rules do with each line of a log; once, or
+ * after every change of a rule file.
  *
  * @module
  */
-import { createReadStream } from "node:fs";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import type { Config } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
-import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
+import type { LoadResult } from "../config/load.ts";
+import { type Fault, formatFault } from "../core/errors.ts";
 import { compileRules } from "../rules/compile.ts";
-import type { Program } from "../rules/program.ts";
-import { explainLine, type Explanation } from "../rules/explain.ts";
+import { inputsOf, type RuleTestResult } from "../rules/tests.ts";
 import { version } from "../version.ts";
-import { LineReader, runFileTests } from "./try_rules.ts";
-
-/** Longer values are cut for people; `--json` has them whole. */
-const shownMax = 200;
+import { traceText } from "./line_text.ts";
+import { LineTracer } from "./line_tracer.ts";
+import { type ReportStyle, summaryText, testText } from "./test_report.ts";
+import { watchTests } from "./test_watch.ts";
+import { tryLog } from "./try_log.ts";
+import { runFileTests } from "./try_rules.ts";
 
 /** What `corndog test` was asked for. */
 export interface TestRequest {
   /** A file, `-` for stdin, or undefined for the tests in the rule files. */
   readonly log: string | undefined;
   readonly json: boolean;
+  /** Each rule that was tried on a line: of the log, or of the tests that failed. */
+  readonly explain: boolean;
+  /** Reads the configuration again; then a change of a rule file tests again, and there is no end. */
+  readonly watch: (() => LoadResult) | undefined;
   readonly write: (text: string) => void;
+  /** True where a screen can be cleared and coloured. */
+  readonly terminal: boolean;
 }
+
+/** Moves to the top left and clears the screen, and what scrolled out of it. */
+const clearScreen = "\x1b[H\x1b[2J\x1b[3J";
 
 /** Returns the exit code: 1 if a test failed or the rules have faults. */
 export async function testRules(config: Config, request: TestRequest): Promise<number> {
-  const compiled = compileRules(config.rules, { version, defaultTopic: config.kafka.topic });
-  if (!compiled.ok) {
-    for (const fault of compiled.faults) request.write(`${formatFault(locateInRule(fault))}\n`);
-    return 1;
-  }
-  if (request.log === undefined) return runTests(config, compiled.program, request);
-  await tryLog(compiled.program, request.log, request);
-  return 0;
+  if (request.watch === undefined) return await testOnce(config, request);
+  return await watchTests({
+    config,
+    reload: request.watch,
+    test: (loaded, run) => testAgain(loaded, run, request),
+  });
 }
 
-function runTests(config: Config, program: Program, { json, write }: TestRequest): number {
-  const results = runFileTests(config.rules, { version, defaultTopic: config.kafka.topic }, program);
-  const failed = results.filter((result) => !result.ok).length;
+async function testAgain(loaded: LoadResult, run: number, request: TestRequest): Promise<void> {
+  const { write, terminal, json } = request;
+  if (terminal && !json) write(clearScreen);
+  for (const warning of loaded.warnings) write(json ? "" : `${formatFault(warning)}\n`);
+  const exitCode = loaded.ok ? await testOnce(loaded.config, request) : tellFaults(loaded.faults, request);
+  write(
+    json
+      ? `${JSON.stringify({ run, ok: exitCode === 0 })}\n`
+      : `run ${run}; tests again when a rule file changes\n`,
+  );
+}
+
+async function testOnce(config: Config, request: TestRequest): Promise<number> {
+  const { log } = request;
+  if (log === undefined) return runTests(config, request);
+  const faults = await tryLog(config, { ...request, log });
+  return faults.length === 0 ? 0 : tellFaults(faults, request);
+}
+
+function tellFaults(faults: readonly Fault[], { json, write }: TestRequest): number {
+  for (const fault of faults) {
+    write(json ? `${JSON.stringify({ ok: false, fault })}\n` : `${formatFault(fault)}\n`);
+  }
+  return 1;
+}
+
+function runTests(config: Config, request: TestRequest): number {
+  const options = { version, defaultTopic: config.kafka.topic };
+  const compiled = compileRules(config.rules, options);
+  if (!compiled.ok) return tellFaults(compiled.faults.map(locateInRule), request);
+  const { json, explain, terminal, write } = request;
+  const style: ReportStyle = { json, colors: terminal && !plain(), cwd: process.cwd() };
+  const results = runFileTests(config.rules, options, compiled.program);
   for (const result of results) {
-    const { file, line } = result.source;
-    if (json) {
-      write(
-        `${
-          JSON.stringify({
-            name: result.name,
-            file,
-            line,
-            ok: result.ok,
-            ...(result.ok ? {} : { message: result.message }),
-          })
-        }\n`,
-      );
-    } else if (result.ok) write(`ok    ${result.name}\n`);
-    else write(`FAIL  ${result.name}  (${file}:${line})\n${indent(result.message)}\n`);
+    write(testText(result, style));
+    if (explain && !result.ok) write(explainTest(config, result, json));
   }
-  if (!json) {
-    write(
-      results.length === 0
-        ? "no tests: write some under tests: in a rule file, or name a log to try the rules on\n"
-        : `${results.length - failed} passed, ${failed} failed\n`,
-    );
-  }
-  return failed > 0 ? 1 : 0;
+  if (!json) write(summaryText(results, style));
+  return results.some(({ ok }) => !ok) ? 1 : 0;
 }
 
-async function tryLog(program: Program, log: string, { json, write }: TestRequest): Promise<void> {
-  const reader = new LineReader();
-  const input = log === "-" ? process.stdin : createReadStream(log);
-  let failure: unknown;
-  input.on("error", (error) => failure = error);
-  let number = 0;
-  try {
-    // "latin1" keeps every byte, so that what is not UTF-8 is tried as it is.
-    input.setEncoding("latin1");
-    for await (const text of createInterface({ input, crlfDelay: Infinity })) {
-      number++;
-      const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-      const explanation = explainLine(program, reader.read(bytes));
-      write(json ? `${JSON.stringify({ line: number, ...explanation })}\n` : explained(number, explanation));
-    }
-  } catch (error) {
-    failure ??= error;
-  }
-  if (failure !== undefined) {
-    throw new ForwarderError("disk_failed", `Cannot read log "${log}": ${messageOf(failure)}`);
-  }
+/** The way of each line of a test that gave what was not expected, behind the lines before it. */
+function explainTest(config: Config, result: RuleTestResult & { readonly ok: false }, json: boolean): string {
+  const compiled = LineTracer.compile(config.rules, version, config.kafka);
+  if (!compiled.ok) return "";
+  const numbers = new Set(result.failed.map(({ number }) => number));
+  return inputsOf(result.source).map(({ input, nowMs, peer }, at) => {
+    const trace = compiled.tracer.trace(input, nowMs, peer);
+    if (!numbers.has(at + 1)) return "";
+    return json
+      ? `${JSON.stringify({ name: result.name, input: at + 1, ...trace })}\n`
+      : traceText(`Input ${at + 1} of ${result.name}`, trace);
+  }).join("");
 }
 
-function explained(number: number, { matched, result }: Explanation): string {
-  const names = matched.map(({ name }) => `\t - ${name}\n`).join("");
-  const head = matched.length === 0
-    ? `Line ${number} matches no rule\n`
-    : `Line ${number} matches on:\n${names}`;
-  switch (result.kind) {
-    case "forward":
-    case "default":
-      return head + result.records.map(({ topic, key, value, unchanged }) => {
-        const how = unchanged ? "" : " (changed)";
-        return `\t => topic ${topic}${key === undefined ? "" : `, key ${key}`}${how}: ${shown(value)}\n`;
-      }).join("");
-    case "drop":
-      return `${head}\t => dropped: ${result.reason}\n`;
-    case "dead_letter":
-      return `${head}\t => dead letter: ${result.reason}: ${result.message}\n`;
-  }
-}
-
-function shown(value: string): string {
-  const text = value.length > shownMax ? `${value.slice(0, shownMax)}… (${value.length} characters)` : value;
-  return text.replaceAll("\n", "\n\t    ");
-}
-
-function indent(text: string): string {
-  return text.split("\n").map((line) => `      ${line}`).join("\n");
+/** https://no-color.org: any value that is not empty. */
+function plain(): boolean {
+  return (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb";
 }

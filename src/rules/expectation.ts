@@ -42,7 +42,11 @@ export function compareToExpectation(expected: Expectation, came: Explanation): 
 
 function compareMatched(wanted: readonly string[], { matched }: Explanation): Difference[] {
   const names = matched.map(({ name }) => name);
-  return difference("matched", wanted, names, diffText(wanted.join("\n"), names.join("\n")));
+  return difference("matched", wanted, names, diffText(namesText(wanted), namesText(names)));
+}
+
+function namesText(names: readonly string[]): string {
+  return names.length === 0 ? "no rule" : names.join("\n");
 }
 
 /** What became of a line that is not sent, by its reason or any. */

@@ -166,7 +166,9 @@ for (const { argv, name, topic, log, json } of calls) {
     assert.deepEqual(ran.called.map((call) => call.name), [name]);
     const [call] = ran.called;
     if (topic !== undefined) assert.equal(call!.config.kafka.topic, topic);
-    if (call!.name === "testRules") assert.deepEqual(call!.options, { log, json: json ?? false });
+    if (call!.name === "testRules") {
+      assert.deepEqual(call!.options, { log, json: json ?? false, explain: false, watch: undefined });
+    }
     if (call!.name === "demo") assert.equal(call!.options.durationMs, 300_000);
   });
 }

@@ -51,6 +51,8 @@ type KernelCalls = Pick<
   | "scanOctets"
   | "rowOf"
   | "parseHeaders"
+  | "scanJson"
+  | "copyBytes"
   | "encodeRows"
   | "encodeRecord"
   | "sealBatch"
@@ -153,6 +155,8 @@ class KernelInstance implements Kernel {
   readonly scanOctets: KernelCalls["scanOctets"];
   readonly rowOf: KernelCalls["rowOf"];
   readonly parseHeaders: KernelCalls["parseHeaders"];
+  readonly scanJson: KernelCalls["scanJson"];
+  readonly copyBytes: KernelCalls["copyBytes"];
   readonly encodeRows: KernelCalls["encodeRows"];
   readonly encodeRecord: KernelCalls["encodeRecord"];
   readonly sealBatch: KernelCalls["sealBatch"];
@@ -173,6 +177,8 @@ class KernelInstance implements Kernel {
     this.scanOctets = calls.scanOctets;
     this.rowOf = calls.rowOf;
     this.parseHeaders = calls.parseHeaders;
+    this.scanJson = calls.scanJson;
+    this.copyBytes = calls.copyBytes;
     this.encodeRows = calls.encodeRows;
     this.encodeRecord = calls.encodeRecord;
     this.sealBatch = calls.sealBatch;

@@ -82,6 +82,38 @@ export const scanStop = {
   oversize: 3,
 } as const;
 
+/** What `scanJson` says where it gives no node. */
+export const jsonScan = {
+  /** The bytes are not the text of one JSON object. */
+  noObject: 0,
+  /** More than 768 members or nesting beyond 256: nothing is known. */
+  tooLarge: 1,
+} as const;
+
+/**
+ * Words of a JSON node: a member that is reached from the root through objects alone, or the root. Nodes of an
+ * object's members follow it, in the order of the text; `next` is the address of the node behind it and all below it.
+ * `start` and `end` are absolute offsets of the value, a string's with its quotes; a key's are without. The
+ * fingerprint is that of src/core/json_key.ts.
+ */
+export const jsonNodeWord = { start: 0, end: 1, next: 2, fingerprint: 3, kind: 4, keyStart: 5, keyEnd: 6 } as const;
+
+/** Bytes of a JSON node. */
+export const jsonNodeBytes = 32;
+
+/** The lower three bits of a node's kind word. */
+export const jsonKind = { string: 1, number: 2, true: 3, false: 4, null: 5, object: 6, list: 7 } as const;
+
+/** The bits of a node's kind word above the kind. */
+export const jsonFlag = {
+  /** The string has a backslash. */
+  escaped: 8,
+  /** The string has a byte above 0x7f. */
+  high: 16,
+  /** JavaScript writes the number as it stands in the text. */
+  canonical: 32,
+} as const;
+
 /** Which part of a frame becomes the value of its record. */
 export const framePart = { raw: 0, message: 1 } as const;
 
@@ -128,6 +160,14 @@ export interface Kernel {
 
   /** Parses the headers of rows [from, to): fills header rows, message starts and flags. A frame without a header keeps message start = frame start. */
   parseHeaders(from: number, to: number): void;
+
+  /**
+   * Reads [start, end) as the text of one JSON object, as strict as `JSON.parse`, and writes nodes of its members.
+   * Returns the address of the root's node, or one of `jsonScan`. Nodes stay until the next call.
+   */
+  scanJson(start: number, end: number): number;
+  /** Copies bytes between places that do not overlap; a call of the runtime's own costs several times this. */
+  copyBytes(to: number, from: number, length: number): void;
 
   /**
    * Encodes rows [from, to) as Kafka records (value = `part`, no key, no headers) at `at`, not past `limit`.

@@ -6,13 +6,18 @@
  *
  * @module
  */
-import { frameFlag, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
+import { KernelJsonMembers } from "../kernel/json_members.ts";
+import { frameFlag, frameRowBytes, jsonScan, type Kernel } from "../kernel/kernel.ts";
+import type { JsonMembers } from "../rules/json_members.ts";
 import { parseJsonText } from "../rules/json_text.ts";
 import type { FieldName, Line } from "../rules/program.ts";
 import { HeaderReader } from "../syslog/header.ts";
 
 /** Not yet parsed; `undefined` is an answer. */
 const unparsed = Symbol("unparsed");
+
+/** Not yet scanned; no node has this address. */
+const unscanned = -1;
 
 /** The `Line` of a row. Call `move` before use. */
 export class FrameLine implements Line {
@@ -23,6 +28,7 @@ export class FrameLine implements Line {
   start = 0;
   end = 0;
 
+  readonly #kernel: Kernel;
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
   readonly #rowsWord: number;
@@ -31,8 +37,13 @@ export class FrameLine implements Line {
   #flags = 0;
   #message: string | undefined;
   #json: unknown = unparsed;
+  readonly #members: KernelJsonMembers;
+  /** What `scanJson` said of the message. */
+  #scanned: number = unscanned;
 
   constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#members = new KernelJsonMembers(kernel);
     this.#bytes = kernel.bytes;
     this.#words = kernel.words;
     this.#rowsWord = kernel.rowsAt / 4;
@@ -49,6 +60,7 @@ export class FrameLine implements Line {
     this.messageStart = this.#words[word + 3]!;
     this.#message = undefined;
     this.#json = unparsed;
+    this.#scanned = unscanned;
   }
 
   text(field: FieldName): string | undefined {
@@ -99,6 +111,15 @@ export class FrameLine implements Line {
     return this.#json;
   }
 
+  members(): JsonMembers | undefined {
+    if (this.#json !== unparsed) return undefined;
+    if (this.#scanned === unscanned) {
+      this.#scanned = this.#kernel.scanJson(this.messageStart, this.end);
+      this.#members.root = this.#scanned;
+    }
+    return this.#scanned > jsonScan.tooLarge ? this.#members : undefined;
+  }
+
   /** Bytes of the whole frame, valid until the next row. */
   get raw(): Uint8Array {
     return this.#bytes.subarray(this.start, this.end);
@@ -108,12 +129,12 @@ export class FrameLine implements Line {
     return (this.#flags & frameFlag.truncated) !== 0;
   }
 
+  /** Text that cannot be a JSON container is not worth decoding: scalars carry no members to look at. */
   #parse(): unknown {
-    // Text that cannot be a JSON container is not worth decoding: scalars carry no members to look at.
-    const first = this.#bytes[this.messageStart];
-    if (this.messageStart === this.end || !(first === 0x7b || first === 0x5b || first! <= 0x20)) {
-      return undefined;
-    }
-    return parseJsonText(this.text("msg")!);
+    if (this.messageStart === this.end) return undefined;
+    const first = this.#bytes[this.messageStart]!;
+    // A scan that found no object has read it as strictly as the parser would.
+    if (first === 0x7b && this.#scanned === jsonScan.noObject) return undefined;
+    return first === 0x7b || first === 0x5b || first <= 0x20 ? parseJsonText(this.text("msg")!) : undefined;
   }
 }

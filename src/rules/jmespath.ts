@@ -1,7 +1,8 @@
 /**
  * JMESPath expressions, compiled once at load.
  *
- * A chain of plain member names (`meta.topic`, `"a b".c`) is walked here over own members only; anything else runs
+ * A chain of plain member names (`meta.topic`, `"a b".c`) is walked here over own members only, in the message's bytes
+ * where the line can (`json_members.ts`), else in the parsed document; anything else runs
  * on the interpreter of @jmespath-community/jmespath. That one reads members through the prototype, so that
  * `a.constructor` would be found in every document: names that every object inherits are refused outside of chains.
  *
@@ -10,6 +11,7 @@
 
 import { compile, TreeInterpreter } from "@jmespath-community/jmespath";
 import { messageOf } from "../core/errors.ts";
+import { type JsonKey, jsonKeyOf } from "../core/json_key.ts";
 import { isJsonObject } from "./json_text.ts";
 
 type Node = ReturnType<typeof compile>;
@@ -18,6 +20,8 @@ type Node = ReturnType<typeof compile>;
 export interface JmesPath {
   /** The names of a plain chain, undefined for any other expression. */
   readonly chain: readonly string[] | undefined;
+  /** The chain, ready to be looked for in a message that is not parsed. */
+  readonly keys: readonly JsonKey[] | undefined;
   /** The result over a parsed document; null where there is none, also where a function does not take its arguments. */
   search(document: unknown): unknown;
 }
@@ -45,13 +49,15 @@ export function compileJmesPath(
     return { ok: false, ...syntaxFault(expression, messageOf(error)) };
   }
   const chain = chainOf(node);
-  if (chain !== undefined) return { ok: true, path: { chain, search: walker(chain) } };
+  if (chain !== undefined) {
+    return { ok: true, path: { chain, keys: chain.map(jsonKeyOf), search: walker(chain) } };
+  }
   const inherited = inheritedName(node);
   if (inherited !== undefined) {
     const message = `"${inherited}" can be looked up only by a plain chain of names, as in a.b.${inherited}`;
     return { ok: false, message, column: Math.max(expression.indexOf(inherited), 0) + 1 };
   }
-  return { ok: true, path: { chain: undefined, search: interpreter(node) } };
+  return { ok: true, path: { chain: undefined, keys: undefined, search: interpreter(node) } };
 }
 
 /** The parser names the token and not its place; where the token stands once, that is the place. */

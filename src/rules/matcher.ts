@@ -1,14 +1,19 @@
 /**
  * The matcher of a rule as one closure: does the line at hand match, and with which variables.
  *
+ * Variables are the named groups of regexes, and `value` of a JMESPath. Of `any` they come from the first element that
+ * matches, of `all` from every element, the later one where two have the same name; what is inside `not` has none.
+ *
  * @module
  */
 
-import type { LineContext } from "./line_context.ts";
-import { valueSlot } from "./line_context.ts";
+import type { JsonKey } from "../core/json_key.ts";
+import { fieldReader, isHeaderless, type ReadField } from "./field_reader.ts";
 import { compileJmesPath, type JmesPath, valueText } from "./jmespath.ts";
+import { findChain } from "./json_members.ts";
 import { parseJsonText } from "./json_text.ts";
-import type { FieldName } from "./program.ts";
+import { type LineContext, valueSlot } from "./line_context.ts";
+import { matcherNames, type WrittenMatcher } from "./matcher_schema.ts";
 import {
   type CheckedRegex,
   checkRegex,
@@ -19,14 +24,15 @@ import {
   noMatch,
   tooCostly,
 } from "./regex.ts";
-import { matcherNames, type Rule, structuredField } from "./schema.ts";
+import { compileComparison, type Matching, type Scale } from "./severity_match.ts";
+
+export { fieldReader } from "./field_reader.ts";
 
 /** Answers for the line at hand. `tooCostly` has set reason and failure of the context. */
 export type Match = (context: LineContext) => MatchResult;
 
 /** A matcher whose pattern or expression is sound; it is compiled when it is known which variables are used. */
 export interface CheckedMatcher {
-  readonly kind: typeof matcherNames[number];
   /** Variables that it sets, with their slot. */
   readonly slots: ReadonlyMap<string, number>;
   /** `used` are the variables that templates of the rule ask for. */
@@ -35,8 +41,10 @@ export interface CheckedMatcher {
 
 /** A compiled matcher. */
 export interface CompiledMatcher {
-  /** True if it matches wherever the field exists. */
+  /** True if it matches every line. */
   readonly always: boolean;
+  /** True if it needs the message or header of the line. */
+  readonly readsHeader: boolean;
   readonly match: Match;
 }
 
@@ -44,121 +52,325 @@ export interface CompiledMatcher {
 export interface MatcherFault {
   readonly path: string;
   readonly message: string;
-  readonly column: number;
+  readonly column?: number;
 }
 
-/** Checks the one matcher of a rule. Numbers its variables from `valueSlot` on. */
+/** Checks the matcher of a rule. Numbers its variables from `valueSlot` on. */
 export function checkMatcher(
-  rule: Rule,
+  rule: WrittenMatcher,
 ): { readonly ok: true; readonly matcher: CheckedMatcher } | {
   readonly ok: false;
-  readonly fault: MatcherFault;
+  readonly faults: readonly MatcherFault[];
 } {
-  if (rule.regex !== undefined) {
-    const checked = checkRegex(rule.regex);
-    if (!checked.ok) return { ok: false, fault: { path: "regex", ...checked.fault } };
-    return { ok: true, matcher: regexMatcher(rule.field, checked.regex) };
-  }
-  if (rule.jmespath !== undefined) {
-    const compiled = compileJmesPath(rule.jmespath);
-    if (!compiled.ok) return { ok: false, fault: { path: "jmespath", ...compiled } };
-    return { ok: true, matcher: jmesPathMatcher(rule.field, compiled.path) };
-  }
-  return { ok: true, matcher: textMatcher(rule) };
-}
-
-/** Reads a field of the line at hand; undefined where the line has none. Message and frame are always there. */
-export function fieldReader(field: string): (context: LineContext) => string | undefined {
-  if (field === "msg") return (context) => context.message();
-  if (field === "raw") return (context) => context.line.text("raw") ?? "";
-  const structured = structuredField(field);
-  if (structured !== undefined) {
-    const { id, param } = structured;
-    return (context) => context.line.structured(id, param);
-  }
-  const name = field as FieldName;
-  return (context) => context.line.text(name);
-}
-
-function regexMatcher(field: string, checked: CheckedRegex): CheckedMatcher {
-  const names = [...checked.names.keys()];
-  const slots = new Map(names.map((name, index) => [name, valueSlot + 1 + index]));
-  const compile = (used: ReadonlySet<string>): CompiledMatcher => {
-    const wanted = names.filter((name) => used.has(name))
-      .map((name) => ({ group: checked.names.get(name)!, slot: slots.get(name)! }));
-    const regex = compileRegex(checked, wanted);
-    if (regex.kind === "always") return { always: true, match: presence(field) };
-    const read = fieldReader(field);
-    const search = regex.match;
-    const match: Match = (context) => {
-      const text = read(context);
-      if (text === undefined) return noMatch;
-      const result = search(text, context.slots);
-      if (result === tooCostly) {
-        context.reason = "regex_too_costly";
-        context.failure =
-          `${text.length} characters are too many for the pattern, which needs the linear engine ` +
-          `(${linearStepsMax} steps at most)`;
-      }
-      return result;
-    };
-    return { always: false, match: guarded(field, regex.prefix, match) };
+  const checker = new Checker();
+  const compile = checker.check(rule, "");
+  if (checker.faults.length > 0) return { ok: false, faults: checker.faults };
+  const { slots } = checker;
+  return {
+    ok: true,
+    matcher: {
+      slots,
+      compile: (used) => {
+        const compiled = compile(used);
+        return isCompound(rule) ? { ...compiled, match: withFreshSlots(compiled.match, slots, used) } : compiled;
+      },
+    },
   };
-  return { kind: "regex", slots, compile };
+}
+
+type Compile = (used: ReadonlySet<string>) => CompiledMatcher;
+
+function isCompound({ all, any, not }: WrittenMatcher): boolean {
+  return (all ?? any ?? not) !== undefined;
+}
+
+/** An element that did not match leaves its variables as they were: they must not be those of an earlier line. */
+function withFreshSlots(match: Match, slots: ReadonlyMap<string, number>, used: ReadonlySet<string>): Match {
+  const own = [...slots].filter(([name]) => used.has(name)).map(([, slot]) => slot);
+  if (own.length === 0) return match;
+  return (context) => {
+    clear(context, own);
+    return match(context);
+  };
+}
+
+function clear(context: LineContext, slots: readonly number[]): void {
+  for (let i = 0; i < slots.length; i++) {
+    context.slots[slots[i]] = "";
+    if (slots[i] === valueSlot) context.setValue(undefined);
+  }
+}
+
+const noneUsed: ReadonlySet<string> = new Set();
+
+/** Checks matchers of any depth and gives their variables slots. */
+class Checker {
+  readonly faults: MatcherFault[] = [];
+  readonly slots = new Map<string, number>();
+
+  check(written: WrittenMatcher, path: string): Compile {
+    const field = written.field ?? "msg";
+    const key = matcherNames.find((name) => written[name] !== undefined)!;
+    const here = path === "" ? key : `${path}.${key}`;
+    switch (key) {
+      case "regex":
+        return this.#regex(field, written.regex!, here);
+      case "jmespath":
+        return this.#jmesPath(field, written.jmespath!, here);
+      case "severity":
+      case "facility":
+        return this.#comparison(key, written[key]!, here);
+      case "all":
+      case "any":
+        return this.#list(key, written[key]!, here);
+      case "not":
+        return this.#not(written.not!, here);
+      default:
+        return textMatcher(field, key, written[key]!);
+    }
+  }
+
+  #slot(name: string): number {
+    const known = this.slots.get(name);
+    if (known !== undefined) return known;
+    const named = this.slots.size - (this.slots.has("value") ? 1 : 0);
+    const slot = name === "value" ? valueSlot : valueSlot + 1 + named;
+    this.slots.set(name, slot);
+    return slot;
+  }
+
+  #regex(field: string, pattern: string, path: string): Compile {
+    const checked = checkRegex(pattern);
+    if (!checked.ok) {
+      this.faults.push({ path, ...checked.fault });
+      return neverRun;
+    }
+    const { names } = checked.regex;
+    // A group that is called "value" hides the result of a JMESPath.
+    const slots = new Map([...names.keys()].map((name) => [name, this.#slot(name)]));
+    return (used) => regexMatcher(field, checked.regex, slots, used);
+  }
+
+  #jmesPath(field: string, expression: string, path: string): Compile {
+    const compiled = compileJmesPath(expression);
+    if (!compiled.ok) {
+      this.faults.push({ path, message: compiled.message, column: compiled.column });
+      return neverRun;
+    }
+    this.#slot("value");
+    return (used) => jmesPathMatcher(field, compiled.path, used.has("value"));
+  }
+
+  #comparison(scale: Scale, written: NonNullable<WrittenMatcher[Scale]>, path: string): Compile {
+    const compiled = compileComparison(scale, written);
+    if (!compiled.ok) {
+      const { index, message } = compiled;
+      this.faults.push({ path: index === undefined ? path : `${path}.${index}`, message });
+      return neverRun;
+    }
+    const match = comparisonMatch(scale, compiled.matching);
+    return () => ({ always: false, readsHeader: true, match });
+  }
+
+  #list(key: "all" | "any", written: readonly WrittenMatcher[], path: string): Compile {
+    const elements = written.map((element, index) => {
+      const before = this.slots.size;
+      const compile = this.check(element, `${path}.${index}`);
+      return { compile, setsVariables: this.slots.size > before || mayBindNames(element) };
+    });
+    return key === "all" ? (used) => allOf(elements, this.slots, used) : (used) => anyOf(elements, used);
+  }
+
+  #not(written: WrittenMatcher, path: string): Compile {
+    const inner = new Checker();
+    const compile = inner.check(written, path);
+    this.faults.push(...inner.faults);
+    return () => {
+      const { match, readsHeader } = compile(noneUsed);
+      return {
+        always: false,
+        readsHeader,
+        match: (context) => {
+          const result = match(context);
+          return result === tooCostly ? tooCostly : result === matched ? noMatch : matched;
+        },
+      };
+    };
+  }
+}
+
+/** Stands for a matcher with a fault; the rule is refused before it could run. */
+const neverRun: Compile = () => ({ always: false, readsHeader: false, match: () => noMatch });
+
+interface Element {
+  readonly compile: Compile;
+  readonly setsVariables: boolean;
+}
+
+/** True if something in it may set a variable, its own or one that another element has too. */
+function mayBindNames(written: WrittenMatcher): boolean {
+  return written.regex !== undefined || written.jmespath !== undefined ||
+    (written.all ?? written.any ?? []).some(mayBindNames);
+}
+
+/** Every element; one that fails takes back the variables of those before it. */
+function allOf(
+  elements: readonly Element[],
+  slots: ReadonlyMap<string, number>,
+  used: ReadonlySet<string>,
+): CompiledMatcher {
+  const compiled = elements.map(({ compile }) => compile(used));
+  const matches = compiled.map(({ match }) => match);
+  const own = elements.some(({ setsVariables }) => setsVariables)
+    ? [...slots].filter(([name]) => used.has(name)).map(([, slot]) => slot)
+    : [];
+  const match: Match = (context) => {
+    for (let i = 0; i < matches.length; i++) {
+      const result = matches[i](context);
+      if (result === matched) continue;
+      if (i > 0) clear(context, own);
+      return result;
+    }
+    return matched;
+  };
+  return {
+    always: compiled.every(({ always }) => always),
+    readsHeader: compiled.some(({ readsHeader }) => readsHeader),
+    match,
+  };
+}
+
+/** The first element that matches. */
+function anyOf(elements: readonly Element[], used: ReadonlySet<string>): CompiledMatcher {
+  const compiled = elements.map(({ compile }) => compile(used));
+  const matches = compiled.map(({ match }) => match);
+  const match: Match = (context) => {
+    for (let i = 0; i < matches.length; i++) {
+      const result = matches[i](context);
+      if (result !== noMatch) return result;
+    }
+    return noMatch;
+  };
+  return {
+    always: compiled.some(({ always }) => always),
+    readsHeader: compiled.some(({ readsHeader }) => readsHeader),
+    match,
+  };
+}
+
+function comparisonMatch(scale: Scale, matching: Matching): Match {
+  return scale === "severity"
+    ? (context) => matching[context.line.severity()] === true ? matched : noMatch
+    : (context) => matching[context.line.facility()] === true ? matched : noMatch;
+}
+
+function regexMatcher(
+  field: string,
+  checked: CheckedRegex,
+  slots: ReadonlyMap<string, number>,
+  used: ReadonlySet<string>,
+): CompiledMatcher {
+  const wanted = [...slots].filter(([name]) => used.has(name))
+    .map(([name, slot]) => ({ group: checked.names.get(name)!, slot }));
+  const regex = compileRegex(checked, wanted);
+  if (regex.kind === "always") return presence(field);
+  const read = fieldReader(field);
+  const search = regex.match;
+  const match: Match = (context) => {
+    const text = read(context);
+    if (text === undefined) return noMatch;
+    const result = search(text, context.slots);
+    if (result === tooCostly) {
+      context.reason = "regex_too_costly";
+      context.failure =
+        `${text.length} characters are too many for the pattern, which needs the linear engine ` +
+        `(${linearStepsMax} steps at most)`;
+    }
+    return result;
+  };
+  return reading(field, guarded(field, regex.prefix, match));
+}
+
+/** A matcher that looks at the field's text. */
+function reading(field: string, match: Match): CompiledMatcher {
+  return { always: false, readsHeader: !isHeaderless(field), match };
 }
 
 /** `match`, asked only where the field's bytes begin with `prefix`: most lines are told apart without a text. */
 function guarded(field: string, prefix: string, match: Match): Match {
   if (prefix === "" || (field !== "msg" && field !== "raw")) return match;
-  return (context) => context.line.startsWith(field, prefix) ? match(context) : noMatch;
+  return (context) => context.startsWith(field, prefix) ? match(context) : noMatch;
 }
 
 /** Matches wherever the field exists, without decoding what always exists. */
-function presence(field: string): Match {
-  if (field === "msg" || field === "raw") return () => matched;
+function presence(field: string): CompiledMatcher {
+  if (field === "msg" || field === "raw") return { always: true, readsHeader: false, match: () => matched };
   const read = fieldReader(field);
-  return (context) => read(context) === undefined ? noMatch : matched;
+  return reading(field, (context) => read(context) === undefined ? noMatch : matched);
 }
 
-function jmesPathMatcher(field: string, path: JmesPath): CheckedMatcher {
-  const slots = new Map([["value", valueSlot]]);
+function jmesPathMatcher(field: string, path: JmesPath, isUsed: boolean): CompiledMatcher {
   const read = fieldReader(field);
   const documentOf = field === "msg"
-    ? (context: LineContext) => context.line.json()
+    ? (context: LineContext) => context.json()
     : (context: LineContext) => parseJsonText(read(context) ?? "");
   const search = path.search;
-  const match: Match = (context) => {
+  const parsed: Match = (context) => {
     const document = documentOf(context);
     if (document === undefined) return noMatch;
     const result = search(document);
     if (result === null) return noMatch;
-    context.slots[valueSlot] = valueText(result);
+    if (isUsed) {
+      context.slots[valueSlot] = valueText(result);
+      context.setValue(result);
+    }
     return matched;
   };
-  return { kind: "jmespath", slots, compile: () => ({ always: false, match }) };
+  const { keys } = path;
+  return reading(
+    field,
+    keys === undefined || field !== "msg" ? parsed : chainMatch(keys, isUsed, parsed),
+  );
 }
 
-function textMatcher(rule: Rule): CheckedMatcher {
-  const kind = matcherNames.find((name) => rule[name] !== undefined)!;
-  const wanted = rule[kind]!;
-  const read = fieldReader(rule.field);
-  const isAlways = wanted === "" && kind !== "equals";
-  const prefix = kind !== "contains" && isAscii(wanted) ? wanted : "";
-  const match = isAlways ? presence(rule.field) : guarded(rule.field, prefix, textSearch(kind, wanted, read));
-  return { kind, slots: new Map(), compile: () => ({ always: isAlways, match }) };
+/** A chain looked for in the message's bytes; `parsed` answers where the line cannot. */
+function chainMatch(keys: readonly JsonKey[], isUsed: boolean, parsed: Match): Match {
+  return (context) => {
+    const members = context.members();
+    if (members === undefined) return parsed(context);
+    const node = findChain(members, keys);
+    if (node === 0 || members.isNull(node)) return noMatch;
+    if (isUsed) {
+      context.slots[valueSlot] = members.text(node);
+      context.setValueNode(members, node);
+    }
+    return matched;
+  };
 }
 
-function textSearch(
-  kind: CheckedMatcher["kind"],
-  wanted: string,
-  read: (context: LineContext) => string | undefined,
-): Match {
+type TextMatcher = "equals" | "prefix" | "contains";
+
+function textMatcher(field: string, kind: TextMatcher, wanted: string): Compile {
+  const compiled = wanted === "" && kind !== "equals"
+    ? presence(field)
+    : reading(
+      field,
+      guarded(
+        field,
+        kind !== "contains" && isAscii(wanted) ? wanted : "",
+        textSearch(kind, wanted, fieldReader(field)),
+      ),
+    );
+  return () => compiled;
+}
+
+function textSearch(kind: TextMatcher, wanted: string, read: ReadField): Match {
   switch (kind) {
     case "equals":
       return (context) => read(context) === wanted ? matched : noMatch;
     case "prefix":
       return (context) => read(context)?.startsWith(wanted) === true ? matched : noMatch;
-    default:
+    case "contains":
       return (context) => read(context)?.includes(wanted) === true ? matched : noMatch;
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import type { RecordHeaders } from "./headers.ts";
+import type { JsonMembers } from "./json_members.ts";
 
 /** A field that a rule or template may look at. `sd` is reached as `sd.<id>.<param>`. */
 export type FieldName =
@@ -37,6 +38,11 @@ export interface Line {
   structuredData(): string | undefined;
   /** The message parsed as JSON, at most once per line; undefined where it is not JSON. Callers must not change it. */
   json(): unknown;
+  /**
+   * The members of a message that is a JSON object, read from its bytes; undefined where it is none, or where it is
+   * parsed already or cannot be read so: then `json` knows. A line that keeps no bytes leaves this out.
+   */
+  members?(): JsonMembers | undefined;
   /** Receive time of the line, epoch milliseconds. */
   readonly nowMs: number;
 }

@@ -16,4 +16,6 @@ export { scanOctets } from "./octets";
 export { parseHeaders } from "./headers";
 export { encodeRecord, encodeRows } from "./record";
 export { sealBatch } from "./batch";
+export { scanJson } from "./json";
+export { copyBytes } from "./bytes";
 export { crc32c } from "./crc32c";

@@ -4,6 +4,7 @@
  *
  *     0      control words: results of the last call
  *     1024   CRC tables, then the folding window
+ *     36864  open containers of a JSON scan, then its nodes
  *     65536  the regions of src/kernel/kernel.ts
  */
 
@@ -15,6 +16,13 @@ const emptyFramesAt: usize = 12;
 const encodedEndAt: usize = 16;
 
 export const crcTablesAt: usize = 1024;
+
+/** One word for each container that is open: nesting deeper than this is not indexed. */
+export const jsonStackAt: usize = 36 * 1024;
+export const jsonStackEnd: usize = jsonStackAt + 256 * 4;
+/** One node for each member: 768 of them. */
+export const jsonNodesAt: usize = 38 * 1024;
+export const jsonNodesEnd: usize = jsonNodesAt + 768 * 32;
 
 export const frameRowBytes: usize = 16;
 export const headerRowBytes: usize = 64;

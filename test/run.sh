@@ -38,6 +38,19 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+for name in $only; do
+  case $name in
+    shell | format | lint | types | imports | words | generated | unit-bun | unit-deno | kafka | kafka-deno | binary | \
+      binary-deno | browser) ;;
+    *)
+      [ -d "test/${name%-deno}" ] || {
+        complain "there is no suite $name; see --help"
+        exit 2
+      }
+      ;;
+  esac
+done
+
 # Longest time for one suite, seconds. A suite that hangs is a failed suite.
 suite_seconds=900
 

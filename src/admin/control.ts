@@ -10,6 +10,31 @@ export type SwapResult =
   | { readonly ok: true; readonly version: number; readonly rules: number; readonly tests: number }
   | { readonly ok: false; readonly version: number; readonly faults: readonly Fault[] };
 
+/** Result of a rollback: that of a swap, or why there is nothing to go back to. */
+export type RollbackResult = SwapResult | { readonly ok: false; readonly conflict: string };
+
+/** A line to trace. */
+export interface TraceRequest {
+  /** One frame as it comes from the wire. */
+  readonly line: Uint8Array;
+  /** Text of a rule file to try instead of the rules in force. */
+  readonly rules?: string;
+  /** Who sent the line, `192.0.2.7:514`. */
+  readonly peer?: string;
+}
+
+/** A line's way through the rules, or what is wrong with the rules that were to be tried. */
+export type TraceResult =
+  | {
+    readonly ok: true;
+    /** Version in force; missing where other rules were tried. */
+    readonly version?: number;
+    /** True where the line was cut at the longest frame, as a listener would. */
+    readonly truncated: boolean;
+    readonly trace: object;
+  }
+  | { readonly ok: false; readonly version: number; readonly faults: readonly Fault[] };
+
 /** The control plane, as seen from HTTP. */
 export interface Control {
   /** True while the process lives and its workers' heartbeats move. */
@@ -24,6 +49,10 @@ export interface Control {
   putRules(text: string, file?: string): Promise<SwapResult>;
   /** The same without swapping. */
   checkRules(text: string, file?: string): Promise<SwapResult>;
+  /** Puts the text that the last `putRules` replaced back in force, with the same checks; the text in force is kept in turn. */
+  rollbackRules(file?: string): Promise<RollbackResult>;
+  /** What the rules do with a line, step by step. No line is sent, no counter moves. */
+  traceRules(request: TraceRequest): Promise<TraceResult>;
   /** Configuration in force without secrets. */
   config(): unknown;
   /** Reads configuration and rule files again; a fault changes nothing. */
@@ -97,6 +126,8 @@ export interface Stats {
     readonly loaded_at: string;
     readonly source: string;
     readonly hits: readonly { readonly rule: string; readonly hits: number }[];
+    /** Rules that no line has matched since they are in force. */
+    readonly never_hit?: readonly string[];
     readonly last_error?: RulesView["last_error"];
   };
   readonly workers: readonly Record<string, unknown>[];

@@ -6,7 +6,16 @@
  *
  * @module
  */
-import type { Control, RulesView, Stats, SwapResult, TopicStats } from "../admin/control.ts";
+import type {
+  Control,
+  RollbackResult,
+  RulesView,
+  Stats,
+  SwapResult,
+  TopicStats,
+  TraceRequest,
+  TraceResult,
+} from "../admin/control.ts";
 import type { Config } from "../config/config.ts";
 import { redactConfig } from "../config/print.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
@@ -17,6 +26,7 @@ import type { Logger } from "../observe/log.ts";
 import { counter, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import type { WorkerReport } from "./protocol.ts";
 import { type ReadConfig, RulesDesk } from "./rules_desk.ts";
+import { TraceDesk } from "./trace_desk.ts";
 import { type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
@@ -41,6 +51,7 @@ export class ControlPlane implements Control {
   readonly #parts: ControlPlaneParts;
   readonly #workers: Workers;
   readonly #desk: RulesDesk;
+  readonly #traces: TraceDesk;
   readonly #rows: { counters: SharedArrayBuffer; latency: SharedArrayBuffer };
   readonly #readers: CounterRowReader[];
   readonly #heartbeats: HeartbeatWatch;
@@ -69,6 +80,7 @@ export class ControlPlane implements Control {
       reported: () => this.#tellProblems(),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
+    this.#traces = new TraceDesk(config, parts.version);
     this.#desk = new RulesDesk(
       config,
       parts.version,
@@ -122,6 +134,7 @@ export class ControlPlane implements Control {
     const sum = sumRows(rows);
     const view = this.#desk.view();
     const problems = this.#sinkProblems(reports);
+    const hits = view.names.map((rule, index) => ({ rule, hits: hitsOf(reports, view.version, index) }));
     return {
       ledger: ledgerOf(sum),
       totals: totalsOf(sum),
@@ -130,7 +143,8 @@ export class ControlPlane implements Control {
         version: view.version,
         loaded_at: view.loaded_at,
         source: view.source,
-        hits: view.names.map((rule, index) => ({ rule, hits: hitsOf(reports, view.version, index) })),
+        hits,
+        never_hit: hits.flatMap(({ rule, hits }) => hits === 0 ? [rule] : []),
         ...(view.last_error === undefined ? {} : { last_error: view.last_error }),
       },
       workers: rows.map((row, worker) => ({
@@ -164,6 +178,14 @@ export class ControlPlane implements Control {
 
   checkRules(text: string, file?: string): Promise<SwapResult> {
     return this.#desk.check(text, file);
+  }
+
+  rollbackRules(file?: string): Promise<RollbackResult> {
+    return this.#desk.rollback(file);
+  }
+
+  traceRules(request: TraceRequest): Promise<TraceResult> {
+    return Promise.resolve(this.#traces.trace(request, this.#desk.ruleSet, this.#desk.version));
   }
 
   config(): unknown {

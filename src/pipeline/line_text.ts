@@ -69,7 +69,7 @@ function actionText(action: ActionTrace): string {
   }
 }
 
-function resultLines(result: JudgedResult): string[] {
+function resultLines(result: LineTrace["result"]): string[] {
   switch (result.kind) {
     case "forward":
     case "default":
@@ -78,6 +78,8 @@ function resultLines(result: JudgedResult): string[] {
       return [`dropped: ${result.reason}`];
     case "dead_letter":
       return [`dead letter: ${result.reason}: ${result.message}`];
+    case "unfinished":
+      return ["unfinished: the time for a trace was up"];
   }
 }
 

@@ -6,13 +6,19 @@
 import type { KafkaConfig, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
 import type { Fault } from "../core/errors.ts";
-import { type ActionTrace, type RuleTrace, RuleTracer, type Trace } from "../rules/trace.ts";
+import {
+  type ActionTrace,
+  type RuleTrace,
+  RuleTracer,
+  type Trace,
+  type UnfinishedResult,
+} from "../rules/trace.ts";
 import { type JudgedResult, TopicVerdicts } from "./topic_verdicts.ts";
 import { LineReader } from "./try_rules.ts";
 
 /** A trace whose topics are judged. */
 export interface LineTrace extends Omit<Trace, "result"> {
-  readonly result: JudgedResult;
+  readonly result: JudgedResult | UnfinishedResult;
 }
 
 /** Traces lines, one after the other, through one rule set. */
@@ -26,11 +32,12 @@ export class LineTracer {
     this.#verdicts = verdicts;
   }
 
-  /** Compiles the rules to be watched; or all that is wrong with them. */
+  /** Compiles the rules to be watched; or all that is wrong with them. `msMax` bounds the rules' time for one line. */
   static compile(
     ruleSet: RuleSet,
     version: string,
     kafka: Pick<KafkaConfig, "topic" | "topicsAllow" | "topicsMax">,
+    msMax?: number,
   ): { readonly ok: true; readonly tracer: LineTracer } | {
     readonly ok: false;
     readonly faults: readonly Fault[];
@@ -39,6 +46,7 @@ export class LineTracer {
       ruleSet,
       { version, defaultTopic: kafka.topic },
       () => performance.now(),
+      msMax,
     );
     if (!compiled.ok) return { ok: false, faults: compiled.faults.map(locateInRule) };
     return { ok: true, tracer: new LineTracer(compiled.tracer, new TopicVerdicts(kafka)) };
@@ -50,7 +58,7 @@ export class LineTracer {
     return {
       ...trace,
       rules: trace.rules.map((rule) => this.#judged(rule)),
-      result: this.#verdicts.result(trace.result),
+      result: trace.result.kind === "unfinished" ? trace.result : this.#verdicts.result(trace.result),
     };
   }
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
-import type { RulesView, SwapResult } from "../admin/control.ts";
+import type { RollbackResult, RulesView, SwapResult } from "../admin/control.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
 import { mergeRuleText } from "../config/rule_text.ts";
@@ -103,18 +103,33 @@ export class RulesDesk {
 
   /** Puts `text` in force as the new content of `file`, and writes the file. */
   put(text: string, file?: string): Promise<SwapResult> {
-    return this.#inTurn(async () => {
-      const edit = await this.#edit(text, file);
-      if (!edit.ok) return this.#refuse(adminApi, edit.faults);
-      const staged = edit.file === undefined ? undefined : await stage(edit.file);
-      if (staged !== undefined && !staged.ok) return this.#refuse(adminApi, [staged.fault]);
-      const result = await this.#swap(
-        edit.ruleSet,
-        edit.file?.path ?? `${adminApi} (not saved: no rule file is loaded)`,
-        adminApi,
-      );
-      if (staged !== undefined) await (result.ok ? staged.commit() : staged.discard());
-      return result;
+    return this.#inTurn(() => this.#put(text, file));
+  }
+
+  /**
+   * Puts the text that the last `put` into `file` replaced back in force, as `put` would. The text that it replaces
+   * is kept in its turn, so that a second rollback undoes the first.
+   */
+  rollback(file?: string): Promise<RollbackResult> {
+    return this.#inTurn(async (): Promise<RollbackResult> => {
+      const path = this.#pathOf(file);
+      if (path === undefined) return { ok: false, conflict: this.#whichFile(file).message };
+      let current: string;
+      let previous: string;
+      try {
+        current = await readFile(path, "utf8");
+        previous = await readFile(previousOf(path), "utf8");
+      } catch (error) {
+        const isAbsent = (error as { code?: unknown }).code === "ENOENT";
+        const conflict = isAbsent
+          ? `No former text of rule file "${path}" is kept: PUT /admin/rules has not replaced it`
+          : `Cannot read the former text of rule file "${path}": ${messageOf(error)}`;
+        return { ok: false, conflict };
+      }
+      if (current === previous) {
+        return { ok: false, conflict: `The former text of rule file "${path}" is the one in force` };
+      }
+      return await this.#put(previous, path);
     });
   }
 
@@ -132,7 +147,21 @@ export class RulesDesk {
     return this.#refuse(source, faults);
   }
 
-  #inTurn(act: () => Promise<SwapResult>): Promise<SwapResult> {
+  async #put(text: string, file: string | undefined): Promise<SwapResult> {
+    const edit = await this.#edit(text, file);
+    if (!edit.ok) return this.#refuse(adminApi, edit.faults);
+    const staged = edit.file === undefined ? undefined : await stage(edit.file);
+    if (staged !== undefined && !staged.ok) return this.#refuse(adminApi, [staged.fault]);
+    const result = await this.#swap(
+      edit.ruleSet,
+      edit.file?.path ?? `${adminApi} (not saved: no rule file is loaded)`,
+      adminApi,
+    );
+    if (staged !== undefined) await (result.ok ? staged.commit() : staged.discard());
+    return result;
+  }
+
+  #inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
     const result = this.#queue.then(act);
     this.#queue = result.catch(() => {});
     return result;
@@ -215,10 +244,11 @@ export class RulesDesk {
 
   #whichFile(file: string | undefined): Fault {
     const names = this.#ruleSet.files.map((one) => one.path).join(", ");
+    if (names === "") return faultOf(file ?? "", "No rule file is loaded");
     if (file === undefined) {
       return faultOf("", `Several rule files are loaded: name one with ?file=, one of ${names}`);
     }
-    return faultOf(file, `No rule file "${file}" is loaded${names === "" ? "" : `, only ${names}`}`);
+    return faultOf(file, `No rule file "${file}" is loaded, only ${names}`);
   }
 }
 
@@ -227,11 +257,15 @@ async function stage(
   { path, text }: EditedFile,
 ): Promise<{ ok: true; commit(): Promise<void>; discard(): Promise<void> } | { ok: false; fault: Fault }> {
   const temporary = `${path}.new`;
+  const kept = `${previousOf(path)}.new`;
+  const discard = async () => {
+    for (const file of [temporary, kept]) await unlink(file).catch(() => {});
+  };
   try {
-    await writeFile(`${path}.previous`, await readFile(path));
+    await writeFile(kept, await readFile(path));
     await writeFile(temporary, text);
   } catch (error) {
-    await unlink(temporary).catch(() => {});
+    await discard();
     return {
       ok: false,
       fault: faultOf(path, `Cannot write rule file "${path}": ${messageOf(error)}; nothing was changed`),
@@ -239,9 +273,17 @@ async function stage(
   }
   return {
     ok: true,
-    commit: () => rename(temporary, path),
-    discard: () => unlink(temporary).catch(() => {}),
+    commit: async () => {
+      await rename(kept, previousOf(path));
+      await rename(temporary, path);
+    },
+    discard,
   };
+}
+
+/** Where the text is kept that a `PUT` replaced. */
+function previousOf(path: string): string {
+  return `${path}.previous`;
 }
 
 /** A fault of a whole file. */

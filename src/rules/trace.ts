@@ -71,8 +71,14 @@ export interface Trace {
   readonly not_tried: number;
   /** Index of the rule that decided, -1 for none. */
   readonly decided_by: number;
-  readonly result: LineResult;
+  readonly result: LineResult | UnfinishedResult;
   readonly us: number;
+}
+
+/** The time for a trace was up before the rules came to an end. */
+export interface UnfinishedResult {
+  readonly kind: "unfinished";
+  readonly reason: "trace_time";
 }
 
 /** Traces lines through one rule set. */
@@ -85,16 +91,20 @@ export class RuleTracer {
     this.#recorder = recorder;
   }
 
-  /** Compiles the rules to be watched. `clockMs` need only be steady and fine. */
+  /**
+   * Compiles the rules to be watched. `clockMs` need only be steady and fine. A line on which the rules spend more
+   * than `msMax` is left where it is.
+   */
   static compile(
     ruleSet: RuleSet,
     options: Omit<CompileOptions, "watch">,
     clockMs: () => number,
+    msMax = Infinity,
   ): { readonly ok: true; readonly tracer: RuleTracer } | {
     readonly ok: false;
     readonly faults: readonly RuleFault[];
   } {
-    const recorder = new Recorder(ruleSet, clockMs);
+    const recorder = new Recorder(ruleSet, clockMs, msMax);
     const compiled = compileRules(ruleSet, { ...options, watch: (rule, at) => recorder.watch(rule, at) });
     if (!compiled.ok) return compiled;
     return { ok: true, tracer: new RuleTracer(compiled.program, recorder) };
@@ -111,7 +121,9 @@ export class RuleTracer {
       misses_not_listed: recorder.missesNotListed,
       not_tried: this.#program.names.length - recorder.tried,
       decided_by: explanation.decidedBy,
-      result: shortenResult(explanation.result),
+      result: recorder.isLate
+        ? { kind: "unfinished", reason: "trace_time" }
+        : shortenResult(explanation.result),
       us: microseconds(recorder.spentMs),
     };
   }
@@ -127,6 +139,7 @@ interface OpenRule extends Omit<RuleTrace, "us"> {
 class Recorder {
   readonly #ruleSet: RuleSet;
   readonly #clockMs: () => number;
+  readonly #msMax: number;
   rules: RuleTrace[] = [];
   tried = 0;
   missesNotListed = 0;
@@ -134,9 +147,15 @@ class Recorder {
   spentMs = 0;
   #misses = 0;
 
-  constructor(ruleSet: RuleSet, clockMs: () => number) {
+  constructor(ruleSet: RuleSet, clockMs: () => number, msMax: number) {
     this.#ruleSet = ruleSet;
     this.#clockMs = clockMs;
+    this.#msMax = msMax;
+  }
+
+  /** True once the time is up; the rules behind are then not tried. */
+  get isLate(): boolean {
+    return this.spentMs > this.#msMax;
   }
 
   begin(): void {
@@ -160,6 +179,7 @@ class Recorder {
     };
     let open: OpenRule;
     const match = (context: LineContext) => {
+      if (this.isLate) return noMatch;
       this.tried++;
       const beganMs = this.#clockMs();
       const result = rule.match(context);

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import type { Control, RulesView, Stats, SwapResult } from "../../../src/admin/control.ts";
+import type {
+  Control,
+  RollbackResult,
+  RulesView,
+  Stats,
+  SwapResult,
+  TraceRequest,
+  TraceResult,
+} from "../../../src/admin/control.ts";
 
 /** Faults for a text that holds "bad". */
 export const badText = "rules: bad";
@@ -17,6 +25,9 @@ export class FakeControl implements Control {
   lastError: RulesView["last_error"];
   /** Makes `stats` fail or hang. */
   statsInstead: (() => Promise<Stats>) | undefined;
+  /** Makes `traceRules` hang. */
+  traceInstead: (() => Promise<TraceResult>) | undefined;
+  rollbackConflict: { ok: false; conflict: string } | undefined;
   files: { path: string; text: string }[] = [{ path: "rules/main.yml", text: "rules: []\n" }];
   /** Lines that nobody can account for. */
   lost = 0;
@@ -60,6 +71,17 @@ export class FakeControl implements Control {
   checkRules(text: string, file?: string): Promise<SwapResult> {
     this.calls.push(["checkRules", text, file]);
     return Promise.resolve(this.#swap(text, 4));
+  }
+
+  rollbackRules(file?: string): Promise<RollbackResult> {
+    this.calls.push(["rollbackRules", file]);
+    return Promise.resolve(this.rollbackConflict ?? this.#swap(this.files[0].text, 5));
+  }
+
+  traceRules(request: TraceRequest): Promise<TraceResult> {
+    this.calls.push(["traceRules", request]);
+    if (request.rules?.includes("bad")) return Promise.resolve({ ok: false, version: 4, faults: [] });
+    return this.traceInstead?.() ?? Promise.resolve({ ok: true, version: 4, truncated: false, trace: {} });
   }
 
   config(): unknown {

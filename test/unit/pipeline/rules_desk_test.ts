@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -106,6 +106,58 @@ describe("RulesDesk", () => {
     const written = readFileSync(join(dir, "corndog.yml"), "utf8");
     assert.ok(written.includes("hush"));
     assert.ok(written.includes("name: two") && !written.includes("name: inline"));
+  });
+
+  it("rollback() puts the replaced text back, and a second one undoes it", async () => {
+    const it = desk();
+    await it.put(rules("two"));
+    assert.deepEqual(await it.rollback(), { ok: true, version: 3, rules: 1, tests: 0 });
+    assert.deepEqual(it.view().names, ["one"]);
+    assert.equal(readFileSync(join(dir, "rules.yml"), "utf8"), rules("one"));
+    assert.equal(readFileSync(join(dir, "rules.yml.previous"), "utf8"), rules("two"));
+    await it.rollback();
+    assert.equal(readFileSync(join(dir, "rules.yml"), "utf8"), rules("two"));
+    assert.deepEqual(swaps.map(({ names }) => names[0]), ["two", "one", "two"]);
+  });
+
+  it("rollback() says why when nothing was replaced, or nothing is loaded", async () => {
+    const none = await desk().rollback();
+    assert.ok("conflict" in none);
+    assert.match(none.conflict, /rules\.yml.*PUT/);
+    const inline = await desk("sink: blackhole\n", {}).rollback();
+    assert.ok("conflict" in inline);
+    assert.match(inline.conflict, /No rule file is loaded/);
+    const same = desk();
+    writeFileSync(join(dir, "rules.yml.previous"), rules("one"));
+    const again = await same.rollback();
+    assert.ok("conflict" in again);
+    assert.match(again.conflict, /in force/);
+    assert.deepEqual(swaps, []);
+  });
+
+  it("rollback() changes nothing when the former text has faults or a worker refuses, and keeps it", async () => {
+    const it = desk();
+    await it.put(rules("two"));
+    workersRefuse = [{ file: "", line: 0, column: 0, path: "", message: "Worker 1 did not answer" }];
+    assert.equal((await it.rollback()).ok, false);
+    assert.equal(readFileSync(join(dir, "rules.yml"), "utf8"), rules("two"));
+    assert.equal(readFileSync(join(dir, "rules.yml.previous"), "utf8"), rules("one"));
+    workersRefuse = [];
+    writeFileSync(join(dir, "rules.yml.previous"), "rules: 3");
+    const faulty = await it.rollback();
+    assert.ok(!faulty.ok && "faults" in faulty);
+    assert.equal(readFileSync(join(dir, "rules.yml.previous"), "utf8"), "rules: 3");
+    assert.deepEqual(readdirSync(dir).sort(), ["corndog.yml", "rules.yml", "rules.yml.previous"]);
+  });
+
+  it("rollback() of rules in a configuration leaves its other keys alone", async () => {
+    const it = desk(`sink: blackhole\n${rules("inline")}`, {});
+    await it.put(rules("two"));
+    const file = join(dir, "corndog.yml");
+    writeFileSync(file, readFileSync(file, "utf8").replace("blackhole", "stdout"));
+    assert.ok((await it.rollback()).ok);
+    const written = readFileSync(file, "utf8");
+    assert.ok(written.includes("sink: stdout") && written.includes("name: inline"), written);
   });
 
   it("load() does nothing when the files say what is in force", async () => {

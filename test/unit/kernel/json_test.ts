@@ -6,6 +6,7 @@ import { jsonKeyOf } from "../../../src/core/json_key.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { KernelJsonMembers } from "../../../src/kernel/json_members.ts";
 import { jsonNodeBytes, jsonNodeWord, jsonScan } from "../../../src/kernel/kernel.ts";
+import { parseJsonOracle } from "./oracle_json.ts";
 import { mutatedBytes, names, objectText, valueText } from "./json_texts.ts";
 
 const kernel = createKernel({ scratchBytes: 64, arenaBytes: 64, pieceBytes: 1024 * 1024 });
@@ -26,15 +27,10 @@ function scan(input: string | Uint8Array, follower = "\n"): number {
 
 /** What the parser says of the bytes as decoded text; undefined for what is no object. */
 function parse(input: string | Uint8Array): Record<string, unknown> | undefined {
-  const text = typeof input === "string" ? input : Buffer.from(input).toString("utf8");
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Record<string, unknown>
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJsonOracle(typeof input === "string" ? input : Buffer.from(input).toString("utf8"));
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Record<string, unknown>
+    : undefined;
 }
 
 /** Checks every name at every level that objects alone lead to. */
@@ -48,7 +44,7 @@ function assertSame(node: number, object: Record<string, unknown>): void {
     }
     assert.notEqual(found, 0, `${JSON.stringify(name)} is there`);
     const want = object[name];
-    assert.deepEqual(JSON.parse(members.json(found)), want);
+    assert.deepEqual(parseJsonOracle(members.json(found)), want);
     assert.equal(members.isNull(found), want === null);
     assert.equal(members.isList(found), Array.isArray(want));
     assert.equal(members.text(found), typeof want === "object" ? "" : String(want));

@@ -25,7 +25,7 @@ import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts
 import type { Logger } from "../observe/log.ts";
 import { counter, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import type { WorkerReport } from "./protocol.ts";
-import { type ReadConfig, RulesDesk } from "./rules_desk.ts";
+import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import { type SpawnWorker, Workers } from "./workers.ts";
 
@@ -84,7 +84,7 @@ export class ControlPlane implements Control {
     this.#desk = new RulesDesk(
       config,
       parts.version,
-      parts.readConfig,
+      (edited) => this.#readConfig(edited),
       (version, rules) => this.#workers.swap(version, rules),
       {
         swapped: (version, source, rules) => log.info("rules_swapped", { version, source, rules }),
@@ -192,20 +192,8 @@ export class ControlPlane implements Control {
     return redactConfig({ ...this.#parts.config, rules: this.#desk.ruleSet });
   }
 
-  async reload(): Promise<SwapResult> {
-    const loaded = this.#parts.readConfig();
-    if (!loaded.ok) return this.#desk.refuse("reload", loaded.faults);
-    const { config } = loaded;
-    const needRestart = changedSections(this.#parts.config, config);
-    if (needRestart.length > 0) {
-      this.#parts.log.warn("restart_needed", {
-        sections: needRestart,
-        problem: "only rules change without a restart",
-      });
-    }
-    const source = config.rules.files.map((file) => file.path).join(", ") ||
-      (config.file ?? "embedded default");
-    return await this.#desk.load(config.rules, source);
+  reload(): Promise<SwapResult> {
+    return this.#desk.reload();
   }
 
   drain(): void {
@@ -218,6 +206,18 @@ export class ControlPlane implements Control {
   abort(exitCode: number): void {
     this.#workers.terminate();
     this.#end(exitCode);
+  }
+
+  /** Reads the configuration for the desk, and tells what else has changed in it. */
+  #readConfig(edited?: EditedFile): ReturnType<ReadConfig> {
+    const read = this.#parts.readConfig(edited);
+    if (!read.ok || edited !== undefined) return read;
+    const sections = changedSections(this.#parts.config, read.config);
+    if (sections.length > 0) {
+      const problem = "only rules change without a restart";
+      this.#parts.log.warn("restart_needed", { sections, problem });
+    }
+    return read;
   }
 
   async #drain(): Promise<void> {

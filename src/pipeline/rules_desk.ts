@@ -133,18 +133,20 @@ export class RulesDesk {
     });
   }
 
-  /** Puts a set that was read from files in force, unless it is the one that is. */
-  load(ruleSet: RuleSet, source: string): Promise<SwapResult> {
+  /**
+   * Reads the files and puts their rules in force, unless they are the ones that are. It reads when its turn comes:
+   * what was read before an earlier `put` wrote its file would undo that.
+   */
+  reload(): Promise<SwapResult> {
     return this.#inTurn(() => {
-      if (!sameText(ruleSet, this.#ruleSet)) return this.#swap(ruleSet, source, source);
+      const read = this.#readConfig();
+      if (!read.ok) return Promise.resolve(this.#refuse("reload", read.faults));
+      const { rules, file } = read.config;
+      const source = rules.files.map(({ path }) => path).join(", ") || (file ?? "embedded default");
+      if (!sameText(rules, this.#ruleSet)) return this.#swap(rules, source, source);
       if (this.#lastErrorInFiles) this.#lastError = undefined;
       return Promise.resolve(this.#success());
     });
-  }
-
-  /** Notes faults of files that could not even be read as rules. */
-  refuse(source: string, faults: readonly Fault[]): SwapResult {
-    return this.#refuse(source, faults);
   }
 
   async #put(text: string, file: string | undefined): Promise<SwapResult> {

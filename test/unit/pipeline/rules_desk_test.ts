@@ -160,20 +160,39 @@ describe("RulesDesk", () => {
     assert.ok(written.includes("sink: stdout") && written.includes("name: inline"), written);
   });
 
-  it("load() does nothing when the files say what is in force", async () => {
+  it("reload() puts in force what the files say, and names them as the source", async () => {
     const it = desk();
-    const same = await it.load(it.ruleSet, "reload");
+    writeFileSync(join(dir, "rules.yml"), rules("two"));
+    assert.deepEqual(await it.reload(), { ok: true, version: 2, rules: 1, tests: 0 });
+    assert.deepEqual(swaps, [{ version: 2, names: ["two"] }]);
+    assert.equal(it.view().source, join(dir, "rules.yml"));
+  });
+
+  it("reload() does not put older rules back when it was asked before a PUT had written its file", async () => {
+    const it = desk();
+    const [put, reloaded] = await Promise.all([it.put(rules("two")), it.reload()]);
+    assert.ok(put.ok && reloaded.ok);
+    assert.deepEqual(swaps.map(({ names }) => names), [["two"]]);
+    assert.deepEqual(it.view().names, ["two"]);
+  });
+
+  it("reload() does nothing when the files say what is in force", async () => {
+    const it = desk();
+    const same = await it.reload();
     assert.deepEqual(same, { ok: true, version: 1, rules: 1, tests: 0 });
     assert.deepEqual(swaps, []);
   });
 
-  it("load() keeps the fault of a refused PUT and forgets that of a file which was mended", async () => {
+  it("reload() keeps the fault of a refused PUT and forgets that of a file which was mended", async () => {
     const it = desk();
     await it.put("rules: 3");
-    await it.load(it.ruleSet, "reload");
+    await it.reload();
     assert.notEqual(it.view().last_error, undefined);
-    it.refuse("reload", [{ file: "rules.yml", line: 1, column: 1, path: "", message: "broken" }]);
-    await it.load(it.ruleSet, "reload");
+    writeFileSync(join(dir, "rules.yml"), "rules: 4");
+    assert.ok(!(await it.reload()).ok);
+    assert.match(it.view().last_error!.faults[0]!.message, /wants a list/);
+    writeFileSync(join(dir, "rules.yml"), rules("one"));
+    await it.reload();
     assert.equal(it.view().last_error, undefined);
     assert.equal(it.version, 1);
   });

@@ -21,6 +21,24 @@ const turnBytesMax = 512 * 1024;
 /** Wait after a failed accept: out of descriptors or memory is not cured by asking again at once. */
 const acceptBackoffMs = 100;
 
+/**
+ * What accept says about the connection it was to hand over, not about the listener: its peer reset it while it
+ * waited (accept(2), "Error handling"; Deno asks for the peer's address too, and fails with ENOTCONN). To wait for
+ * each would let anybody hold up the listener with a few connects.
+ */
+const peerGoneCodes: ReadonlySet<unknown> = new Set([
+  "ENOTCONN",
+  "ECONNABORTED",
+  "ECONNRESET",
+  "EPROTO",
+  "ENETDOWN",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "ENONET",
+  "ETIMEDOUT",
+]);
+
 /** Gives the event loop a turn. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -40,8 +58,9 @@ class DenoConnection<State> implements Connection {
     this.#conn = conn;
     this.#handler = handler;
     this.#buffers = buffers;
-    const { hostname, port } = conn.remoteAddr;
-    this.peer = hostname === undefined || port === undefined ? "unix" : formatAddress(hostname, port);
+    const { transport, hostname, port } = conn.remoteAddr;
+    if (transport === "unix") this.peer = "unix";
+    else this.peer = hostname === undefined || port === undefined ? "unknown" : formatAddress(hostname, port);
   }
 
   pause(): void {
@@ -138,6 +157,14 @@ function closeQuietly(conn: { close(): void }): void {
   }
 }
 
+/**
+ * A connection that was gone before it was accepted. The handler sees it open and close, as it does on Bun, so that
+ * the books count it; what its peer sent is lost, since Deno has closed the socket.
+ */
+function goneConn(error: unknown): DenoConn {
+  return { remoteAddr: { transport: "tcp" }, read: () => Promise.reject(error), close() {} };
+}
+
 /** Accepts from `listener` until it is closed. All connections of it share one set of read buffers. */
 export function serveDenoStream<State>(
   listener: DenoListener,
@@ -153,6 +180,11 @@ export function serveDenoStream<State>(
         conn = await listener.accept();
       } catch (error) {
         if (closing) return;
+        if (peerGoneCodes.has((error as { code?: unknown }).code)) {
+          void new DenoConnection(goneConn(error), handler, buffers).run();
+          await nextTurn();
+          continue;
+        }
         reportFault("listener.accept", error);
         await new Promise((resolve) => setTimeout(resolve, acceptBackoffMs));
         continue;

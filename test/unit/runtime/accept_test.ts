@@ -55,6 +55,28 @@ describe("serveDenoStream()", () => {
     setFaultReporter(undefined);
   });
 
+  it("goes on at once, without a fault, when connections were reset before they were accepted", async () => {
+    const faults: string[] = [];
+    setFaultReporter((where) => faults.push(where));
+    const gone = (code: string) => (): never => {
+      throw Object.assign(new Error("Transport endpoint is not connected"), { code });
+    };
+    const resets = Array.from({ length: 200 }, (_, i) => gone(i % 2 === 0 ? "ENOTCONN" : "ECONNABORTED"));
+    const fake = fakeListener([...resets, () => fakeConn(["hello"])]);
+    const handler = recorder();
+    const startMs = performance.now();
+    const listener = serveDenoStream(fake, handler);
+    await until("all are closed", () => handler.records.filter((record) => record.closed === 1).length === 201);
+    assert.ok(performance.now() - startMs < 2000, "200 waits would be 20 s");
+    const { connection, error } = handler.records[0];
+    assert.equal(connection.peer, "unknown");
+    assert.equal((error as { code?: string }).code, "ENOTCONN");
+    assert.equal(handler.records[200].text, "hello");
+    assert.deepEqual(faults, []);
+    await listener.close();
+    setFaultReporter(undefined);
+  });
+
   it("keeps the chunk as it is while paused, and reads into it only after resume()", async () => {
     const handler = recorder((record) => {
       if (record.chunks === 1) record.connection.pause();

@@ -66,7 +66,10 @@ describe("serveDenoStream()", () => {
     const handler = recorder();
     const startMs = performance.now();
     const listener = serveDenoStream(fake, handler);
-    await until("all are closed", () => handler.records.filter((record) => record.closed === 1).length === 201);
+    await until(
+      "all are closed",
+      () => handler.records.filter((record) => record.closed === 1).length === 201,
+    );
     assert.ok(performance.now() - startMs < 2000, "200 waits would be 20 s");
     const { connection, error } = handler.records[0];
     assert.equal(connection.peer, "unknown");

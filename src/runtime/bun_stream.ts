@@ -19,6 +19,7 @@ import { formatAddress } from "./address.ts";
 import { reportFault } from "./fault.ts";
 import { Gate } from "./gate.ts";
 import { openLibc } from "./libc.ts";
+import { openToSenders } from "./unix_path.ts";
 
 /** Smaller chunks may lie inside the runtime's own heap; touching their buffer would copy them out of it. */
 const releaseBytesMin = 16 * 1024;
@@ -76,7 +77,7 @@ type BunStreamAddress =
   | { readonly hostname: string; readonly port: number; readonly reusePort: boolean }
   | { readonly unix: string };
 
-/** Listens with `handler`. Throws what `Bun.listen` throws. */
+/** Listens with `handler`. Throws what `Bun.listen` and chmod(2) throw. */
 export async function listenBunStream<State>(
   bun: BunGlobal,
   address: BunStreamAddress,
@@ -107,8 +108,14 @@ export async function listenBunStream<State>(
       },
     },
   });
-  libc?.listen(listener.fd, backlogMax);
   const path = "unix" in address ? address.unix : undefined;
+  try {
+    if (path !== undefined) openToSenders(path);
+  } catch (error) {
+    listener.stop(true);
+    throw error;
+  }
+  libc?.listen(listener.fd, backlogMax);
   return {
     address: path ?? formatAddress(listener.hostname, listener.port),
     port: path === undefined ? listener.port : 0,

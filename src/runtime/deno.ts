@@ -18,7 +18,7 @@ import { reportFault } from "./fault.ts";
 import { backlogMax } from "./globals.ts";
 import { openLibc } from "./libc.ts";
 import { datagramBytesMax, failedResponse, receiveBufferBytes } from "./limits.ts";
-import { removeStaleSocket } from "./unix_path.ts";
+import { openToSenders, removeStaleSocket } from "./unix_path.ts";
 
 /** Datagrams between two turns of the event loop. */
 const turnDatagramsMax = 256;
@@ -48,7 +48,9 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
       let listener;
       try {
         listener = deno.listen({ transport: "unix", path });
+        openToSenders(path);
       } catch (error) {
+        listener?.close();
         throw bindPathError(path, error);
       }
       return serveDenoStream(listener, handler);

@@ -1,16 +1,28 @@
 /**
- * Makes the path of a unix socket free to bind. A process that was killed leaves its socket file behind and bind(2)
+ * Makes the path of a unix socket free to bind, and the bound socket open to senders. A process that was killed leaves its socket file behind and bind(2)
  * then fails for ever, so a socket that nobody answers on is removed; a live one, or a file that is no socket, never is.
  *
  * @module
  */
 
+import { chmodSync } from "node:fs";
 import { lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 
 /** A connect to a local socket answers at once, or its owner's backlog is full: then it is alive. */
 const probeMs = 1000;
+
+/**
+ * Every local user may send, as to /dev/log: connect(2) needs the right to write, and a usual umask leaves it to the
+ * owner alone. Who is to be kept out is kept out by the mode of the directory (unix(7)).
+ */
+const socketMode = 0o666;
+
+/** Gives the bound socket at `path` its mode. Call it before the first accept. Throws what chmod(2) says. */
+export function openToSenders(path: string): void {
+  chmodSync(path, socketMode);
+}
 
 /**
  * Removes a stale socket file at `path`, if there is one.

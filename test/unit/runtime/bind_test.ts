@@ -115,6 +115,18 @@ describe("listenUnix()", () => {
     await until("the file is gone", () => !exists(path));
   });
 
+  it("lets every user send when the umask would not", async () => {
+    const path = join(dir, "open.sock");
+    const umask = process.umask(0o077);
+    try {
+      const listener = await runtime.listenUnix(path, recorder());
+      assert.equal(((await lstat(path)).mode & 0o777).toString(8), "666");
+      await listener.close();
+    } finally {
+      process.umask(umask);
+    }
+  });
+
   it("throws address_in_use and leaves the file when a process listens there", async () => {
     const path = join(dir, "live.sock");
     const server = createServer().listen(path);

@@ -80,6 +80,16 @@ export interface RuleSet {
   readonly tests: readonly RuleSource[];
   /** The files they came from with their text as read, secrets as `***`; an edited text goes back through `mergeRuleText`. */
   readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** Where the files were looked for: what is to be watched beside `files`. */
+  readonly origins?: readonly RuleOrigin[];
+}
+
+/** A file, folder or pattern that rules come from. */
+export interface RuleOrigin {
+  /** Absolute. */
+  readonly path: string;
+  /** The files it stands for, sorted; of a folder or pattern those that were there. */
+  readonly matches: readonly string[];
 }
 
 /** The whole configuration. */

@@ -86,6 +86,13 @@ export function matchFiles(files: Files, pattern: string): string[] {
   return [...new Set(found)].sort();
 }
 
+/** The files that an absolute name stands for: the file, all `.yml` and `.yaml` of a folder, what a pattern matches. */
+export function filesNamed(files: Files, path: string): readonly string[] {
+  if (isPattern(path)) return matchFiles(files, path);
+  if (!files.isFolder(path)) return [path];
+  return [`${path}/*.yml`, `${path}/*.yaml`].flatMap((pattern) => matchFiles(files, pattern));
+}
+
 function descend(
   files: Files,
   folder: string,

@@ -7,8 +7,8 @@
  * @module
  */
 import type { Fault } from "../core/errors.ts";
-import type { RuleSet, RuleSource } from "./config.ts";
-import { absolute, type Files, isPattern, matchFiles, tryRead } from "./files.ts";
+import type { RuleOrigin, RuleSet, RuleSource } from "./config.ts";
+import { absolute, type Files, filesNamed, isPattern, tryRead } from "./files.ts";
 import { isHotdog } from "./hotdog.ts";
 import { type ParsedRules, readRules, ruleFileNames, rulesOf } from "./rule_files.ts";
 import { redactText } from "./rule_text.ts";
@@ -46,6 +46,7 @@ class Collector {
   readonly #rules: RuleSource[] = [];
   readonly #tests: RuleSource[] = [];
   readonly #read = new Map<string, string>();
+  readonly #found: RuleOrigin[] = [];
   readonly #faults: Fault[] = [];
   readonly #warnings: Fault[] = [];
   #hotdogFiles = 0;
@@ -73,6 +74,7 @@ class Collector {
         rules: this.#rules,
         tests: this.#tests,
         files: [...this.#read].map(([path, text]) => ({ path, text })),
+        origins: this.#found,
       },
       faults: this.#faults,
       warnings: this.#warnings,
@@ -118,14 +120,9 @@ class Collector {
   /** Reads what an absolute name means: a file, all `.yml` of a folder, or the files that a pattern matches. */
   #named(path: string, fault: (message: string) => Fault): void {
     const { files, main } = this.#origins;
-    if (!isPattern(path) && !files.isFolder(path)) {
-      this.#file(path, fault);
-      return;
-    }
-    const patterns = isPattern(path) ? [path] : [`${path}/*.yml`, `${path}/*.yaml`];
-    const found = patterns.flatMap((pattern) => matchFiles(files, pattern)).filter((match) =>
-      match !== main?.path
-    );
+    const isOne = !isPattern(path) && !files.isFolder(path);
+    const found = filesNamed(files, path).filter((match) => isOne || match !== main?.path);
+    this.#found.push({ path, matches: found });
     if (found.length === 0) this.#warnings.push(fault(`no file matches ${path}; no rules come from there`));
     for (const match of found) this.#file(match, fault);
   }

@@ -23,7 +23,7 @@ import { createHistogramRows } from "../observe/histogram.ts";
 import { LatencyReader } from "../observe/latency.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
 import type { Logger } from "../observe/log.ts";
-import { counter, CounterRowReader, createCounterRows } from "../observe/row.ts";
+import { counter, CounterRow, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import type { WorkerReport } from "./protocol.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
@@ -42,6 +42,8 @@ export interface ControlPlaneParts {
   readonly spawn: SpawnWorker;
   /** Reads configuration and rules again, as they were read at the start. */
   readonly readConfig: ReadConfig;
+  /** Called before a drain begins: a demo stops its senders first. */
+  readonly beforeDrain?: () => Promise<void>;
 }
 
 /** The control plane of one process. */
@@ -60,6 +62,7 @@ export class ControlPlane implements Control {
   #state: Stats["state"] = "starting";
   #failures: string[] = [];
   #toldProblems = "";
+  #finishing = false;
   #end!: (exitCode: number) => void;
 
   constructor(parts: ControlPlaneParts) {
@@ -106,9 +109,9 @@ export class ControlPlane implements Control {
     return this.#workers.listeners;
   }
 
-  /** Files whose change should reload the rules. */
-  get ruleFiles(): readonly string[] {
-    return this.#desk.ruleSet.files.map((file) => file.path);
+  /** Files, folders and patterns whose change should reload the rules. */
+  get watched(): readonly string[] {
+    return this.#desk.watched;
   }
 
   healthy(): { ok: boolean; problems: readonly string[] } {
@@ -202,10 +205,9 @@ export class ControlPlane implements Control {
     void this.#drain();
   }
 
-  /** Ends at once; what is in memory is lost. */
+  /** Ends at once; what is in memory is lost, and said. */
   abort(exitCode: number): void {
-    this.#workers.terminate();
-    this.#end(exitCode);
+    void this.#finish(exitCode);
   }
 
   /** Reads the configuration for the desk, and tells what else has changed in it. */
@@ -221,20 +223,34 @@ export class ControlPlane implements Control {
   }
 
   async #drain(): Promise<void> {
-    const { config, log } = this.#parts;
+    const { config, log, beforeDrain } = this.#parts;
     log.info("draining", { timeout_ms: config.drainTimeoutMs });
-    const lost = await this.#workers.drain(config.drainTimeoutMs);
-    const stats = await this.stats();
-    const { ledger } = stats;
-    if (lost > 0) {
-      log.error("drain_incomplete", {
-        lost,
-        problem: "the sink did not take these lines before drain_timeout",
-        ledger,
-      });
-    } else log.info("drained", { ledger });
-    this.#workers.terminate();
-    this.#end(lost > 0 || this.#failures.length > 0 ? 1 : 0);
+    await beforeDrain?.();
+    await this.#workers.drain(config.drainTimeoutMs);
+    await this.#finish(this.#failures.length > 0 ? 1 : 0);
+  }
+
+  /** Ends the threads, brings the ledger to its end, and tells what was lost. Exit code 1 at least if anything was. */
+  async #finish(exitCode: number): Promise<void> {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    await this.#workers.terminate();
+    // A worker that was held, or ended at once, could not do this itself.
+    for (const [worker, reader] of this.#readers.entries()) {
+      const row = new CounterRow(this.#rows.counters, worker);
+      const lost = reader.read()[counter.in_flight]!;
+      row.add(counter.in_flight, -lost);
+      row.add(counter.dropped_shutdown, lost);
+      row.publish();
+    }
+    const ledger = ledgerOf(sumRows(this.#readers.map((reader) => reader.read())));
+    const lost = ledger.dropped.shutdown!;
+    if (lost === 0) this.#parts.log.info("drained", { ledger });
+    else {
+      const problem = "these lines were taken and not delivered when the process ended";
+      this.#parts.log.error("drain_incomplete", { lost, problem, ledger });
+    }
+    this.#end(lost > 0 ? Math.max(exitCode, 1) : exitCode);
   }
 
   #workerFailed(worker: number, reason: string): void {

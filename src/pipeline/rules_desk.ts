@@ -83,6 +83,12 @@ export class RulesDesk {
     return this.#version;
   }
 
+  /** What a change of may mean other rules: files, folders and patterns. */
+  get watched(): readonly string[] {
+    const { files, origins = [] } = this.#ruleSet;
+    return [...new Set([...files, ...origins].map(({ path }) => path))];
+  }
+
   /** `GET /admin/rules`. */
   view(): RulesView {
     return {
@@ -139,14 +145,38 @@ export class RulesDesk {
    */
   reload(): Promise<SwapResult> {
     return this.#inTurn(() => {
-      const read = this.#readConfig();
+      const read = this.#read();
       if (!read.ok) return Promise.resolve(this.#refuse("reload", read.faults));
       const { rules, file } = read.config;
       const source = rules.files.map(({ path }) => path).join(", ") || (file ?? "embedded default");
       if (!sameText(rules, this.#ruleSet)) return this.#swap(rules, source, source);
+      // The workers have these rules; the names behind them may be others.
+      this.#ruleSet = rules;
       if (this.#lastErrorInFiles) this.#lastError = undefined;
       return Promise.resolve(this.#success());
     });
+  }
+
+  /**
+   * Reads the configuration. A folder or pattern that had rule files and has none is a fault: an editor or a mount
+   * that replaces them takes them away for a moment, and without rules every line would go to the default topic.
+   */
+  #read(edited?: EditedFile): ReturnType<ReadConfig> {
+    const read = this.#readConfig(edited);
+    if (!read.ok) return read;
+    const now = new Map((read.config.rules.origins ?? []).map(({ path, matches }) => [path, matches.length]));
+    const emptied = (this.#ruleSet.origins ?? []).filter(({ path, matches }) =>
+      matches.length > 0 && now.get(path) === 0
+    );
+    if (emptied.length === 0) return read;
+    const cure =
+      "to be without them, put a file with rules: [] there or take the name out of the configuration";
+    return {
+      ok: false,
+      faults: emptied.map(({ path }) =>
+        faultOf(path, `no file matches any more, and the rules that came from there stay; ${cure}`)
+      ),
+    };
   }
 
   async #put(text: string, file: string | undefined): Promise<SwapResult> {
@@ -234,7 +264,7 @@ export class RulesDesk {
       return { ok: false, faults: [faultOf(path, `Cannot read rule file "${path}": ${messageOf(error)}`)] };
     }
     const edited = { path, text: mergeRuleText(current, text) };
-    const read = this.#readConfig(edited);
+    const read = this.#read(edited);
     return read.ok ? { ok: true, ruleSet: read.config.rules, file: edited } : read;
   }
 

@@ -28,6 +28,8 @@ export interface RunParts {
   readonly spawn: SpawnWorker;
   /** Reads the configuration again, as it was read at the start. */
   readonly readConfig: ReadConfig;
+  /** Called before a drain begins. */
+  readonly beforeDrain?: () => Promise<void>;
   /** Called when all listeners are bound, with the address of the admin API. */
   readonly started?: (plane: ControlPlane, adminUrl: string | undefined) => void;
 }
@@ -50,6 +52,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     log,
     spawn: parts.spawn,
     readConfig: parts.readConfig,
+    ...(parts.beforeDrain === undefined ? {} : { beforeDrain: parts.beforeDrain }),
   });
   const stopSignals = onSignals(plane, log);
   // The admin API is up before the listeners, so that a start that hangs can be looked at.
@@ -80,7 +83,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   const statsd = config.statsd === undefined
     ? undefined
     : startStatsd(config.statsd, () => plane.stats(), log);
-  const stopWatching = watchFiles(() => plane.ruleFiles, () => void plane.reload());
+  const stopWatching = watchFiles(() => plane.watched, () => void plane.reload());
   parts.started?.(plane, adminUrl);
 
   const exitCode = await plane.ended;

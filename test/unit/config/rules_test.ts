@@ -34,6 +34,24 @@ const ordered: { name: string; text: string; paths?: string[]; want: string[] }[
   },
 ];
 
+test("collectRules() says where it looked, and what it found there", () => {
+  const result = loadText("rules: [one.yml, r, 's/*.yml', 't/*.yml']\n", {
+    others: {
+      "/c/one.yml": file("a"),
+      "/c/r/1.yml": file("b"),
+      "/c/r/2.yaml": file("c"),
+      "/c/t/3.yml": file("d"),
+    },
+  });
+  assert.ok(result.ok);
+  assert.deepEqual(result.config.rules.origins, [
+    { path: "/c/one.yml", matches: ["/c/one.yml"] },
+    { path: "/c/r", matches: ["/c/r/1.yml", "/c/r/2.yaml"] },
+    { path: "/c/s/*.yml", matches: [] },
+    { path: "/c/t/*.yml", matches: ["/c/t/3.yml"] },
+  ]);
+});
+
 for (const { name, text, paths, want } of ordered) {
   test(`collectRules() keeps the order of writing when ${name}`, () => {
     const others = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -196,6 +196,52 @@ describe("RulesDesk", () => {
     assert.equal(it.view().last_error, undefined);
     assert.equal(it.version, 1);
   });
+
+  const origins = [
+    { name: "a pattern", config: 'rules: ["*.rules.yml"]\n', file: "a.rules.yml" },
+    { name: "a folder", config: "rules: [sub]\n", file: "sub/a.yml" },
+  ];
+  for (const { name, config, file } of origins) {
+    it(`reload() refuses when ${name} matches no file any more, and takes one that appears`, async () => {
+      mkdirSync(join(dir, "sub"));
+      const it = desk(config, { [file]: rules("one") });
+      rmSync(join(dir, file));
+      const gone = await it.reload();
+      assert.ok(!gone.ok);
+      assert.match(gone.faults[0]!.message, /no file matches any more.*rules: \[\]/);
+      assert.deepEqual(it.view().names, ["one"]);
+      assert.deepEqual(it.view().last_error?.faults, gone.faults);
+      const put = await it.put(rules("two"));
+      assert.ok(!put.ok);
+      assert.deepEqual(swaps, []);
+
+      const added = join(dir, file.replace("a.", "b."));
+      writeFileSync(added, rules("three"));
+      assert.ok((await it.reload()).ok);
+      assert.deepEqual(it.view().names, ["three"]);
+      assert.equal(it.view().last_error, undefined);
+    });
+
+    it(`reload() takes no rules when the only file of ${name} says so, or the name is taken out`, async () => {
+      mkdirSync(join(dir, "sub"));
+      const it = desk(config, { [file]: rules("one") });
+      writeFileSync(join(dir, file), "rules: []\n");
+      assert.ok((await it.reload()).ok);
+      assert.deepEqual(it.view().names, []);
+      rmSync(join(dir, file));
+      assert.ok(!(await it.reload()).ok);
+      writeFileSync(join(dir, "corndog.yml"), "sink: blackhole\n");
+      assert.ok((await it.reload()).ok);
+      assert.deepEqual(it.watched, []);
+    });
+
+    it(`watched has ${name} and the files that come from it`, () => {
+      mkdirSync(join(dir, "sub"));
+      const it = desk(config, { [file]: rules("one") });
+      const origin = file.includes("/") ? "sub" : "*.rules.yml";
+      assert.deepEqual(it.watched, [join(dir, file), join(dir, origin)]);
+    });
+  }
 
   it("check() tells faults and swaps nothing", async () => {
     const it = desk();

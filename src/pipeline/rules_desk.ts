@@ -7,13 +7,14 @@
  *
  * @module
  */
-import { readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { RollbackResult, RulesView, SwapResult } from "../admin/control.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
 import { mergeRuleText } from "../config/rule_text.ts";
 import { type Fault, messageOf } from "../core/errors.ts";
 import { ruleName } from "../rules/compile.ts";
+import { readPrevious, stageRuleFile } from "./rule_file.ts";
 import { checkRuleSet } from "./try_rules.ts";
 
 /** How faults of a `PUT` are told apart from those of files. */
@@ -124,7 +125,7 @@ export class RulesDesk {
       let previous: string;
       try {
         current = await readFile(path, "utf8");
-        previous = await readFile(previousOf(path), "utf8");
+        previous = await readPrevious(path);
       } catch (error) {
         const isAbsent = (error as { code?: unknown }).code === "ENOENT";
         const conflict = isAbsent
@@ -182,8 +183,10 @@ export class RulesDesk {
   async #put(text: string, file: string | undefined): Promise<SwapResult> {
     const edit = await this.#edit(text, file);
     if (!edit.ok) return this.#refuse(adminApi, edit.faults);
-    const staged = edit.file === undefined ? undefined : await stage(edit.file);
-    if (staged !== undefined && !staged.ok) return this.#refuse(adminApi, [staged.fault]);
+    const staged = edit.file === undefined ? undefined : await stageRuleFile(edit.file.path, edit.file.text);
+    if (staged !== undefined && !staged.ok) {
+      return this.#refuse(adminApi, [faultOf(edit.file!.path, staged.message)]);
+    }
     const result = await this.#swap(
       edit.ruleSet,
       edit.file?.path ?? `${adminApi} (not saved: no rule file is loaded)`,
@@ -282,40 +285,6 @@ export class RulesDesk {
     }
     return faultOf(file, `No rule file "${file}" is loaded, only ${names}`);
   }
-}
-
-/** Writes the new text beside the file, so that a full or read-only disk refuses the swap before it happens. */
-async function stage(
-  { path, text }: EditedFile,
-): Promise<{ ok: true; commit(): Promise<void>; discard(): Promise<void> } | { ok: false; fault: Fault }> {
-  const temporary = `${path}.new`;
-  const kept = `${previousOf(path)}.new`;
-  const discard = async () => {
-    for (const file of [temporary, kept]) await unlink(file).catch(() => {});
-  };
-  try {
-    await writeFile(kept, await readFile(path));
-    await writeFile(temporary, text);
-  } catch (error) {
-    await discard();
-    return {
-      ok: false,
-      fault: faultOf(path, `Cannot write rule file "${path}": ${messageOf(error)}; nothing was changed`),
-    };
-  }
-  return {
-    ok: true,
-    commit: async () => {
-      await rename(kept, previousOf(path));
-      await rename(temporary, path);
-    },
-    discard,
-  };
-}
-
-/** Where the text is kept that a `PUT` replaced. */
-function previousOf(path: string): string {
-  return `${path}.previous`;
 }
 
 /** A fault of a whole file. */

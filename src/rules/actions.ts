@@ -3,50 +3,50 @@
  * make.
  *
  * Order is that of the file. A text made by `merge` or `replace` is what a later `forward` of the same rule sends;
- * templates see the line as it came.
+ * templates see the line as it came. What `redact` took out is gone for the rest of the line, in later rules too.
+ *
+ * | action | does |
+ * |---|---|
+ * | `forward` | sends a record; ends the line unless `continue: true` |
+ * | `merge`, `replace` | make the text that a later forward of the rule sends |
+ * | `redact` | takes personal data out of message, frame and that text, for the rest of the line |
+ * | `set`, `parse_json` | set a variable for the rest of the line |
+ * | `sample`, `throttle` | drop the line, or go on |
+ * | `stop`, `drop` | end the line |
+ * | `dead_letter` | ends the line in the dead letter, also where copies were to go out before |
  *
  * @module
  */
 
-import type { LineContext } from "./line_context.ts";
-import { isJsonObject, type JsonObject, parseJsonText } from "./json_text.ts";
-import { compileMerge } from "./merge.ts";
-import type { Forward, Outcome } from "./program.ts";
-import type { Action } from "./schema.ts";
-import { compileTemplate, hasVariables, type Template } from "./template.ts";
-import { topicNameFault } from "./topic_name.ts";
-import type { RuleVariables } from "./variables.ts";
+import {
+  type ActionOptions,
+  type CompiledAction,
+  done,
+  failed,
+  goOn,
+  type RunAction,
+  templateOf,
+} from "./action.ts";
+import type { Action } from "./action_schema.ts";
+import { compileForward } from "./forward_action.ts";
+import { parseJsonText } from "./json_text.ts";
+import { compileMergeAction } from "./merge_action.ts";
+import type { RuleDropReason } from "./program.ts";
+import { checkOwnPattern, compileRedact, type Replacement } from "./redact.ts";
+import { keepsKey, Sampler, sampleRate } from "./sample.ts";
+import { intervalMs, Throttle } from "./throttle.ts";
 
-/** What an action says about the rest: go on with the next action, the line is done, or it failed. */
-export const goOn = 0;
-/** The line is done: forwarded, stopped or dropped. */
-export const done = 1;
-/** The rule failed; the context has reason and failure. */
-export const failed = 2;
-/** One of `goOn`, `done`, `failed`. */
-export type Signal = 0 | 1 | 2;
+export {
+  type ActionOptions,
+  type CompiledAction,
+  done,
+  failed,
+  goOn,
+  type RunAction,
+  type Signal,
+} from "./action.ts";
 
-/** Runs one action on the line at hand. */
-export type RunAction = (context: LineContext, outcome: Outcome) => Signal;
-
-/** What the compiler of actions needs to know. */
-export interface ActionOptions {
-  readonly dialect: "corndog" | "hotdog";
-  readonly variables: RuleVariables;
-  /** Reports a fault; `path` is below the action. */
-  fault(path: string, message: string, column?: number): void;
-}
-
-/** A compiled action. */
-export interface CompiledAction {
-  readonly run: RunAction;
-  /** True for `forward`: it takes a place in `Outcome.forwards`. */
-  readonly forwards: boolean;
-  /** Set for a forward that sends the same bytes to the same topic whatever the line is. */
-  readonly uniform?: { readonly topic: string; readonly value: "message" | "raw" };
-  /** True if it needs the message or header of the line. */
-  readonly readsHeader: boolean;
-}
+type ActionOf<Type extends Action["type"]> = Extract<Action, { type: Type }>;
 
 /** Compiles one action; faults are reported, and the result is then not to be run. */
 export function compileAction(action: Action, options: ActionOptions): CompiledAction {
@@ -54,168 +54,149 @@ export function compileAction(action: Action, options: ActionOptions): CompiledA
     case "forward":
       return compileForward(action, options);
     case "merge":
-      return { run: compileMergeAction(action, options), forwards: false, readsHeader: true };
+      return reading(compileMergeAction(action.json, options));
     case "replace":
-      return { run: compileReplace(action, options), forwards: false, readsHeader: false };
+      return blind(compileReplace(action, options));
+    case "set":
+      return blind(compileSet(action, options));
+    case "parse_json":
+      return reading(compileParseJson(action, options));
+    case "redact":
+      return reading(compileRedactAction(action, options));
+    case "sample":
+      return blind(compileSample(action, options));
+    case "throttle":
+      return blind(compileThrottle(action, options));
     case "stop":
-      return { run: ender("rule_stop"), forwards: false, readsHeader: false };
+      return blind(ender("rule_stop"));
     case "drop":
-      return { run: ender("rule_drop"), forwards: false, readsHeader: false };
+      return blind(ender("rule_drop"));
+    case "dead_letter":
+      return blind(compileDeadLetter(action, options));
   }
 }
 
-function ender(reason: string): RunAction {
+/** An action that looks at the message. */
+function reading(run: RunAction): CompiledAction {
+  return { run, forwards: false, readsHeader: true };
+}
+
+/** An action that looks at nothing but its templates. */
+function blind(run: RunAction): CompiledAction {
+  return { run, forwards: false, readsHeader: false };
+}
+
+function ender(reason: RuleDropReason): RunAction {
   return (_context, outcome) => {
     outcome.reason = reason;
     return done;
   };
 }
 
-function templateOf(text: string, path: string, options: ActionOptions): Template<LineContext> | undefined {
-  const compiled = compileTemplate(text, options.variables.resolve);
-  if (compiled.ok) return compiled.template;
-  for (const { message, column } of compiled.faults) options.fault(path, message, column);
-  return undefined;
-}
-
-function compileForward(
-  action: Extract<Action, { type: "forward" }>,
-  options: ActionOptions,
-): CompiledAction {
-  const topic = templateOf(action.topic, "topic", options);
-  const topicFault = topic?.constant === undefined ? undefined : topicNameFault(topic.constant);
-  if (topicFault !== undefined) options.fault("topic", topicFault, 1);
-  const key = action.key === undefined ? undefined : templateOf(action.key, "key", options);
-  const writeValue = compileValue(action.value, options);
-  const signal = action.continue === true ? goOn : done;
-  const isOutput = action.value === undefined || action.value === "msg";
-  const run: RunAction = (context, outcome) => {
-    const forward: Forward = outcome.forwards[outcome.count++];
-    writeTopic(forward, context);
-    writeValue(forward, context);
-    writeKey(forward, context);
-    return signal;
-  };
-  const writeTopic = topicWriter(topic);
-  const writeKey = keyWriter(key);
-  const isUniform = topic?.constant !== undefined && action.key === undefined && signal === done &&
-    (isOutput || action.value === "raw");
-  return {
-    run,
-    forwards: true,
-    readsHeader: isOutput,
-    uniform: isUniform ? { topic: topic.constant, value: isOutput ? "message" : "raw" } : undefined,
+function compileDeadLetter(action: ActionOf<"dead_letter">, options: ActionOptions): RunAction {
+  const { reason } = action;
+  const message = templateOf(action.message ?? "sent there by the rule", "message", options);
+  return (context) => {
+    context.reason = reason;
+    context.failure = message.render(context);
+    return failed;
   };
 }
 
-/** Writes one member of a record. */
-type WriteForward = (forward: Forward, context: LineContext) => void;
-
-function topicWriter(topic: Template<LineContext> | undefined): WriteForward {
-  const constant = topic?.constant ?? "";
-  if (topic === undefined || topic.constant !== undefined) {
-    return (forward) => {
-      forward.topic = constant;
-      forward.topicFromLine = false;
-    };
+function compileSample(action: ActionOf<"sample">, options: ActionOptions): RunAction {
+  const rate = sampleRate(action.rate);
+  const drop = ender("rule_sample");
+  if (action.by !== undefined) {
+    const by = templateOf(action.by, "by", options);
+    return (context, outcome) => keepsKey(by.render(context), rate) ? goOn : drop(context, outcome);
   }
-  return (forward, context) => {
-    forward.topic = topic.render(context);
-    forward.topicFromLine = true;
+  const sampler = new Sampler(rate, options.seed);
+  return (context, outcome) => sampler.keeps() ? goOn : drop(context, outcome);
+}
+
+/** Every worker lets its part through; a part of less than one line at once would never let one through. */
+function compileThrottle(action: ActionOf<"throttle">, options: ActionOptions): RunAction {
+  const key = templateOf(action.key, "key", options);
+  const throttle = new Throttle({
+    rate: action.rate * 1000 / intervalMs(action.per) / options.workers,
+    burst: Math.max(1, (action.burst ?? action.rate) / options.workers),
+    keysMax: action.keys,
+  });
+  const drop = ender("rule_throttle");
+  return (context, outcome) =>
+    throttle.passes(key.render(context), context.line.nowMs) ? goOn : drop(context, outcome);
+}
+
+function compileSet(action: ActionOf<"set">, options: ActionOptions): RunAction {
+  const template = templateOf(action.value, "value", options);
+  const slot = options.variables.declare(action.name);
+  if (typeof slot === "object") {
+    options.fault("name", slot.fault, 1);
+    return () => failed;
+  }
+  const value = template.value ?? template.render;
+  return (context) => {
+    context.setVariable(slot, value(context));
+    return goOn;
   };
 }
 
-function keyWriter(key: Template<LineContext> | undefined): WriteForward {
-  if (key === undefined) {
-    return (forward) => {
-      forward.key = undefined;
-    };
+function compileParseJson(action: ActionOf<"parse_json">, options: ActionOptions): RunAction {
+  const from = action.from === undefined ? undefined : templateOf(action.from, "from", options);
+  const slot = options.variables.declare(action.name);
+  if (typeof slot === "object") {
+    options.fault("name", slot.fault, 1);
+    return () => failed;
   }
-  return (forward, context) => {
-    forward.key = key.render(context);
+  return (context) => {
+    const value = from === undefined && context.outputSource === "message"
+      ? context.json()
+      : parseJsonText(from === undefined ? context.outputText() : from.render(context));
+    if (value === undefined) {
+      context.reason = "parse_json_failed";
+      context.failure = "the text is not JSON";
+      return failed;
+    }
+    context.setVariable(slot, value);
+    return goOn;
   };
 }
 
-function compileValue(value: string | undefined, options: ActionOptions): WriteForward {
-  if (value === undefined || value === "msg") {
-    return (forward, context) => {
-      forward.value = context.outputSource;
-      forward.text = context.outputSource === "text" ? context.output : "";
-    };
-  }
-  if (value === "raw") {
-    return (forward) => {
-      forward.value = "raw";
-      forward.text = "";
-    };
-  }
-  if (value === "json") {
-    options.fault("value", "this version does not write the JSON form yet; write msg, raw or a template");
-  } else if (!hasVariables(value)) {
-    options.fault("value", `must be msg, raw or a template with a {{variable}}, is ${JSON.stringify(value)}`);
-  }
-  const template = templateOf(value, "value", options);
-  return (forward, context) => {
-    forward.value = "text";
-    forward.text = template!.render(context);
+function compileRedactAction(action: ActionOf<"redact">, options: ActionOptions): RunAction {
+  const patterns = action.patterns.flatMap((pattern, index): Parameters<typeof compileRedact>[0] => {
+    if (typeof pattern === "string") return [pattern];
+    const checked = checkOwnPattern(pattern);
+    if (checked.ok) return [checked.pattern];
+    options.fault(`patterns.${index}.regex`, checked.fault.message, checked.fault.column);
+    return [];
+  });
+  const redact = compileRedact(patterns, replacementOf(action, options));
+  return (context) => {
+    if (context.redact(redact)) return goOn;
+    context.reason = "redact_too_costly";
+    context.failure = "the message has too many matches to be redacted";
+    return failed;
   };
 }
 
-function compileReplace(action: Extract<Action, { type: "replace" }>, options: ActionOptions): RunAction {
+function replacementOf({ hash, replacement }: ActionOf<"redact">, options: ActionOptions): Replacement {
+  if (hash === undefined) return { kind: "text", text: replacement };
+  const { key, key_env } = hash;
+  const secret = key ?? options.environment(key_env!);
+  if (secret === undefined || secret === "") {
+    options.fault("hash.key_env", `the environment variable ${JSON.stringify(key_env)} is not set`, 1);
+  }
+  return { kind: "hash", key: secret ?? "" };
+}
+
+function compileReplace(action: ActionOf<"replace">, options: ActionOptions): RunAction {
   const template = templateOf(action.template, "template", options);
   const isHotdog = options.dialect === "hotdog";
   return (context) => {
-    const text = template!.render(context);
+    const text = template.render(context);
     // hotdog takes an empty output for none and sends the message.
     if (isHotdog && text === "") context.resetOutput();
     else context.setOutput(text);
     return goOn;
   };
-}
-
-function compileMergeAction(action: Extract<Action, { type: "merge" }>, options: ActionOptions): RunAction {
-  const isHotdog = options.dialect === "hotdog";
-  const failMerge = isHotdog ? hotdogMergeFailure : mergeFailure;
-  let apply: (text: string, document: JsonObject, context: LineContext) => string;
-  if (isJsonObject(action.json)) {
-    const compiled = compileMerge(action.json, options.variables.resolve);
-    if (!compiled.ok) {
-      for (const { path, message, column } of compiled.faults) {
-        options.fault(joinPath("json", path), message, column);
-      }
-      return () => failed;
-    }
-    apply = compiled.merge.apply;
-  } else {
-    // hotdog passes the message on where the file has no object to merge.
-    if (!isHotdog) options.fault("json", "must be a mapping: only an object can be merged into a message");
-    apply = (text) => text;
-  }
-  return (context) => {
-    // hotdog merges into the message whatever an earlier action made.
-    const isFirst = isHotdog || context.outputSource === "message";
-    const text = isFirst ? context.message() : context.output;
-    const document = isFirst ? context.line.json() : parseJsonText(text);
-    if (!isJsonObject(document)) return failMerge(context, document === undefined);
-    context.setOutput(apply(text, document, context));
-    return goOn;
-  };
-}
-
-function joinPath(path: string, below: string): string {
-  return below === "" ? path : `${path}.${below}`;
-}
-
-function mergeFailure(context: LineContext, isNotJson: boolean): Signal {
-  context.reason = isNotJson ? "merge_not_json" : "merge_not_object";
-  context.failure = isNotJson
-    ? "the value to merge into is not JSON"
-    : "the value to merge into is no JSON object";
-  return failed;
-}
-
-/** In hotdog the remaining actions of the rule run with what there is, and no further rule does. */
-function hotdogMergeFailure(context: LineContext): Signal {
-  context.stopsAfterRule = true;
-  return goOn;
 }

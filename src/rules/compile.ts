@@ -14,19 +14,23 @@
  * | second merge in a rule | continues on the first | starts from the message again |
  * | `replace` that renders "" | sends "" | sends the message |
  * | unknown variable | fault at load | renders "" |
+ * | `"{{value}}"` alone in a merge | keeps its JSON type | is a text |
+ * | a line that no rule forwards | the whole frame | the message |
  *
  * @module
  */
 
+import process from "node:process";
 import type { RuleSet, RuleSource } from "../config/config.ts";
 import { compileAction } from "./actions.ts";
+import { hashText } from "./hash.ts";
 import { valueSlot } from "./line_context.ts";
 import { checkMatcher } from "./matcher.ts";
 import type { Program } from "./program.ts";
 import { type CompiledRule, RulesProgram } from "./rules_program.ts";
 import { checkRule, type Rule } from "./schema.ts";
 import { checkTest } from "./test_schema.ts";
-import { RuleVariables } from "./variables.ts";
+import { ProgramVariables, RuleVariables } from "./variables.ts";
 
 /** What rules may ask about the program they run in. */
 export interface CompileOptions {
@@ -34,6 +38,12 @@ export interface CompileOptions {
   readonly version: string;
   /** Where lines go that no rule forwards. */
   readonly defaultTopic: string;
+  /** Workers that share the traffic (default 1): each lets its part of a throttle's rate through. */
+  readonly workers?: number;
+  /** Where the pseudo-random numbers of `sample` begin; the same seed gives the same choices. */
+  readonly seed?: number;
+  /** Environment variables that rules name (`redact`'s `key_env`); those of the process by default. */
+  readonly environment?: (name: string) => string | undefined;
   /**
    * Wraps every rule, to watch it at work: for traces, not for traffic. Then every rule is tried, and its matcher
    * sets all of its variables, asked for or not.
@@ -83,8 +93,9 @@ export type Compiled = { readonly ok: true; readonly program: Program } | {
 export function compileRules(ruleSet: RuleSet, options: CompileOptions): Compiled {
   const faults: RuleFault[] = [];
   const rules: CompiledRule[] = [];
+  const program = new ProgramVariables();
   for (const [index, source] of ruleSet.rules.entries()) {
-    const rule = compileRule(source, ruleSet.dialect, options, faults);
+    const rule = compileRule({ source, index, dialect: ruleSet.dialect, program, options, faults });
     if (rule !== undefined) rules.push(options.watch?.(rule, index) ?? rule);
   }
   for (const source of ruleSet.tests) {
@@ -99,49 +110,70 @@ export function compileRules(ruleSet: RuleSet, options: CompileOptions): Compile
   return faults.length > 0 ? { ok: false, faults } : { ok: true, program: new RulesProgram(rules, fallback) };
 }
 
+/** One rule on its way into a program. */
+interface RuleToCompile {
+  readonly source: RuleSource;
+  /** Its place in the rule set. */
+  readonly index: number;
+  readonly dialect: RuleSet["dialect"];
+  /** What the rules before it may have set. */
+  readonly program: ProgramVariables;
+  readonly options: CompileOptions;
+  readonly faults: RuleFault[];
+}
+
 function compileRule(
-  source: RuleSource,
-  dialect: RuleSet["dialect"],
-  { version, watch }: CompileOptions,
-  faults: RuleFault[],
+  { source, index, dialect, program, options, faults }: RuleToCompile,
 ): CompiledRule | undefined {
   const checked = checkRule(source.value);
   if (!checked.ok) {
     faults.push(...checked.issues.map((issue) => ({ source, ...issue })));
+    declareWritten(source.value, program);
     return undefined;
   }
   const rule: Rule = checked.value;
   const before = faults.length;
   const found = checkMatcher(rule);
-  if (!found.ok) faults.push({ source, ...found.fault });
-  const unknown = !found.ok ? "ignored" : dialect === "hotdog" ? "empty" : "fault";
-  const variables = new RuleVariables(found.ok ? found.matcher.slots : new Map(), version, unknown);
-  const actions = rule.actions.map((action, index) =>
+  if (!found.ok) faults.push(...found.faults.map((fault) => ({ source, ...fault })));
+  const slots = found.ok ? found.matcher.slots : new Map<string, number>();
+  const { version, watch, workers = 1, seed = 0, environment = environmentOfProcess } = options;
+  const variables = new RuleVariables({ slots, version, program, dialect, isFaulty: !found.ok });
+  const actions = rule.actions.map((action, place) =>
     compileAction(action, {
       dialect,
       variables,
+      workers,
+      seed: hashText(`${seed} ${index} ${place}`),
+      environment,
       fault: (path, message, column) => {
-        faults.push({ source, path: `actions.${index}.${path}`, message, column });
+        faults.push({ source, path: `actions.${place}.${path}`, message, column });
       },
     })
   );
   if (!found.ok || faults.length > before) return undefined;
-  const { slots } = found.matcher;
   const matcher = found.matcher.compile(watch === undefined ? variables.usedSlots : new Set(slots.keys()));
-  const isWhole = rule.field === "msg" || rule.field === "raw";
   return {
     name: ruleName(source),
     match: matcher.match,
-    always: matcher.always && isWhole,
+    always: matcher.always,
     actions,
-    readsHeader: !isHeaderless(rule.field, matcher.always) || variables.readsHeader ||
-      actions.some((action) => action.readsHeader),
+    readsHeader: matcher.readsHeader || variables.readsHeader || actions.some((action) => action.readsHeader),
     slots,
     slotCount: valueSlot + 1 + slots.size,
   };
 }
 
-/** True if a matcher on `field` needs no header; a message that is there in any case is not looked at. */
-function isHeaderless(field: string, always: boolean): boolean {
-  return field === "raw" || field === "peer" || (field === "msg" && always);
+function environmentOfProcess(name: string): string | undefined {
+  return process.env[name];
+}
+
+/** What a refused rule would have set is known to the rules behind it, so that one fault is not told of all of them. */
+function declareWritten(rule: unknown, program: ProgramVariables): void {
+  const { actions } = (rule ?? {}) as { readonly actions?: unknown };
+  if (!Array.isArray(actions)) return;
+  for (const action of actions) {
+    const { type, name } = (action ?? {}) as { readonly type?: unknown; readonly name?: unknown };
+    if (type === "set" && typeof name === "string") program.declare(name);
+    if (type === "parse_json") program.declare(typeof name === "string" ? name : "json");
+  }
 }

@@ -60,6 +60,8 @@ function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): 
         ...fallback,
         topicFromLine: false,
         text: "",
+        start: 0,
+        end: 0,
         key: undefined,
         headers: undefined,
         partition: -1,
@@ -75,9 +77,7 @@ function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): 
 /** A record as data that outlives the line. */
 export function recordOf(forward: Forward, line: Line): SentRecord {
   const { topic, topicFromLine, key, headers, partition } = forward;
-  const value = forward.value === "text"
-    ? forward.text
-    : line.text(forward.value === "raw" ? "raw" : "msg") ?? "";
+  const value = valueOf(forward, line);
   return {
     topic,
     topicFromLine,
@@ -85,8 +85,21 @@ export function recordOf(forward: Forward, line: Line): SentRecord {
     ...(headers === undefined ? {} : { headers: headersOf(headers) }),
     ...(partition < 0 ? {} : { partition }),
     value,
-    unchanged: forward.value !== "text",
+    unchanged: forward.value === "message" || forward.value === "raw",
   };
+}
+
+function valueOf(forward: Forward, line: Line): string {
+  switch (forward.value) {
+    case "text":
+      return forward.text;
+    case "bytes":
+      return line.splicedText!(forward.start, forward.end);
+    case "message":
+      return line.text("msg") ?? "";
+    case "raw":
+      return line.text("raw") ?? "";
+  }
 }
 
 function headersOf({ names, values }: RecordHeaders): Record<string, string> {

@@ -63,7 +63,7 @@ export function checkMatcher(
   readonly faults: readonly MatcherFault[];
 } {
   const checker = new Checker();
-  const compile = checker.check(rule, "");
+  const { compile } = checker.check(rule, "");
   if (checker.faults.length > 0) return { ok: false, faults: checker.faults };
   const { slots } = checker;
   return {
@@ -72,13 +72,22 @@ export function checkMatcher(
       slots,
       compile: (used) => {
         const compiled = compile(used);
-        return isCompound(rule) ? { ...compiled, match: withFreshSlots(compiled.match, slots, used) } : compiled;
+        return isCompound(rule)
+          ? { ...compiled, match: withFreshSlots(compiled.match, slots, used) }
+          : compiled;
       },
     },
   };
 }
 
 type Compile = (used: ReadonlySet<string>) => CompiledMatcher;
+
+/** A sound matcher anywhere in the tree. */
+interface Checked {
+  readonly compile: Compile;
+  /** Variables that it may set. */
+  readonly names: readonly string[];
+}
 
 function isCompound({ all, any, not }: WrittenMatcher): boolean {
   return (all ?? any ?? not) !== undefined;
@@ -108,7 +117,7 @@ class Checker {
   readonly faults: MatcherFault[] = [];
   readonly slots = new Map<string, number>();
 
-  check(written: WrittenMatcher, path: string): Compile {
+  check(written: WrittenMatcher, path: string): Checked {
     const field = written.field ?? "msg";
     const key = matcherNames.find((name) => written[name] !== undefined)!;
     const here = path === "" ? key : `${path}.${key}`;
@@ -126,7 +135,7 @@ class Checker {
       case "not":
         return this.#not(written.not!, here);
       default:
-        return textMatcher(field, key, written[key]!);
+        return { compile: textMatcher(field, key, written[key]!), names: [] };
     }
   }
 
@@ -139,29 +148,31 @@ class Checker {
     return slot;
   }
 
-  #regex(field: string, pattern: string, path: string): Compile {
+  #regex(field: string, pattern: string, path: string): Checked {
     const checked = checkRegex(pattern);
     if (!checked.ok) {
       this.faults.push({ path, ...checked.fault });
       return neverRun;
     }
-    const { names } = checked.regex;
-    // A group that is called "value" hides the result of a JMESPath.
-    const slots = new Map([...names.keys()].map((name) => [name, this.#slot(name)]));
-    return (used) => regexMatcher(field, checked.regex, slots, used);
+    const names = [...checked.regex.names.keys()];
+    const slots = new Map(names.map((name) => [name, this.#slot(name)]));
+    return { compile: (used) => regexMatcher(field, checked.regex, slots, used), names };
   }
 
-  #jmesPath(field: string, expression: string, path: string): Compile {
+  #jmesPath(field: string, expression: string, path: string): Checked {
     const compiled = compileJmesPath(expression);
     if (!compiled.ok) {
       this.faults.push({ path, message: compiled.message, column: compiled.column });
       return neverRun;
     }
     this.#slot("value");
-    return (used) => jmesPathMatcher(field, compiled.path, used.has("value"));
+    return {
+      compile: (used) => jmesPathMatcher(field, compiled.path, used.has("value")),
+      names: ["value"],
+    };
   }
 
-  #comparison(scale: Scale, written: NonNullable<WrittenMatcher[Scale]>, path: string): Compile {
+  #comparison(scale: Scale, written: NonNullable<WrittenMatcher[Scale]>, path: string): Checked {
     const compiled = compileComparison(scale, written);
     if (!compiled.ok) {
       const { index, message } = compiled;
@@ -169,66 +180,59 @@ class Checker {
       return neverRun;
     }
     const match = comparisonMatch(scale, compiled.matching);
-    return () => ({ always: false, readsHeader: true, match });
+    return { compile: () => ({ always: false, readsHeader: true, match }), names: [] };
   }
 
-  #list(key: "all" | "any", written: readonly WrittenMatcher[], path: string): Compile {
-    const elements = written.map((element, index) => {
-      const before = this.slots.size;
-      const compile = this.check(element, `${path}.${index}`);
-      return { compile, setsVariables: this.slots.size > before || mayBindNames(element) };
-    });
-    return key === "all" ? (used) => allOf(elements, this.slots, used) : (used) => anyOf(elements, used);
-  }
-
-  #not(written: WrittenMatcher, path: string): Compile {
-    const inner = new Checker();
-    const compile = inner.check(written, path);
-    this.faults.push(...inner.faults);
-    return () => {
-      const { match, readsHeader } = compile(noneUsed);
-      return {
-        always: false,
-        readsHeader,
-        match: (context) => {
-          const result = match(context);
-          return result === tooCostly ? tooCostly : result === matched ? noMatch : matched;
-        },
-      };
+  #list(key: "all" | "any", written: readonly WrittenMatcher[], path: string): Checked {
+    const elements = written.map((element, index) => this.check(element, `${path}.${index}`));
+    const names = [...new Set(elements.flatMap((element) => element.names))];
+    if (key === "any") return { compile: (used) => anyOf(compileAll(elements, used)), names };
+    const compile: Compile = (used) => {
+      const own = names.filter((name) => used.has(name)).map((name) => this.#slot(name));
+      return allOf(compileAll(elements, used), own);
     };
+    return { compile, names };
   }
+
+  #not(written: WrittenMatcher, path: string): Checked {
+    const inner = new Checker();
+    const { compile } = inner.check(written, path);
+    this.faults.push(...inner.faults);
+    return { compile: () => not(compile(noneUsed)), names: [] };
+  }
+}
+
+function compileAll(elements: readonly Checked[], used: ReadonlySet<string>): CompiledMatcher[] {
+  return elements.map(({ compile }) => compile(used));
+}
+
+function not({ match, readsHeader }: CompiledMatcher): CompiledMatcher {
+  return {
+    always: false,
+    readsHeader,
+    match: (context) => {
+      const result = match(context);
+      return result === tooCostly ? tooCostly : result === matched ? noMatch : matched;
+    },
+  };
 }
 
 /** Stands for a matcher with a fault; the rule is refused before it could run. */
-const neverRun: Compile = () => ({ always: false, readsHeader: false, match: () => noMatch });
+const neverRun: Checked = {
+  compile: () => ({ always: false, readsHeader: false, match: () => noMatch }),
+  names: [],
+};
 
-interface Element {
-  readonly compile: Compile;
-  readonly setsVariables: boolean;
-}
-
-/** True if something in it may set a variable, its own or one that another element has too. */
-function mayBindNames(written: WrittenMatcher): boolean {
-  return written.regex !== undefined || written.jmespath !== undefined ||
-    (written.all ?? written.any ?? []).some(mayBindNames);
-}
-
-/** Every element; one that fails takes back the variables of those before it. */
-function allOf(
-  elements: readonly Element[],
-  slots: ReadonlyMap<string, number>,
-  used: ReadonlySet<string>,
-): CompiledMatcher {
-  const compiled = elements.map(({ compile }) => compile(used));
+/** Every element; one that fails takes back the variables that those before it set. */
+function allOf(compiled: readonly CompiledMatcher[], own: readonly number[]): CompiledMatcher {
   const matches = compiled.map(({ match }) => match);
-  const own = elements.some(({ setsVariables }) => setsVariables)
-    ? [...slots].filter(([name]) => used.has(name)).map(([, slot]) => slot)
-    : [];
+  const before = own.map(() => "");
   const match: Match = (context) => {
+    for (let i = 0; i < own.length; i++) before[i] = context.slots[own[i]];
     for (let i = 0; i < matches.length; i++) {
       const result = matches[i](context);
       if (result === matched) continue;
-      if (i > 0) clear(context, own);
+      if (i > 0) restore(context, own, before);
       return result;
     }
     return matched;
@@ -240,9 +244,16 @@ function allOf(
   };
 }
 
+/** The type of an earlier `value` is forgotten with it: it comes back as text. */
+function restore(context: LineContext, slots: readonly number[], texts: readonly string[]): void {
+  for (let i = 0; i < slots.length; i++) {
+    if (slots[i] === valueSlot && context.slots[valueSlot] !== texts[i]) context.setValue(texts[i]);
+    context.slots[slots[i]] = texts[i];
+  }
+}
+
 /** The first element that matches. */
-function anyOf(elements: readonly Element[], used: ReadonlySet<string>): CompiledMatcher {
-  const compiled = elements.map(({ compile }) => compile(used));
+function anyOf(compiled: readonly CompiledMatcher[]): CompiledMatcher {
   const matches = compiled.map(({ match }) => match);
   const match: Match = (context) => {
     for (let i = 0; i < matches.length; i++) {
@@ -351,16 +362,14 @@ function chainMatch(keys: readonly JsonKey[], isUsed: boolean, parsed: Match): M
 type TextMatcher = "equals" | "prefix" | "contains";
 
 function textMatcher(field: string, kind: TextMatcher, wanted: string): Compile {
-  const compiled = wanted === "" && kind !== "equals"
-    ? presence(field)
-    : reading(
+  const compiled = wanted === "" && kind !== "equals" ? presence(field) : reading(
+    field,
+    guarded(
       field,
-      guarded(
-        field,
-        kind !== "contains" && isAscii(wanted) ? wanted : "",
-        textSearch(kind, wanted, fieldReader(field)),
-      ),
-    );
+      kind !== "contains" && isAscii(wanted) ? wanted : "",
+      textSearch(kind, wanted, fieldReader(field)),
+    ),
+  );
   return () => compiled;
 }
 

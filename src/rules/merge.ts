@@ -18,46 +18,18 @@
  * @module
  */
 
+import { Edits } from "./edits.ts";
+import { findKnownMember, isJsonObject, type JsonObject, skipSpace, skipValue } from "./json_text.ts";
+import { compileMergeMembers, type MergeMembers } from "./merge_members.ts";
 import {
-  findKnownMember,
-  isJsonObject,
-  jsonEquals,
-  type JsonObject,
-  skipSpace,
-  skipValue,
-} from "./json_text.ts";
+  addItems,
+  type Json,
+  jsonOf,
+  type MergeMember,
+  type MergeObject,
+  type MergeValue,
+} from "./merge_values.ts";
 import { compileTemplate, hasVariables, type Resolve, type TemplateFault } from "./template.ts";
-
-/** A value of the rule file, ready to be written as JSON. */
-type MergeValue<Context> =
-  | MergeObject<Context>
-  | { readonly kind: "list"; readonly items: readonly Json<Context>[]; readonly json: Json<Context> }
-  | { readonly kind: "scalar"; readonly json: Json<Context> };
-
-interface MergeObject<Context> {
-  readonly kind: "object";
-  readonly members: readonly MergeMember<Context>[];
-  /** True if a key has variables: then two keys may turn out to be one, and the later member counts. */
-  readonly mayCollide: boolean;
-  readonly json: Json<Context>;
-}
-
-interface MergeMember<Context> {
-  /** The key, undefined where it has variables. */
-  readonly key: string | undefined;
-  /** The key as JSON without its opening quote; undefined where it has variables. */
-  readonly closedKey: string | undefined;
-  /** The key as JSON, quotes included. */
-  readonly quotedKey: Json<Context>;
-  readonly value: MergeValue<Context>;
-}
-
-/** Writes JSON text for the line at hand. */
-interface Json<Context> {
-  /** Constant texts and what is written between them; pieces of pieces are flat. */
-  readonly pieces: readonly (string | ((context: Context) => string))[];
-  write(context: Context): string;
-}
 
 /** A fault in a string inside the merged object, with its path (`meta.hotdog.version`). */
 export interface MergeFault extends TemplateFault {
@@ -71,6 +43,8 @@ export interface Merge<Context> {
    * changed.
    */
   apply(text: string, document: JsonObject, context: Context): string;
+  /** The same for a message that was scanned: adds the edits of its bytes. undefined where a key depends on the line. */
+  readonly members: MergeMembers<Context> | undefined;
 }
 
 /** Nesting of a merged object; the file's YAML would allow more than the stack. */
@@ -89,7 +63,10 @@ export function compileMerge<Context>(
   const editor = new Editor<Context>();
   return {
     ok: true,
-    merge: { apply: (text, document, context) => editor.merge(text, document, value, context) },
+    merge: {
+      apply: (text, document, context) => editor.merge(text, document, value, context),
+      members: compileMergeMembers(value),
+    },
   };
 }
 
@@ -105,8 +82,9 @@ class Compiler<Context> {
     const members = Object.keys(json).map((name): MergeMember<Context> => {
       const quotedKey = this.#string(name, [...path, name]);
       const [piece] = quotedKey.pieces;
-      const key = typeof piece === "string" ? JSON.parse(piece) as string : undefined;
-      const closedKey = typeof piece === "string" ? piece.slice(1) : undefined;
+      const isConstant = quotedKey.pieces.length === 1 && typeof piece === "string";
+      const key = isConstant ? JSON.parse(piece) as string : undefined;
+      const closedKey = isConstant ? piece.slice(1) : undefined;
       return { key, closedKey, quotedKey, value: this.#value(json[name], [...path, name]) };
     });
     const inner = members.flatMap(({ quotedKey, value }, index) => [
@@ -130,8 +108,16 @@ class Compiler<Context> {
       return { kind: "list", items, json: jsonOf(["[", ...inner, "]"]) };
     }
     if (isJsonObject(value)) return this.object(value, path);
-    if (typeof value === "string") return { kind: "scalar", json: this.#string(value, path) };
+    if (typeof value === "string") return { kind: "scalar", json: this.#text(value, path) };
     return { kind: "scalar", json: jsonOf([JSON.stringify(value) ?? "null"]) };
+  }
+
+  /** A text that is exactly one variable keeps the variable's JSON type; what has no value is null. */
+  #text(text: string, path: readonly string[]): Json<Context> {
+    const compiled = compileTemplate(text, this.#resolve);
+    const value = compiled.ok ? compiled.template.value : undefined;
+    if (value === undefined) return this.#string(text, path);
+    return jsonOf([(context) => JSON.stringify(value(context) ?? null)]);
   }
 
   #string(text: string, path: readonly string[]): Json<Context> {
@@ -143,7 +129,7 @@ class Compiler<Context> {
     }
     const { template } = compiled;
     if (template.constant !== undefined) return jsonOf([JSON.stringify(template.constant)]);
-    return jsonOf([(context) => `"${template.renderJson(context)}"`]);
+    return jsonOf(['"', (context) => template.renderJson(context), '"']);
   }
 }
 
@@ -153,31 +139,9 @@ function unescaped(text: string): string {
   return compiled.ok ? compiled.template.render(undefined) : text;
 }
 
-/** A writer of pieces in a row, neighbouring constants joined at load. */
-function jsonOf<Context>(given: Json<Context>["pieces"]): Json<Context> {
-  const pieces: (string | ((context: Context) => string))[] = [];
-  for (const piece of given) {
-    const last = pieces.length - 1;
-    if (typeof piece === "string" && typeof pieces[last] === "string") pieces[last] += piece;
-    else pieces.push(piece);
-  }
-  const [only] = pieces;
-  if (pieces.length === 1) return { pieces, write: typeof only === "string" ? () => only : only };
-  const writers = pieces.map((piece) => typeof piece === "string" ? () => piece : piece);
-  const write: Json<Context>["write"] = (context) => {
-    let text = "";
-    for (let i = 0; i < writers.length; i++) text += writers[i](context);
-    return text;
-  };
-  return { pieces, write };
-}
-
-/** Collects edits of one text and applies them. Reused from line to line; hot path. */
+/** Merges into one text after the other. Hot path. */
 class Editor<Context> {
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  readonly #texts: string[] = [];
-  #count = 0;
+  readonly #edits = new Edits();
   #plain = false;
 
   merge(
@@ -186,10 +150,10 @@ class Editor<Context> {
     merged: MergeObject<Context>,
     context: Context,
   ): string {
-    this.#count = 0;
+    this.#edits.clear();
     this.#plain = !text.includes("\\");
     this.#object(text, text.indexOf("{"), document, merged, context);
-    return this.#apply(text);
+    return this.#edits.apply(text);
   }
 
   #object(
@@ -215,7 +179,7 @@ class Editor<Context> {
     }
     if (added === "") return;
     const isEmpty = text.charCodeAt(skipSpace(text, open + 1)) === 0x7d;
-    this.#edit(open + 1, open + 1, isEmpty ? added : `${added},`);
+    this.#edits.add(open + 1, open + 1, isEmpty ? added : `${added},`);
   }
 
   #member(text: string, at: number, current: unknown, value: MergeValue<Context>, context: Context): void {
@@ -224,7 +188,7 @@ class Editor<Context> {
     } else if (value.kind !== "scalar" && Array.isArray(current)) {
       this.#append(text, at, current, value.kind === "list" ? value.items : [value.json], context);
     } else {
-      this.#edit(at, skipValue(text, at), value.json.write(context));
+      this.#edits.add(at, skipValue(text, at), value.json.write(context));
     }
   }
 
@@ -235,42 +199,9 @@ class Editor<Context> {
     items: readonly Json<Context>[],
     context: Context,
   ): void {
-    const held = [...list];
-    let added = "";
-    for (const item of items) {
-      const json = item.write(context);
-      const value: unknown = JSON.parse(json);
-      if (held.some((candidate) => jsonEquals(value, candidate))) continue;
-      held.push(value);
-      added += `${held.length === 1 ? "" : ","}${json}`;
-    }
     const close = skipValue(text, at) - 1;
-    if (added !== "") this.#edit(close, close, added);
-  }
-
-  #edit(start: number, end: number, text: string): void {
-    // Kept in order; edits come nearly sorted and are few.
-    let at = this.#count++;
-    while (at > 0 && this.#starts[at - 1] > start) {
-      this.#starts[at] = this.#starts[at - 1];
-      this.#ends[at] = this.#ends[at - 1];
-      this.#texts[at] = this.#texts[at - 1];
-      at--;
-    }
-    this.#starts[at] = start;
-    this.#ends[at] = end;
-    this.#texts[at] = text;
-  }
-
-  #apply(text: string): string {
-    let result = "";
-    let at = 0;
-    for (let i = 0; i < this.#count; i++) {
-      result += text.slice(at, this.#starts[i]) + this.#texts[i];
-      at = this.#ends[i];
-      this.#texts[i] = "";
-    }
-    return at === 0 ? result + text : result + text.slice(at);
+    const added = addItems(list, items, context);
+    if (added !== "") this.#edits.add(close, close, added);
   }
 }
 

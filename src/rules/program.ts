@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Edits } from "./edits.ts";
 import type { RecordHeaders } from "./headers.ts";
 import type { JsonMembers } from "./json_members.ts";
 
@@ -43,12 +44,22 @@ export interface Line {
    * parsed already or cannot be read so: then `json` knows. A line that keeps no bytes leaves this out.
    */
   members?(): JsonMembers | undefined;
+  /**
+   * Writes the message with `edits`, whose positions are those of `members`, as bytes from `splicedStart` to
+   * `splicedEnd`, which stay until the next line. False where that is not exact (the message is not UTF-8) or finds no
+   * room. A line that keeps no bytes leaves these four out.
+   */
+  splice?(edits: Edits): boolean;
+  readonly splicedStart?: number;
+  readonly splicedEnd?: number;
+  /** Spliced bytes as text. */
+  splicedText?(start: number, end: number): string;
   /** Receive time of the line, epoch milliseconds. */
   readonly nowMs: number;
 }
 
-/** Where a value comes from: bytes of the frame, or text that a rule made. */
-export type ValueSource = "message" | "raw" | "text";
+/** Where a value comes from: bytes of the frame, text that a rule made, or bytes that the line wrote for a rule. */
+export type ValueSource = "message" | "raw" | "text" | "bytes";
 
 /** One record to send. Objects of this shape are reused: read them before the next line. */
 export interface Forward {
@@ -58,6 +69,9 @@ export interface Forward {
   value: ValueSource;
   /** The value where `value` is "text". */
   text: string;
+  /** Where the value's bytes lie where `value` is "bytes". */
+  start: number;
+  end: number;
   /** undefined is a null key. */
   key: string | undefined;
   /** undefined is none. The values inside are reused too (`copyHeaders`). */

@@ -6,6 +6,7 @@
 
 import { messageOf } from "../core/errors.ts";
 import { type CompiledAction, done, failed, goOn } from "./actions.ts";
+import { forwardRedacted } from "./forward_action.ts";
 import { LineContext, valueSlot } from "./line_context.ts";
 import type { Match } from "./matcher.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";
@@ -38,6 +39,8 @@ function emptyForward(): Forward {
     topicFromLine: false,
     value: "message",
     text: "",
+    start: 0,
+    end: 0,
     key: undefined,
     headers: undefined,
     partition: -1,
@@ -65,10 +68,11 @@ export class RulesProgram implements Program {
     this.#context = new LineContext(Math.max(valueSlot + 1, ...rules.map((rule) => rule.slotCount)));
     // Every forward action runs once per line at most.
     const forwardsMax = rules.flatMap((rule) => rule.actions).filter((action) => action.forwards).length;
+    // One more for a redacted line that goes where lines go that no rule forwards.
     this.#outcome = {
       kind: "default",
       count: 0,
-      forwards: Array.from({ length: forwardsMax }, emptyForward),
+      forwards: Array.from({ length: forwardsMax + 1 }, emptyForward),
       reason: "",
       message: "",
       rule: -1,
@@ -104,7 +108,15 @@ export class RulesProgram implements Program {
       return this.#fail(index);
     }
     if (outcome.count > 0) outcome.kind = "forward";
+    else if (context.redacted) return this.#sendRedacted();
     return outcome;
+  }
+
+  /** No rule forwards the line or ends it, and its bytes must not go out as they came. */
+  #sendRedacted(): Outcome {
+    if (!forwardRedacted(this.#context, this.#outcome, this.fallback)) return this.#fail(-1);
+    this.#outcome.kind = "forward";
+    return this.#outcome;
   }
 
   #run(rule: CompiledRule): 0 | 1 | 2 {
@@ -140,7 +152,8 @@ export class RulesProgram implements Program {
     outcome.count = 0;
     outcome.rule = rule;
     outcome.reason = this.#context.reason;
-    outcome.message = `rule "${this.names[rule]}": ${this.#context.failure}`;
+    const { failure } = this.#context;
+    outcome.message = rule < 0 ? failure : `rule "${this.names[rule]}": ${failure}`;
     return outcome;
   }
 }

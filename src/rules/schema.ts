@@ -2,147 +2,54 @@
  * What people write under `rules:`: every key, its kind, and a sentence about it.
  *
  * The shape only: whether a pattern, an expression or a template is sound is said by `compile.ts`, which has all of
- * it together. A misspelt key gets the name that was probably meant; a name that the documentation has and this
- * version has not gets the reason.
+ * it together. A misspelt key gets the name that was probably meant.
  *
  * @module
  */
 
 import * as v from "valibot";
 import { didYouMean } from "../core/suggest.ts";
+import {
+  type Action,
+  actionKeys,
+  actionSchema,
+  builtInPatterns,
+  keysInAction,
+  ownPatternSchema,
+} from "./action_schema.ts";
+import {
+  fieldNames,
+  isField,
+  matcherDepthMax,
+  matcherEntries,
+  matcherFault,
+  matcherKeys,
+  matcherNames,
+  structuredField,
+  tooDeepMatcher,
+  type WrittenMatcher,
+} from "./matcher_schema.ts";
+
+export { type Action, fieldNames, isField, matcherNames, structuredField };
 
 /** More actions in one rule are refused; nobody writes them by hand. */
 export const actionsMax = 100;
-
-/** `type: forward`. */
-export const forwardSchema = v.strictObject({
-  type: v.literal("forward"),
-  topic: v.pipe(v.string(), v.description("Kafka topic; a template")),
-  value: v.optional(
-    v.pipe(
-      v.string(),
-      v.description("msg (the default: what merge or replace made, else the message), raw, or a template"),
-    ),
-  ),
-  key: v.optional(v.pipe(v.string(), v.description("Record key; a template"))),
-  continue: v.optional(
-    v.pipe(v.boolean(), v.description("true sends a copy and goes on with the next action")),
-  ),
-});
-
-/** `type: merge`. */
-export const mergeSchema = v.strictObject({
-  type: v.literal("merge"),
-  json: v.pipe(
-    v.unknown(),
-    v.description("Object that is merged deep into the message; templates inside strings"),
-  ),
-});
-
-/** `type: replace`. */
-export const replaceSchema = v.strictObject({
-  type: v.literal("replace"),
-  template: v.pipe(v.string(), v.description("The new value; a template")),
-});
-
-/** `type: stop`. */
-export const stopSchema = v.strictObject({ type: v.literal("stop") });
-
-/** `type: drop`. */
-export const dropSchema = v.strictObject({ type: v.literal("drop") });
-
-/** One action, by its `type`. */
-export const actionSchema = v.variant("type", [
-  forwardSchema,
-  mergeSchema,
-  replaceSchema,
-  stopSchema,
-  dropSchema,
-]);
-
-const matcherEntries = {
-  regex: v.optional(v.pipe(v.string(), v.description("RE2 pattern, searched in the field"))),
-  jmespath: v.optional(v.pipe(v.string(), v.description("JMESPath; matches where the result is not null"))),
-  equals: v.optional(v.pipe(v.string(), v.description("The field is this text"))),
-  prefix: v.optional(v.pipe(v.string(), v.description("The field begins with this text"))),
-  contains: v.optional(v.pipe(v.string(), v.description("The field has this text in it"))),
-};
-
-/** The names of the matchers; a rule has exactly one. */
-export const matcherNames = ["regex", "jmespath", "equals", "prefix", "contains"] as const;
 
 /** One rule. */
 export const ruleSchema = v.pipe(
   v.strictObject({
     name: v.optional(v.pipe(v.string(), v.minLength(1, "the name is empty"))),
-    field: v.optional(
-      v.pipe(
-        v.string(),
-        v.check(isField, (issue) => fieldFault(issue.input)),
-        v.description(
-          "msg hostname appname severity facility procid msgid timestamp peer raw, or sd.<id>.<param>",
-        ),
-      ),
-      "msg",
-    ),
     ...matcherEntries,
     actions: v.pipe(v.array(actionSchema), v.maxLength(actionsMax, `more than ${actionsMax} actions`)),
   }),
   v.check(
-    (rule) => matchersOf(rule).length === 1,
-    (issue) => matcherFault(matchersOf(issue.input as RuleInput)),
+    (rule) => matcherFault(rule) === undefined,
+    (issue) => matcherFault(issue.input as WrittenMatcher)!,
   ),
 );
 
 /** A rule as written, defaults applied. */
 export type Rule = v.InferOutput<typeof ruleSchema>;
-/** An action as written. */
-export type Action = v.InferOutput<typeof actionSchema>;
-
-type RuleInput = Partial<Record<typeof matcherNames[number], unknown>>;
-
-/** The fields of `Line` that a rule may name, without structured data. */
-export const fieldNames = [
-  "msg",
-  "hostname",
-  "appname",
-  "severity",
-  "facility",
-  "procid",
-  "msgid",
-  "timestamp",
-  "peer",
-  "raw",
-] as const;
-
-/** True for a name that a rule may have as `field`. */
-export function isField(name: string): boolean {
-  return (fieldNames as readonly string[]).includes(name) || structuredField(name) !== undefined;
-}
-
-/** `sd.<id>.<param>` apart; the id may have dots (an enterprise number), the parameter has none. */
-export function structuredField(name: string): { readonly id: string; readonly param: string } | undefined {
-  const last = name.lastIndexOf(".");
-  if (!name.startsWith("sd.") || last <= 3 || last === name.length - 1) return undefined;
-  return { id: name.slice(3, last), param: name.slice(last + 1) };
-}
-
-function fieldFault(name: string): string {
-  if (name === "sd" || name.startsWith("sd.")) {
-    return `"${name}" is no field; structured data is sd.<id>.<param>`;
-  }
-  return `unknown field "${name}"${didYouMean(name, fieldNames)}`;
-}
-
-function matchersOf(rule: RuleInput): string[] {
-  return matcherNames.filter((name) => rule[name] !== undefined);
-}
-
-function matcherFault(found: readonly string[]): string {
-  return found.length === 0
-    ? `has no matcher; write one of ${matcherNames.join(", ")}`
-    : `has ${found.length} matchers (${found.join(", ")}); write exactly one`;
-}
 
 /** One thing that is wrong, with its path below the rule or test: `actions.0.topic`, empty for the whole. */
 export interface SchemaIssue {
@@ -158,7 +65,11 @@ export type Checked<T> = { readonly ok: true; readonly value: T } | {
 
 /** Checks the shape of one rule. */
 export function checkRule(value: unknown): Checked<Rule> {
-  return check(ruleSchema, value, ruleKeysAt);
+  const deep = tooDeepMatcher(value);
+  if (deep !== undefined) {
+    return { ok: false, issues: [{ path: deep, message: `nested deeper than ${matcherDepthMax}` }] };
+  }
+  return check(ruleSchema, value, ruleKeysAt, ruleBranchAt);
 }
 
 /** The keys that the mapping at a path may have. */
@@ -209,11 +120,20 @@ function issuesOf(
 
 const kinds: Readonly<Record<string, string>> = {
   string: "text",
+  number: "a number",
   boolean: "true or false",
   array: "a list",
   strict_object: "a mapping",
   union: "true or text",
   object: "a mapping",
+};
+
+/** What a key takes that takes more than one kind. */
+const unionKinds: Readonly<Record<string, string>> = {
+  severity: "a name, a number, a comparison or a list",
+  facility: "a name, a number, a comparison or a list",
+  partition: "a number or a template",
+  rate: "a number, or text such as 1/10",
 };
 
 function messageOf(issue: v.BaseIssue<unknown>, path: readonly unknown[]): string {
@@ -223,7 +143,12 @@ function messageOf(issue: v.BaseIssue<unknown>, path: readonly unknown[]): strin
     return `missing key "${key}"`;
   }
   if (issue.type === "variant" && key === "type") return actionFault(issue.input);
-  const kind = issue.type === "variant" ? "a mapping" : kinds[issue.type];
+  if (issue.type === "picklist") return patternFault(issue.input);
+  const kind = issue.type === "variant"
+    ? "a mapping"
+    : issue.type === "union" && Object.hasOwn(unionKinds, key)
+    ? unionKinds[key]
+    : kinds[issue.type];
   const want = kind ?? issue.expected?.replaceAll(/[()]/g, "").replaceAll(" | ", " or ") ?? "something else";
   return `must be ${want}, is ${describe(issue.input)}`;
 }
@@ -235,41 +160,32 @@ function describe(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
-/** Documented names that this version does not carry yet: who writes one means something by it. */
-const laterKeys: Readonly<Record<string, string>> = {
-  all: "this version has no all/any/not yet; write one matcher",
-  any: "this version has no all/any/not yet; write several rules",
-  not: "this version has no all/any/not yet; write a rule before it that stops",
-  severity: "this version does not compare severities yet; write field: severity and equals:",
-  facility: "this version does not compare facilities yet; write field: facility and equals:",
-  headers: "this version sends no record headers yet; remove the key",
-  partition: "this version chooses partitions itself; remove the key",
-};
-
-const laterActions = ["sample", "throttle", "redact", "set", "parse_json", "dead_letter"];
-const actionKeys: Readonly<Record<string, readonly string[]>> = {
-  forward: Object.keys(forwardSchema.entries),
-  merge: Object.keys(mergeSchema.entries),
-  replace: Object.keys(replaceSchema.entries),
-  stop: Object.keys(stopSchema.entries),
-  drop: Object.keys(dropSchema.entries),
-};
+const ruleKeys = ["name", ...matcherKeys, "actions"];
 
 function ruleKeysAt(path: readonly unknown[], mapping: Readonly<Record<string, unknown>>): readonly string[] {
-  return path.length === 0
-    ? ["name", "field", ...matcherNames, "actions"]
-    : actionKeys[String(mapping.type)] ?? [];
+  if (path.length === 0) return ruleKeys;
+  if (path[0] !== "actions") return matcherKeys;
+  return path.length === 2 ? actionKeys[String(mapping.type)] ?? [] : keysInAction(path.slice(2));
+}
+
+/** A pattern of `redact` is a name, or a mapping with a regex. */
+function ruleBranchAt(path: readonly unknown[], input: unknown): v.GenericSchema | undefined {
+  if (path.at(-2) !== "patterns") return undefined;
+  return typeof input === "object" && input !== null ? ownPatternSchema : v.picklist(builtInPatterns);
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const isRule = known.includes("actions") || known.includes("type");
-  if (isRule && Object.hasOwn(laterKeys, key)) return laterKeys[key];
   return `unknown key "${key}"${didYouMean(key, known)}`;
 }
 
 function actionFault(type: unknown): string {
   const names = Object.keys(actionKeys);
   if (typeof type !== "string") return `missing the action's type; write one of ${names.join(", ")}`;
-  if (laterActions.includes(type)) return `this version has no action "${type}" yet`;
   return `unknown action "${type}"${didYouMean(type, names)}`;
+}
+
+function patternFault(name: unknown): string {
+  const names = `${builtInPatterns.join(", ")} or { regex: … }`;
+  if (typeof name !== "string") return `must be one of ${names}, is ${describe(name)}`;
+  return `unknown pattern "${name}"${didYouMean(name, builtInPatterns)}; it is one of ${names}`;
 }

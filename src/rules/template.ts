@@ -1,12 +1,17 @@
 /**
  * `{{variable}}` in topics, keys, values and merged strings, compiled to constant and variable parts.
  *
- * `{{name}}` and `{{{name}}}` are the same, spaces inside are free, `\{{` is a literal `{{`, `{{! … }}` a comment.
- * Nothing is escaped: a value arrives as it is in the line. Helpers, blocks and partials of Handlebars are refused,
- * and so is a variable that the rule does not have.
+ * `{{name}}` and `{{{name}}}` are the same, spaces inside are free, `\{{` is a literal `{{`, `{{! … }}` a comment;
+ * filters follow behind bars (`filters.ts`). Nothing is escaped: a value arrives as it is in the line. Helpers,
+ * blocks and partials of Handlebars are refused, and so are a variable that the rule does not have and a filter that
+ * does not exist.
  *
  * @module
  */
+
+import { type ApplyFilter, filterOf } from "./filters.ts";
+import { valueText } from "./jmespath.ts";
+import { type Piece, piecesOf } from "./template_parser.ts";
 
 /** Where a variable's text comes from. `Context` is whatever the variables read. */
 export interface Variable<Context> {
@@ -15,6 +20,8 @@ export interface Variable<Context> {
   /** True if the text never needs escaping inside a JSON string. */
   readonly jsonSafe?: boolean;
   read(context: Context): string;
+  /** The value with its JSON type, where it may be other than text; undefined is no value. */
+  readonly value?: (context: Context) => unknown;
 }
 
 /** A compiled template. */
@@ -24,6 +31,8 @@ export interface Template<Context> {
   render(context: Context): string;
   /** The rendered text as the inside of a JSON string, without the quotes. */
   renderJson(context: Context): string;
+  /** Set if the template is exactly one variable, without filters, whose value may be other than text. */
+  readonly value: ((context: Context) => unknown) | undefined;
 }
 
 /** What is wrong with a template; `column` counts characters from 1. */
@@ -34,8 +43,6 @@ export interface TemplateFault {
 
 /** Gives the variable of a name, or why there is none. */
 export type Resolve<Context> = (name: string) => Variable<Context> | { readonly unknown: string };
-
-const variableName = /^[A-Za-z_][A-Za-z0-9_]*$|^sd\.[^\s{}]+$/;
 
 /** Compiles `text`, or gives everything that is wrong with it. */
 export function compileTemplate<Context>(
@@ -52,7 +59,8 @@ export function compileTemplate<Context>(
     else {
       const variable = resolve(piece.name);
       if ("unknown" in variable) faults.push({ message: variable.unknown, column: piece.column });
-      else parts.push(variable.constant ?? variable);
+      const filtered = withFilters("unknown" in variable ? nothing : variable, piece, faults);
+      parts.push(filtered.constant ?? filtered);
     }
   }
   return faults.length > 0 ? { ok: false, faults } : { ok: true, template: joinParts(parts) };
@@ -63,59 +71,37 @@ export function hasVariables(text: string): boolean {
   return piecesOf(text).some((piece) => piece.kind !== "text");
 }
 
-type Piece =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "variable"; readonly name: string; readonly column: number }
-  | { readonly kind: "fault"; readonly message: string; readonly column: number };
+const nothing = { constant: "", read: () => "" };
 
-function piecesOf(text: string): Piece[] {
-  const pieces: Piece[] = [];
-  let at = 0;
-  while (at < text.length) {
-    const open = text.indexOf("{{", at);
-    if (open < 0) {
-      pieces.push({ kind: "text", text: text.slice(at) });
-      break;
-    }
-    const slashes = open > at && text[open - 1] === "\\"
-      ? (open > at + 1 && text[open - 2] === "\\" ? 2 : 1)
-      : 0;
-    if (slashes === 1) {
-      // \{{name}} stays as written, without the backslash.
-      const close = text.indexOf("}}", open);
-      const end = close < 0 ? text.length : close + 2;
-      pieces.push({ kind: "text", text: text.slice(at, open - 1) + text.slice(open, end) });
-      at = end;
+function withFilters<Context>(
+  variable: Variable<Context>,
+  piece: Extract<Piece, { kind: "variable" }>,
+  faults: TemplateFault[],
+): Variable<Context> {
+  if (piece.filters.length === 0) return variable;
+  const chain: ApplyFilter[] = [];
+  let jsonSafe = variable.jsonSafe === true;
+  for (const { name, args, column } of piece.filters) {
+    const filter = filterOf(name, args);
+    if ("fault" in filter) {
+      faults.push({ message: filter.fault, column });
       continue;
     }
-    // Of \\{{name}} one backslash stays.
-    pieces.push({ kind: "text", text: text.slice(at, slashes === 2 ? open - 1 : open) });
-    const braces = text[open + 2] === "{" ? "}}}" : "}}";
-    const close = text.indexOf(braces, open + braces.length);
-    if (close < 0) {
-      pieces.push({
-        kind: "fault",
-        message: `"${"{".repeat(braces.length)}" is not closed`,
-        column: open + 1,
-      });
-      break;
-    }
-    pieces.push(tagOf(text.slice(open + braces.length, close), open + 1));
-    at = close + braces.length;
+    chain.push(filter.apply);
+    jsonSafe = filter.jsonSafe === "always" || (filter.jsonSafe === "as_before" && jsonSafe);
   }
-  return pieces;
-}
-
-function tagOf(inside: string, column: number): Piece {
-  const name = inside.trim();
-  if (name.startsWith("!")) return { kind: "text", text: "" };
-  if (variableName.test(name)) return { kind: "variable", name, column };
-  const message = name === ""
-    ? "a template variable has no name"
-    : /^[#/^>&~*]|\s|\|/.test(name)
-    ? `"{{${name}}}" is not supported: helpers, blocks, partials and filters are not known here`
-    : `"${name}" is no name of a variable`;
-  return { kind: "fault", message, column };
+  const apply = (first: unknown) => {
+    let value = first;
+    for (let i = 0; i < chain.length; i++) value = chain[i](value);
+    return valueText(value);
+  };
+  const { constant } = variable;
+  if (constant !== undefined) {
+    const text = apply(constant);
+    return { constant: text, read: () => text };
+  }
+  const read = variable.value ?? variable.read;
+  return { jsonSafe, read: (context) => apply(read(context)) };
 }
 
 /** Neighbouring constants become one; one to three parts are joined without a loop. */
@@ -137,12 +123,14 @@ function joinParts<Context>(given: readonly (string | Variable<Context>)[]): Tem
     }
     return part.jsonSafe ? (context) => part.read(context) : (context) => escapeJson(part.read(context));
   });
-  return { constant: undefined, render: concat(readers), renderJson: concat(jsonReaders) };
+  const [only] = parts;
+  const value = parts.length === 1 && typeof only !== "string" ? only.value : undefined;
+  return { constant: undefined, render: concat(readers), renderJson: concat(jsonReaders), value };
 }
 
 function constantTemplate<Context>(text: string): Template<Context> {
   const escaped = escapeJson(text);
-  return { constant: text, render: () => text, renderJson: () => escaped };
+  return { constant: text, render: () => text, renderJson: () => escaped, value: undefined };
 }
 
 function concat<Context>(readers: readonly ((context: Context) => string)[]): (context: Context) => string {

@@ -255,7 +255,7 @@ function didOf(
 
 /** The text that rules made so far; undefined while it is the message. */
 function outputOf(context: LineContext): string | undefined {
-  return context.outputSource === "text" ? context.output : undefined;
+  return context.outputSource === "message" ? undefined : context.outputText();
 }
 
 function variablesOf(slots: ReadonlyMap<string, number>, context: LineContext): Record<string, string> {

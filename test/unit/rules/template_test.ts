@@ -51,7 +51,7 @@ const faults: [string, string, number][] = [
   ["{{#if a}}x{{/if}}", "not supported", 1],
   ["x{{> part}}", "not supported", 2],
   ["{{upper a}}", "not supported", 1],
-  ["{{a | lower}}", "not supported", 1],
+  ["{{a | lowr}}", 'unknown filter "lowr"; did you mean "lower"?', 7],
   ["{{a-b}}", "no name of a variable", 1],
   ["{{__proto__}}", "unknown variable", 1],
   ["{{constructor}}", "unknown variable", 1],

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { formatFault } from "../core/errors.ts";
 import type { Control, SwapResult, TraceRequest } from "./control.ts";
 import { problem } from "./problem.ts";
+import { findRuleFile } from "./rule_file_name.ts";
 import { readRequestText } from "./request_text.ts";
 import {
   type AdminContext,
@@ -163,13 +164,22 @@ function refuseFile(files: readonly string[], file: string | undefined): Respons
       { files },
     );
   }
-  if (file !== undefined && !files.includes(file)) {
+  if (file === undefined) return undefined;
+  const found = findRuleFile(files, file);
+  if (found.ok) return undefined;
+  if (found.several.length > 0) {
+    const fits = `it fits ${found.several.join(", ")}`;
     return problem(
-      404,
-      "rule_file_unknown",
-      `Cannot find rule file "${file}": expected one of those in force`,
-      { files },
+      409,
+      "rule_file_ambiguous",
+      `Cannot tell which rule file "${file}" means: ${fits}; write more of the path`,
+      { files: found.several },
     );
   }
-  return undefined;
+  return problem(
+    404,
+    "rule_file_unknown",
+    `Cannot find rule file "${file}": expected one of those in force`,
+    { files },
+  );
 }

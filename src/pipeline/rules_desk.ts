@@ -9,6 +9,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type { RollbackResult, RulesView, SwapResult } from "../admin/control.ts";
+import { findRuleFile } from "../admin/rule_file_name.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
 import { mergeRuleText } from "../config/rule_text.ts";
@@ -274,7 +275,8 @@ export class RulesDesk {
   #pathOf(file: string | undefined): string | undefined {
     const paths = this.#ruleSet.files.map((one) => one.path);
     if (file === undefined) return paths.length === 1 ? paths[0] : undefined;
-    return paths.find((path) => path === file) ?? paths.find((path) => path.endsWith(`/${file}`));
+    const found = findRuleFile(paths, file);
+    return found.ok ? found.path : undefined;
   }
 
   #whichFile(file: string | undefined): Fault {
@@ -283,7 +285,13 @@ export class RulesDesk {
     if (file === undefined) {
       return faultOf("", `Several rule files are loaded: name one with ?file=, one of ${names}`);
     }
-    return faultOf(file, `No rule file "${file}" is loaded, only ${names}`);
+    const found = findRuleFile(this.#ruleSet.files.map((one) => one.path), file);
+    return found.ok || found.several.length === 0
+      ? faultOf(file, `No rule file "${file}" is loaded, only ${names}`)
+      : faultOf(
+        file,
+        `"${file}" fits several rule files: write more of the path, ${found.several.join(", ")}`,
+      );
   }
 }
 

@@ -192,6 +192,23 @@ test("PUT /admin/rules needs ?file= when there are several rule files", async ()
   assert.deepEqual(control.calls, [["putRules", "rules: []", "rules/b.yml"]]);
 });
 
+test("PUT /admin/rules takes the end of a path in ?file= when it fits one rule file alone", async () => {
+  const { ask, control } = setup();
+  const paths = ["/etc/a/x.yml", "/etc/b/x.yml", "/etc/b/only.yml"];
+  control.files = paths.map((path) => ({ path, text: "" }));
+  const put = (file: string) => ask(`/admin/rules?file=${file}`, { method: "PUT", body: "rules: []" });
+  for (const file of ["only.yml", "b/only.yml", "a/x.yml", "/etc/b/x.yml"]) {
+    assert.equal((await put(file)).status, 200, file);
+  }
+  const taken = control.calls.length;
+  const refused = await problemOf(await put("x.yml"), 409, "rule_file_ambiguous");
+  assert.deepEqual(refused.files, paths.slice(0, 2));
+  for (const file of ["nly.yml", "/only.yml", "", "only.yml/"]) {
+    await problemOf(await put(file), 404, "rule_file_unknown");
+  }
+  assert.equal(control.calls.length, taken);
+});
+
 /** A body without Content-Length, in pieces. */
 function stream(pieces: Uint8Array<ArrayBuffer>[]): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({

@@ -40,7 +40,7 @@ test("loadConfig() gives the embedded default when there is no file", () => {
     workers: 3,
     statsd: undefined,
     drainTimeoutMs: 30_000,
-    rules: { dialect: "corndog", rules: [], tests: [], files: [] },
+    rules: { dialect: "corndog", rules: [], tests: [], files: [], origins: [] },
   });
 });
 

@@ -94,6 +94,16 @@ describe("RulesDesk", () => {
     assert.deepEqual(it.view().names, ["a", "c"]);
   });
 
+  it("put() names the files that fit when a name fits several, and changes none", async () => {
+    for (const folder of ["a", "b"]) mkdirSync(join(dir, folder));
+    const it = desk("rules: [a/x.yml, b/x.yml]\n", { "a/x.yml": rules("a"), "b/x.yml": rules("b") });
+    const unclear = await it.put(rules("c"), "x.yml");
+    assert.ok(!unclear.ok);
+    assert.match(unclear.faults[0]!.message, /several.*a\/x\.yml, .*b\/x\.yml/);
+    assert.ok((await it.put(rules("c"), "b/x.yml")).ok);
+    assert.deepEqual(it.view().names, ["a", "c"]);
+  });
+
   it("put() into a configuration changes its rules and nothing else", async () => {
     const config =
       `kafka: { brokers: ["k:9092"], sasl: { mechanism: plain, username: u, password: hush } }\n${

@@ -46,8 +46,10 @@ export function fileProblem(error: unknown): string {
   const code = (error as { code?: string } | null)?.code;
   switch (code) {
     case "ENOENT":
-    case "ENOTDIR":
-      return "does not exist";
+    case "ENOTDIR": {
+      const { triedFirst } = error as { triedFirst?: string };
+      return triedFirst === undefined ? "does not exist" : `does not exist, and neither does ${triedFirst}`;
+    }
     case "EACCES":
     case "EPERM":
       return "cannot be read: permission denied";
@@ -56,6 +58,22 @@ export function fileProblem(error: unknown): string {
     default:
       return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** The same files; of one that is absent and for which `triedFirst` names another, that one is told as well. */
+export function tellingTried(files: Files, triedFirst: (path: string) => string | undefined): Files {
+  return {
+    ...files,
+    read(path) {
+      try {
+        return files.read(path);
+      } catch (error) {
+        const other = triedFirst(path);
+        if (other === undefined || error === null || typeof error !== "object") throw error;
+        throw Object.assign(error, { triedFirst: other });
+      }
+    },
+  };
 }
 
 /** `path` made absolute from `base`. `~` is not expanded: the shell does that where it is meant. */

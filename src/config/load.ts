@@ -13,7 +13,7 @@ import type { Fault } from "../core/errors.ts";
 import type { Config } from "./config.ts";
 import { type Environment, substitute } from "./environment.ts";
 import { explain, type Problem, without } from "./explain.ts";
-import { absolute, diskFiles, type Files, folderOf, tryRead } from "./files.ts";
+import { absolute, diskFiles, type Files, folderOf, tellingTried, tryRead } from "./files.ts";
 import { isHotdog, originalPath, translateHotdog, type Translation } from "./hotdog.ts";
 import { findLaterKeys } from "./later.ts";
 import { apply, fromEnvironment, fromSets, knownKeys, originOf, type Override } from "./overrides.ts";
@@ -118,6 +118,8 @@ class Loader {
   #overrides: readonly Override[] = [];
   /** Paths whose text names a variable that is not set; what else is wrong with that text is an echo. */
   readonly #unset = new Set<string>();
+  /** For a file beside a hotdog.yml the path from where corndog was started, which was looked at before. */
+  readonly #triedFirst = new Map<string, string>();
 
   constructor(options: LoadOptions, world: World, main: MainFile | undefined) {
     this.#options = options;
@@ -141,7 +143,7 @@ class Loader {
     const resolved = explained === undefined ? undefined : resolve(explained, {
       file: this.#main?.path,
       dialect,
-      files: this.#world.files,
+      files: tellingTried(this.#world.files, (path) => this.#triedFirst.get(path)),
       env: this.#world.env,
       absolute: (path) => this.#absolute(base, path),
       dataDir: this.#dataDir(),
@@ -280,8 +282,11 @@ class Loader {
   /** hotdog took names from where it was started; a file that is there beside the hotdog.yml is meant as well. */
   #absolute(base: string, path: string): string {
     const started = absolute(this.#world.cwd, path);
-    if (this.#translation !== undefined && this.#world.files.exists(started)) return started;
-    return absolute(base, path);
+    const beside = absolute(base, path);
+    if (this.#translation === undefined || started === beside) return beside;
+    if (this.#world.files.exists(started)) return started;
+    this.#triedFirst.set(beside, started);
+    return beside;
   }
 
   /** systemd names a folder that survives and that the service may write to. */

@@ -307,6 +307,6 @@ test("loadConfig() takes certificates from where hotdog was started, else from b
   });
   assert.deepEqual(shown(result).map((fault) => fault.replace(/^.*?: global/, "global")), [
     "global.listen.tls.cert: /w/a.pem is not a PEM certificate (-----BEGIN CERTIFICATE-----)",
-    "global.listen.tls.key: b.pem does not exist",
+    "global.listen.tls.key: b.pem does not exist, and neither does /w/b.pem",
   ]);
 });

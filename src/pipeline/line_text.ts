@@ -60,6 +60,9 @@ function actionText(action: ActionTrace): string {
         .join("");
     case "changed":
       return `${head}the value is now ${inOneLine(action.value!)}\n`;
+    case "set":
+      return Object.entries(action.variables!).map(([name, text]) => `${head}${name} = ${inOneLine(text)}\n`)
+        .join("");
     case "ended":
       return `${head}ends the line: ${action.reason}\n`;
     case "failed":

@@ -46,7 +46,7 @@ export function summaryText(results: readonly RuleTestResult[], style: ReportSty
 }
 
 function failedText(
-  { number, input, matched, differences }: FailedInput,
+  { number, times, input, matched, differences }: FailedInput,
   isList: boolean,
   style: ReportStyle,
 ): string {
@@ -54,7 +54,9 @@ function failedText(
     ? `${input.slice(0, inputShownMax)}… (${input.length} characters)`
     : input;
   const head = [
-    `      input${isList ? ` ${number}` : ""}: ${JSON.stringify(shown).slice(1, -1).replaceAll('\\"', '"')}`,
+    `      input${isList ? ` ${number}` : ""}${times > 1 ? `, time ${times}` : ""}: ${
+      JSON.stringify(shown).slice(1, -1).replaceAll('\\"', '"')
+    }`,
     `      matched: ${matched.length === 0 ? "no rule" : matched.join(", ")}`,
   ];
   const body = differences.flatMap(({ what, lines }) => [

@@ -91,13 +91,16 @@ function runTests(config: Config, request: TestRequest): number {
 function explainTest(config: Config, result: RuleTestResult & { readonly ok: false }, json: boolean): string {
   const compiled = LineTracer.compile(config.rules, version, config.kafka);
   if (!compiled.ok) return "";
-  const numbers = new Set(result.failed.map(({ number }) => number));
-  return inputsOf(result.source).map(({ input, nowMs, peer }, at) => {
+  const failed = new Map(result.failed.map(({ number, times }) => [number, times]));
+  return inputsOf(result.source).map(({ number, input, nowMs, peer }) => {
     const trace = compiled.tracer.trace(input, nowMs, peer);
-    if (!numbers.has(at + 1)) return "";
+    const left = failed.get(number);
+    if (left === undefined || left === 0) return "";
+    failed.set(number, left - 1);
+    if (left > 1) return "";
     return json
-      ? `${JSON.stringify({ name: result.name, input: at + 1, ...trace })}\n`
-      : traceText(`Input ${at + 1} of ${result.name}`, trace);
+      ? `${JSON.stringify({ name: result.name, input: number, ...trace })}\n`
+      : traceText(`Input ${number} of ${result.name}`, trace);
   }).join("");
 }
 

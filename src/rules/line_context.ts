@@ -214,6 +214,11 @@ export class LineContext {
     return slot < this.#variables.length ? this.#variables[slot] : undefined;
   }
 
+  /** All variables that actions set on this line, by slot; for traces. */
+  get variables(): readonly unknown[] {
+    return this.#variables;
+  }
+
   /** Sets a variable for the rest of the line. */
   setVariable(slot: number, value: unknown): void {
     while (this.#variables.length <= slot) this.#variables.push(undefined);

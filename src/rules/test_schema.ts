@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { check, type Checked } from "./schema.ts";
 
-/** Most inputs of one test; what needs more is a benchmark. */
+/** Most inputs of one test, and most repeats of one input; what needs more is a benchmark. */
 export const inputsMax = 1_000;
 
 const recordEntries = {
@@ -93,6 +93,17 @@ export const inputSchema = v.strictObject({
   input: v.pipe(v.string(), v.description("One frame as it comes from the wire")),
   now: v.optional(nowSchema),
   peer: v.optional(peerSchema),
+  repeat: v.optional(
+    v.pipe(
+      v.number(),
+      v.check(
+        (count) => Number.isInteger(count) && count >= 1 && count <= inputsMax,
+        `must be a whole number from 1 to ${inputsMax}`,
+      ),
+      v.description("How often the line comes, one right after the other"),
+    ),
+    1,
+  ),
   expect: v.optional(expectSchema),
 });
 

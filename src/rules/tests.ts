@@ -31,8 +31,10 @@ export const testPeer = "127.0.0.1:514";
 
 /** What one input gave that was not expected. */
 export interface FailedInput {
-  /** From 1. */
+  /** Place in the test's list, from 1. */
   readonly number: number;
+  /** How often it had come, where it is repeated. */
+  readonly times: number;
   readonly input: string;
   /** Names of the rules that matched. */
   readonly matched: readonly string[];
@@ -65,12 +67,20 @@ export function runRuleTests(
     const inputs = inputsOf(source);
     const failed = failedInputs(programFor(), inputs, lineFrom);
     if (failed.length === 0) return { ok: true, source, name };
-    return { ok: false, source, name, message: messageOf(failed, inputs.length > 1), failed };
+    return {
+      ok: false,
+      source,
+      name,
+      message: messageOf(failed, inputs.some(({ number }) => number > 1)),
+      failed,
+    };
   });
 }
 
 /** One line that a test sends through the rules. */
 export interface TestInput {
+  /** Place in the test's list, from 1. */
+  readonly number: number;
   readonly input: string;
   readonly nowMs: number;
   readonly peer: string;
@@ -83,33 +93,40 @@ export function inputsOf(source: RuleSource): TestInput[] {
   invariant(checked.ok, "tests are checked before they are run");
   const test = checked.value;
   let nowMs = test.now === undefined ? testNowMs : Date.parse(test.now);
-  return (test.inputs ?? [test.input!]).map((item) => {
-    const own = typeof item === "string" ? { input: item } : item;
+  return (test.inputs ?? [test.input!]).flatMap((item, at): TestInput[] => {
+    const own = typeof item === "string" ? { input: item, repeat: 1 } : item;
     if (own.now !== undefined) nowMs = Date.parse(own.now);
-    return {
+    const input: TestInput = {
+      number: at + 1,
       input: own.input,
       nowMs,
       peer: own.peer ?? test.peer ?? testPeer,
       expect: (own.expect ?? test.expect)!,
     };
+    return Array.from({ length: own.repeat }, () => input);
   });
 }
 
+/** Inputs that gave what was not expected; of one that is repeated, the first time. */
 function failedInputs(program: Program, inputs: readonly TestInput[], lineFrom: LineFrom): FailedInput[] {
-  return inputs.flatMap(({ input, nowMs, peer, expect }, at) => {
+  let failed = 0;
+  let times = 0;
+  return inputs.flatMap(({ number, input, nowMs, peer, expect }, at) => {
+    times = inputs[at - 1]?.number === number ? times + 1 : 1;
     const explanation = explainLine(program, lineFrom(input, nowMs, peer));
     const differences = compareToExpectation(expect, explanation);
-    if (differences.length === 0) return [];
+    if (differences.length === 0 || failed === number) return [];
+    failed = number;
     const matched = explanation.matched.map(({ name }) => name);
-    return [{ number: at + 1, input, matched, differences }];
+    return [{ number, times, input, matched, differences }];
   });
 }
 
 function messageOf(failed: readonly FailedInput[], isList: boolean): string {
-  return failed.flatMap(({ number, matched, differences }) => {
+  return failed.flatMap(({ number, times, matched, differences }) => {
     const who = matched.length === 0 ? "no rule matched" : `matched ${matched.join(", ")}`;
     return differences.map(({ what, message }) =>
-      `${isList ? `input ${number}: ` : ""}${what}: ${message} (${who})`
+      `${isList ? `input ${number}${times > 1 ? `, time ${times}` : ""}: ` : ""}${what}: ${message} (${who})`
     );
   }).join("; ");
 }

@@ -17,6 +17,7 @@ import { done, failed } from "./actions.ts";
 import { type CompileOptions, compileRules, type RuleFault, ruleName } from "./compile.ts";
 import { explainLine, type LineResult, recordOf, type SentRecord } from "./explain.ts";
 import type { LineContext } from "./line_context.ts";
+import type { WrittenMatcher } from "./matcher_schema.ts";
 import type { Line, Outcome, Program } from "./program.ts";
 import { matched, noMatch } from "./regex.ts";
 import type { CompiledRule } from "./rules_program.ts";
@@ -31,10 +32,14 @@ export const tracedCharsMax = 4_096;
 /** What one action did. */
 export interface ActionTrace {
   readonly type: string;
-  /** `sent`: `records`; `changed`: `value` is what a later forward sends; `ended` and `failed` say why; `nothing`: goes on. */
-  readonly did: "sent" | "changed" | "ended" | "failed" | "nothing";
+  /**
+   * `sent`: `records`; `changed`: `value` is what a later forward sends; `set`: `variables`; `ended` and `failed` say
+   * why; `nothing`: goes on.
+   */
+  readonly did: "sent" | "changed" | "set" | "ended" | "failed" | "nothing";
   readonly records?: readonly SentRecord[];
   readonly value?: string;
+  readonly variables?: Readonly<Record<string, string>>;
   readonly reason?: string;
   readonly message?: string;
   readonly us: number;
@@ -169,7 +174,7 @@ class Recorder {
 
   watch(rule: CompiledRule, index: number): CompiledRule {
     const source = this.#ruleSet.rules[index];
-    const value = source.value as Record<string, unknown> & { readonly actions: readonly Action[] };
+    const value = source.value as WrittenMatcher & { readonly actions: readonly Action[] };
     const place = {
       rule: index,
       name: ruleName(source),
@@ -191,12 +196,12 @@ class Recorder {
       } else if (result !== noMatch) {
         this.rules.push({ ...entry, matched: false, why: `${context.reason}: ${context.failure}` });
       } else if (this.#misses++ < missesMax) {
-        this.rules.push({ ...entry, matched: false, why: whyNot(value, context.line) });
+        this.rules.push({ ...entry, matched: false, why: whyNot(value, context) });
       } else this.missesNotListed++;
       return result;
     };
     const actions = rule.actions.map((action, at) =>
-      this.#watchAction(action, value.actions[at].type, (trace) => {
+      this.#watchAction(action, value.actions[at], (trace) => {
         open.actions.push(trace);
         open.us = microseconds((open.us + trace.us) / 1000);
       })
@@ -204,15 +209,22 @@ class Recorder {
     return { ...rule, match, actions };
   }
 
-  #watchAction(action: CompiledAction, type: string, record: (trace: ActionTrace) => void): CompiledAction {
+  #watchAction(
+    action: CompiledAction,
+    written: Action,
+    record: (trace: ActionTrace) => void,
+  ): CompiledAction {
+    const { type } = written;
     const run = (context: LineContext, outcome: Outcome) => {
       const sentBefore = outcome.count;
       const before = outputOf(context);
+      const variables = [...context.variables];
       const beganMs = this.#clockMs();
       try {
         const signal = action.run(context, outcome);
         const us = this.#since(beganMs);
-        record({ type, ...didOf(context, outcome, signal, sentBefore, before), us });
+        const set = variableSetBy(written, variables, context.variables);
+        record({ type, ...(set ?? didOf(context, outcome, signal, sentBefore, before)), us });
         return signal;
       } catch (error) {
         const us = this.#since(beganMs);
@@ -260,8 +272,30 @@ function outputOf(context: LineContext): string | undefined {
 
 function variablesOf(slots: ReadonlyMap<string, number>, context: LineContext): Record<string, string> {
   return Object.fromEntries(
-    [...slots].map(([name, slot]) => [name, shorten(context.slots[slot], tracedCharsMax)]),
+    [...slots].map(([name, slot]) => [name, shorten(variableText(name, slot, context), tracedCharsMax)]),
   );
+}
+
+function variableText(name: string, slot: number, context: LineContext): string {
+  return name === "value" ? anyText(context.value()) : context.slots[slot];
+}
+
+/** Text as it is, anything else as JSON. */
+function anyText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value) ?? "";
+}
+
+/** What `set` or `parse_json` set anew. */
+function variableSetBy(
+  action: Action,
+  before: readonly unknown[],
+  after: readonly unknown[],
+): Omit<ActionTrace, "type" | "us"> | undefined {
+  if (action.type !== "set" && action.type !== "parse_json") return undefined;
+  const slot = after.findIndex((value, at) => value !== before[at]);
+  if (slot < 0) return undefined;
+  const { name = "json" } = action as { readonly name?: string };
+  return { did: "set", variables: { [name]: shorten(anyText(after[slot]), tracedCharsMax) } };
 }
 
 const shownFields = [

@@ -5,7 +5,8 @@
  *   password of `Authorization: Basic` (any user name), which a browser asks for by itself.
  * - Without one the API listens on loopback alone, and a `Host` that is not this machine's is refused: a web page
  *   whose name was rebound to 127.0.0.1 (DNS rebinding) sends its own name there.
- * - In both cases a request that changes something and comes from a page of another origin is refused.
+ * - A request without a `Host` gets `/healthz` and no more.
+ * - With or without a token a request that changes something and comes from a page of another origin is refused.
  *
  * @module
  */
@@ -13,6 +14,7 @@ import { Buffer } from "node:buffer";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Fault } from "../core/errors.ts";
 import { isLoopback } from "../core/loopback.ts";
+import { noHostName } from "../core/no_host.ts";
 import type { Logger } from "../observe/log.ts";
 import { problem } from "./problem.ts";
 import { TokenFile } from "./token_file.ts";
@@ -65,14 +67,21 @@ export function guardAccess(tokenFile: string | undefined, address: string, log:
   const isOpen = token === undefined && !isLoopback(ownName);
   return async (context, next) => {
     // Who asks is not known here, and a Host header is easily forged: an open address has its reads and no more.
-    const refusal = isOpen
-      ? refuseBeyondReads(context)
-      : refuseForeign(context, token === undefined ? ownName : undefined) ??
-        refuseWithoutToken(context, token);
+    const refusal = refuseWithoutHost(context) ??
+      (isOpen
+        ? refuseBeyondReads(context)
+        : refuseForeign(context, token === undefined ? ownName : undefined) ??
+          refuseWithoutToken(context, token));
     if (refusal === undefined) return await next();
     log.warn("admin_refused", { method: context.req.method, path: context.req.path, status: refusal.status });
     return refusal;
   };
+}
+
+/** HTTP/1.0 needs no Host, and health checks of load balancers speak it; whoever asks for more can say whom. */
+function refuseWithoutHost(context: Context): Response | undefined {
+  if (new URL(context.req.url).hostname !== noHostName || openPaths.has(context.req.path)) return undefined;
+  return problem(400, "host_needed", "Cannot answer without a Host header: only /healthz needs none");
 }
 
 function refuseBeyondReads(context: Context): Response | undefined {
@@ -86,7 +95,8 @@ function refuseBeyondReads(context: Context): Response | undefined {
 }
 
 function refuseForeign(context: Context, ownName: string | undefined): Response | undefined {
-  const host = context.req.header("host") ?? new URL(context.req.url).host;
+  // The header of a request without a Host may be empty: then the URL has `noHostName`.
+  const host = context.req.header("host") || new URL(context.req.url).host;
   if (ownName !== undefined && !openPaths.has(context.req.path)) {
     const name = hostnameOf(host);
     if (!localNames.has(name) && name !== ownName) {

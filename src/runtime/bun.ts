@@ -12,6 +12,7 @@ import type { BunGlobal } from "./globals.ts";
 import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts";
 import { listenBunStream } from "./bun_stream.ts";
 import { reportFault } from "./fault.ts";
+import { handleRequest } from "./http_request.ts";
 import { failedResponse, receiveBufferBytes } from "./limits.ts";
 import { removeStaleSocket } from "./unix_path.ts";
 
@@ -98,7 +99,7 @@ function serveHttp(
       reusePort: false,
       idleTimeout: 0, // A stream of events may be silent for long.
       development: false,
-      fetch,
+      fetch: (request) => handleRequest(request, fetch),
       error: (error) => failedResponse(error),
     });
   } catch (error) {

@@ -16,6 +16,7 @@ import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts
 import { serveDenoStream } from "./deno_stream.ts";
 import { reportFault } from "./fault.ts";
 import { backlogMax } from "./globals.ts";
+import { handleRequest } from "./http_request.ts";
 import { openLibc } from "./libc.ts";
 import { datagramBytesMax, failedResponse, receiveBufferBytes } from "./limits.ts";
 import { openToSenders, removeStaleSocket } from "./unix_path.ts";
@@ -159,7 +160,7 @@ function serveHttp(
       signal: stopping.signal,
       onListen() {}, // The default prints a banner.
       onError: (error) => failedResponse(error),
-    }, fetch);
+    }, (request) => handleRequest(request, fetch));
   } catch (error) {
     throw bindError(hostname, port, error);
   }

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { checkAdminAccess } from "../../../src/admin/access.ts";
 import { createAdminApp } from "../../../src/admin/app.ts";
 import { createLogger } from "../../../src/observe/log.ts";
+import { runtime } from "../../../src/runtime/current.ts";
 import { FakeControl } from "./fake_control.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "corndog-admin-"));
@@ -243,3 +245,48 @@ test("createAdminApp() takes any name but no foreign page when there is a token"
   assert.equal(await post({ origin: "http://edge-1.example:8585" }), 202);
   assert.equal(await post({ origin: "https://evil.example" }), 403);
 });
+
+const hostless = [
+  { name: "on loopback", options: () => ({}) },
+  { name: "with a token", options: () => ({ tokenFile: tokenFile("t") }) },
+  { name: "open to others", options: () => ({ address: "0.0.0.0:8585" }) },
+];
+for (const { name, options } of hostless) {
+  test(`createAdminApp() answers /healthz and no more to a request without a Host when it is ${name}`, async () => {
+    const { app, control } = appWith(options());
+    const server = await runtime.serveHttp(
+      { hostname: "127.0.0.1", port: 0 },
+      (request) => app.fetch(request),
+    );
+    const status = async (method: string, path: string, host = "") =>
+      Number(
+        (await exchange(server.port, `${method} ${path} HTTP/1.0\r\n${host}authorization: Bearer t\r\n\r\n`))
+          .slice(9, 12),
+      );
+    assert.equal(await status("GET", "/healthz"), 200);
+    assert.equal(await status("HEAD", "/healthz"), 200);
+    assert.equal(await status("GET", "/healthz", "Host:\r\n"), 200);
+    for (
+      const path of ["/", "/stats", "/readyz", "/admin/stats", "/admin/rules", "/xx/healthz", "/a?b=/healthz"]
+    ) {
+      assert.equal(await status("GET", path), 400, path);
+      assert.equal(await status("GET", path, "Host:\r\n"), 400, path);
+      assert.equal(await status("GET", path, "Host: localhost/healthz?\r\n"), 400, path);
+    }
+    assert.equal(await status("POST", "/admin/drain"), 400);
+    assert.deepEqual(control.calls, []);
+    await server.stop();
+  });
+}
+
+/** Sends `head` as it is; gives the answer's first bytes. */
+function exchange(port: number, head: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(head));
+    socket.on("error", reject);
+    socket.once("data", (chunk) => {
+      socket.destroy();
+      resolve(chunk.toString());
+    });
+  });
+}

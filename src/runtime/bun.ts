@@ -85,6 +85,13 @@ function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Li
   });
 }
 
+/** How long a connection may be silent in the head of a request, in a body that nobody reads, and after an answer. */
+const idleSeconds = 30;
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+}
+
 function serveHttp(
   bun: BunGlobal,
   address: { hostname: string; port: number },
@@ -97,9 +104,15 @@ function serveHttp(
       hostname,
       port,
       reusePort: false,
-      idleTimeout: 0, // A stream of events may be silent for long.
+      idleTimeout: idleSeconds,
       development: false,
-      fetch: (request) => handleRequest(request, fetch),
+      async fetch(request, server) {
+        server.timeout(request, 0); // An answer takes the time that its handler gives it.
+        const response = await handleRequest(request, fetch);
+        // A stream of events may be silent for long; everything else, and what follows it, may not.
+        if (!isEventStream(response)) server.timeout(request, idleSeconds);
+        return response;
+      },
       error: (error) => failedResponse(error),
     });
   } catch (error) {

@@ -40,6 +40,8 @@ export interface BunSocketHandlers<Data> {
 export interface BunServer {
   readonly hostname: string;
   readonly port: number;
+  /** Sets how long the request's connection may be silent; 0 is for ever. It holds for later requests too. */
+  timeout(request: Request, seconds: number): void;
   stop(closeConnections: boolean): Promise<void>;
 }
 
@@ -60,7 +62,7 @@ export interface BunGlobal {
     reusePort: boolean;
     idleTimeout: number;
     development: boolean;
-    fetch(request: Request): Response | Promise<Response>;
+    fetch(request: Request, server: BunServer): Response | Promise<Response>;
     error(error: Error): Response;
   }): BunServer;
 }

@@ -144,7 +144,7 @@ export class Cluster {
   }
 
   #applyPartitions(topic: TopicQueue, partitions: readonly PartitionMetadata[], nowMs: number): void {
-    topic.resize(partitions.reduce((count, { id }) => Math.max(count, id + 1), 0));
+    topic.resize(partitions.reduce((count, { id }) => Math.max(count, id + 1), 0), nowMs);
     for (const { id, leader } of partitions) {
       const partition = topic.partitions[id];
       if (partition.leader !== leader) this.#move(partition, leader, nowMs);

@@ -37,7 +37,7 @@ export interface DispatcherOptions {
   readonly clock: KafkaClock;
   readonly producerId: ProducerIdKeeper;
   readonly writer: ProduceWriter;
-  /** A waiting topic that is not known or was given up: whoever knows the cluster decides. */
+  /** A waiting topic that is not known, was given up, or lacks a partition: whoever knows the cluster decides. */
   undeliverable(topic: TopicQueue): void;
   /** The answer to a request. */
   answered(lane: BrokerLane, connection: BrokerConnection, request: InFlightRequest, payload: Buffer): void;
@@ -122,7 +122,7 @@ export class Dispatcher {
       partition.isOpen(nowMs) && cluster.laneOf(partition)?.openConnection(nowMs) !== undefined;
     let saturated = false;
     for (const topic of this.#waiting) {
-      if (topic.state.kind !== "known") undeliverable(topic);
+      if (topic.state.kind !== "known" || topic.unplaced > 0) undeliverable(topic);
       for (let got = topic.assign(isOpen); got !== undefined; got = topic.assign(isOpen)) {
         cluster.activate(got);
       }

@@ -182,7 +182,9 @@ export class KafkaSink implements Sink {
 
   #applyMetadata(metadata: ClusterMetadata): void {
     this.#cluster.apply(metadata, this.#clock.nowMs());
-    for (const topic of this.#cluster.topics.values()) if (topic.waiting > 0) this.#dispatcher.waits(topic);
+    for (const topic of this.#cluster.topics.values()) {
+      if (topic.waiting > 0 || topic.unplaced > 0) this.#dispatcher.waits(topic);
+    }
     this.#producerId.need();
     this.#dispatcher.ask();
   }

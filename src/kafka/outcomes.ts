@@ -37,6 +37,9 @@ export interface OutcomesOptions {
   dispatch(): void;
 }
 
+/** A partition that is not there is believed to be missing when the topic was described in this time, else asked for. */
+const partitionsAgeMs = 1000;
+
 /** One per sink. */
 export class Outcomes {
   readonly #options: OutcomesOptions;
@@ -57,10 +60,24 @@ export class Outcomes {
     this.bytes += batch.end - batch.at;
   }
 
-  /** Batches of a topic cannot be placed: it has to be found, or they are given up with it. */
+  /** Batches of a topic cannot be placed: it or their partition has to be found, or they are given up. */
   undeliverable(topic: TopicQueue): void {
-    if (topic.state.kind !== "unavailable") this.#options.metadata.ask();
-    else this.#rejectAll(topic, topic.state.reason, topic.state.message);
+    const { state } = topic;
+    if (state.kind === "unavailable") this.#rejectAll(topic, state.reason, state.message);
+    else if (state.kind === "known" && this.#isDescribed(topic)) this.#rejectUnplaced(topic);
+    else this.#options.metadata.ask();
+  }
+
+  #isDescribed(topic: TopicQueue): boolean {
+    return this.#options.clock.nowMs() - topic.describedAtMs < partitionsAgeMs;
+  }
+
+  #rejectUnplaced(topic: TopicQueue): void {
+    const count = topic.partitions.length;
+    for (const batch of topic.dropUnplaced()) {
+      const message = `Topic "${topic.name}" has no partition ${batch.partition}: it has ${count}`;
+      this.#settle(batch, { reason: "unknown_partition", message });
+    }
   }
 
   /** The answer to a request. */

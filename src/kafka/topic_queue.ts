@@ -42,11 +42,13 @@ export class TopicQueue implements TopicName {
   usedAtMs = 0;
   delivered = 0;
   rejected = 0;
+  /** When the cluster last said which partitions there are. */
+  describedAtMs = -Infinity;
 
   readonly #kernel: Kernel;
   /** Batches for any partition. */
   readonly #waiting = new Fifo<ClosedBatch>();
-  /** Batches that name their partition, while there are none. */
+  /** Batches that name their partition, while it is not there. */
   readonly #addressed = new Fifo<ClosedBatch>();
   #partitions: PartitionQueue[] = [];
   #turn = 0;
@@ -67,6 +69,11 @@ export class TopicQueue implements TopicName {
     return this.#waiting.length;
   }
 
+  /** Batches for partitions that are not there: not yet, or the topic has fewer. */
+  get unplaced(): number {
+    return this.#addressed.length;
+  }
+
   /** Batches here and in all partitions. */
   get unsettled(): number {
     let count = this.#waiting.length + this.#addressed.length;
@@ -80,9 +87,10 @@ export class TopicQueue implements TopicName {
       this.#waiting.push(batch);
       return undefined;
     }
-    this.#addressed.push(batch);
-    if (this.state.kind === "known") this.#deliverAddressed();
-    return this.#partitions[batch.partition];
+    const partition = this.state.kind === "known" ? this.#partitions[batch.partition] : undefined;
+    if (partition === undefined) this.#addressed.push(batch);
+    else partition.push(batch);
+    return partition;
   }
 
   /** Gives the first waiting batch to the next partition in turn that `isOpen` and returns that; undefined if it waits on. */
@@ -110,9 +118,10 @@ export class TopicQueue implements TopicName {
 
   /**
    * The topic has `count` partitions. With fewer than before (it was made anew), the batches that never went out
-   * wait for another partition.
+   * wait for another partition. Batches that name one which is not there stay (`unplaced`).
    */
-  resize(count: number): void {
+  resize(count: number, nowMs: number): void {
+    this.describedAtMs = nowMs;
     for (let id = this.#partitions.length; id < count; id++) {
       this.#partitions.push(new PartitionQueue(this, id, this.#kernel));
     }
@@ -130,10 +139,17 @@ export class TopicQueue implements TopicName {
   }
 
   #deliverAddressed(): void {
-    for (let batch = this.#addressed.take(); batch !== undefined; batch = this.#addressed.take()) {
-      batch.partition %= this.#partitions.length;
-      this.#partitions[batch.partition].push(batch);
+    for (let left = this.#addressed.length; left > 0; left--) {
+      const batch = this.#addressed.take()!;
+      const partition = this.#partitions[batch.partition];
+      if (partition === undefined) this.#addressed.push(batch);
+      else partition.push(batch);
     }
+  }
+
+  /** Takes out the batches for partitions that are not there. */
+  dropUnplaced(): ClosedBatch[] {
+    return Array.from({ length: this.#addressed.length }, () => this.#addressed.take()!);
   }
 
   /** Takes out every batch that no request carries. */

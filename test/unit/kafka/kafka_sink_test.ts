@@ -369,6 +369,52 @@ describe("KafkaSink rejections", () => {
     assert.equal(bench.outcomeOf(third), "delivered");
   });
 
+  it("settles a batch rejected as unknown_partition when its topic has fewer, and asks the cluster first", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 2);
+    await bench.started();
+    const known = bench.send("logs", ["1"], 1);
+    await bench.settled(1000);
+    await bench.clock.advance(2000);
+    const asked = bench.cluster.metadataAsked.length;
+    const missing = bench.send("logs", ["2"], 2);
+    const beside = bench.send("logs", ["3"], 0);
+    await bench.settled(1000);
+    assert.equal(bench.outcomeOf(known), "delivered");
+    assert.equal(bench.outcomeOf(missing), "unknown_partition");
+    assert.equal(bench.outcomeOf(beside), "delivered");
+    assert.equal(bench.cluster.metadataAsked.length, asked + 1);
+    const again = bench.send("logs", ["4"], 99_999);
+    await bench.settled(10);
+    assert.equal(bench.outcomeOf(again), "unknown_partition");
+    assert.equal(bench.cluster.metadataAsked.length, asked + 1);
+    assert.deepEqual(bench.cluster.topics.get("logs")!.map(({ log }) => log), [["3"], ["1"]]);
+  });
+
+  it("delivers to a partition that the topic got since it was last described", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.send("logs", ["0"]);
+    await bench.settled();
+    await bench.clock.advance(2000);
+    bench.cluster.create("logs", 3);
+    const batch = bench.send("logs", ["1"], 2);
+    await bench.settled(1000);
+    assert.equal(bench.outcomeOf(batch), "delivered");
+    assert.deepEqual(bench.cluster.topics.get("logs")![2]!.log, ["1"]);
+  });
+
+  it("rejects a batch for a missing partition when the topic becomes known after the batch came", async () => {
+    const bench = await new BenchSink({ config: { topicWaitMs: 60_000 } }).started();
+    const batch = bench.send("later", ["1"], 5);
+    await bench.clock.advance(500);
+    assert.equal(bench.outcomes.size, 0);
+    bench.cluster.create("later", 2);
+    await bench.settled(5000);
+    assert.equal(bench.outcomeOf(batch), "unknown_partition");
+  });
+
   it("waits for an unknown topic only from the time when the cluster says so", async () => {
     const bench = new BenchSink({ config: { topicWaitMs: 2000 } });
     bench.cluster.down(1);

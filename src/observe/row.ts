@@ -21,6 +21,8 @@ export const dropReasons = [
   "empty_frame",
   "no_memory_udp",
   "shutdown",
+  "rule_sample",
+  "rule_throttle",
 ] as const;
 
 /** A member of `dropReasons`. */

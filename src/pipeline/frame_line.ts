@@ -10,7 +10,7 @@ import { KernelJsonMembers } from "../kernel/json_members.ts";
 import { frameFlag, frameRowBytes, jsonScan, type Kernel } from "../kernel/kernel.ts";
 import type { JsonMembers } from "../rules/json_members.ts";
 import { parseJsonText } from "../rules/json_text.ts";
-import type { FieldName, Line } from "../rules/program.ts";
+import type { FieldName, FrameBytes, Line } from "../rules/program.ts";
 import { HeaderReader } from "../syslog/header.ts";
 
 /** Not yet parsed; `undefined` is an answer. */
@@ -20,7 +20,7 @@ const unparsed = Symbol("unparsed");
 const unscanned = -1;
 
 /** The `Line` of a row. Call `move` before use. */
-export class FrameLine implements Line {
+export class FrameLine implements Line, FrameBytes {
   nowMs = 0;
   peer = "";
   /** Bytes of the message and of the whole frame: offsets in the kernel's memory. */
@@ -118,6 +118,18 @@ export class FrameLine implements Line {
       this.#members.root = this.#scanned;
     }
     return this.#scanned > jsonScan.tooLarge ? this.#members : undefined;
+  }
+
+  get frame(): FrameBytes {
+    return this;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get isAscii(): boolean {
+    return (this.#flags & frameFlag.ascii) !== 0;
   }
 
   /** Bytes of the whole frame, valid until the next row. */

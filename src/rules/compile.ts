@@ -156,6 +156,8 @@ function compileRule(
     name: ruleName(source),
     match: matcher.match,
     always: matcher.always,
+    // Whoever watches wants to see every rule tried.
+    needs: watch === undefined ? matcher.needs : [],
     actions,
     readsHeader: matcher.readsHeader || variables.readsHeader || actions.some((action) => action.readsHeader),
     slots,

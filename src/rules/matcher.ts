@@ -14,6 +14,7 @@ import { findChain } from "./json_members.ts";
 import { parseJsonText } from "./json_text.ts";
 import { type LineContext, valueSlot } from "./line_context.ts";
 import { matcherNames, type WrittenMatcher } from "./matcher_schema.ts";
+import { chainNeeds, type Needs, needsOfAll, needsOfAny, textNeeds } from "./prefilter_needs.ts";
 import {
   type CheckedRegex,
   checkRegex,
@@ -45,6 +46,8 @@ export interface CompiledMatcher {
   readonly always: boolean;
   /** True if it needs the message or header of the line. */
   readonly readsHeader: boolean;
+  /** What a line must have to match. */
+  readonly needs: Needs;
   readonly match: Match;
 }
 
@@ -180,7 +183,7 @@ class Checker {
       return neverRun;
     }
     const match = comparisonMatch(scale, compiled.matching);
-    return { compile: () => ({ always: false, readsHeader: true, match }), names: [] };
+    return { compile: () => ({ always: false, readsHeader: true, needs: [], match }), names: [] };
   }
 
   #list(key: "all" | "any", written: readonly WrittenMatcher[], path: string): Checked {
@@ -210,6 +213,7 @@ function not({ match, readsHeader }: CompiledMatcher): CompiledMatcher {
   return {
     always: false,
     readsHeader,
+    needs: [],
     match: (context) => {
       const result = match(context);
       return result === tooCostly ? tooCostly : result === matched ? noMatch : matched;
@@ -219,7 +223,7 @@ function not({ match, readsHeader }: CompiledMatcher): CompiledMatcher {
 
 /** Stands for a matcher with a fault; the rule is refused before it could run. */
 const neverRun: Checked = {
-  compile: () => ({ always: false, readsHeader: false, match: () => noMatch }),
+  compile: () => ({ always: false, readsHeader: false, needs: [], match: () => noMatch }),
   names: [],
 };
 
@@ -240,6 +244,7 @@ function allOf(compiled: readonly CompiledMatcher[], own: readonly number[]): Co
   return {
     always: compiled.every(({ always }) => always),
     readsHeader: compiled.some(({ readsHeader }) => readsHeader),
+    needs: needsOfAll(compiled.map(({ needs }) => needs)),
     match,
   };
 }
@@ -265,6 +270,7 @@ function anyOf(compiled: readonly CompiledMatcher[]): CompiledMatcher {
   return {
     always: compiled.some(({ always }) => always),
     readsHeader: compiled.some(({ readsHeader }) => readsHeader),
+    needs: needsOfAny(compiled.map(({ needs }) => needs)),
     match,
   };
 }
@@ -299,12 +305,12 @@ function regexMatcher(
     }
     return result;
   };
-  return reading(field, guarded(field, regex.prefix, match));
+  return reading(field, regex.needs(field), guarded(field, regex.prefix, match));
 }
 
 /** A matcher that looks at the field's text. */
-function reading(field: string, match: Match): CompiledMatcher {
-  return { always: false, readsHeader: !isHeaderless(field), match };
+function reading(field: string, needs: Needs, match: Match): CompiledMatcher {
+  return { always: false, readsHeader: !isHeaderless(field), needs, match };
 }
 
 /** `match`, asked only where the field's bytes begin with `prefix`: most lines are told apart without a text. */
@@ -315,9 +321,16 @@ function guarded(field: string, prefix: string, match: Match): Match {
 
 /** Matches wherever the field exists, without decoding what always exists. */
 function presence(field: string): CompiledMatcher {
-  if (field === "msg" || field === "raw") return { always: true, readsHeader: false, match: () => matched };
+  if (field === "msg" || field === "raw") {
+    return {
+      always: true,
+      readsHeader: false,
+      needs: [],
+      match: () => matched,
+    };
+  }
   const read = fieldReader(field);
-  return reading(field, (context) => read(context) === undefined ? noMatch : matched);
+  return reading(field, [], (context) => read(context) === undefined ? noMatch : matched);
 }
 
 function jmesPathMatcher(field: string, path: JmesPath, isUsed: boolean): CompiledMatcher {
@@ -340,6 +353,7 @@ function jmesPathMatcher(field: string, path: JmesPath, isUsed: boolean): Compil
   const { keys } = path;
   return reading(
     field,
+    path.chain === undefined ? [] : chainNeeds(field, path.chain),
     keys === undefined || field !== "msg" ? parsed : chainMatch(keys, isUsed, parsed),
   );
 }
@@ -364,6 +378,7 @@ type TextMatcher = "equals" | "prefix" | "contains";
 function textMatcher(field: string, kind: TextMatcher, wanted: string): Compile {
   const compiled = wanted === "" && kind !== "equals" ? presence(field) : reading(
     field,
+    textNeeds(field, kind, wanted),
     guarded(
       field,
       kind !== "contains" && isAscii(wanted) ? wanted : "",

@@ -24,6 +24,16 @@ export type FieldName =
   | "peer"
   | "raw";
 
+/** Where the bytes of a line are. Offsets in `bytes`; they change from line to line, `bytes` does not. */
+export interface FrameBytes {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly messageStart: number;
+  readonly end: number;
+  /** True if all of the frame's bytes are below 0x80. */
+  readonly isAscii: boolean;
+}
+
 /** One line as a rule sees it. The pipeline lends one object and moves it from row to row: nothing may keep it. */
 export interface Line {
   /** The field as text (invalid UTF-8 becomes U+FFFD), or undefined where the line has none. Severity and facility are names ("err", "local0"). */
@@ -56,6 +66,8 @@ export interface Line {
   splicedText?(start: number, end: number): string;
   /** Receive time of the line, epoch milliseconds. */
   readonly nowMs: number;
+  /** The bytes of the line. Where a line keeps none, every rule is tried. */
+  readonly frame?: FrameBytes;
 }
 
 /** Where a value comes from: bytes of the frame, text that a rule made, or bytes that the line wrote for a rule. */

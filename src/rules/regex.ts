@@ -24,6 +24,7 @@
 
 import { RE2JS } from "re2js";
 import { invariant } from "../core/invariant.ts";
+import { type Needs, regexNeeds } from "./prefilter_needs.ts";
 import { type NativePattern, singleCodePoint, toNative } from "./regex_native.ts";
 import { beginsAtText, isSmallAutomaton, provePaths, startGuard } from "./regex_paths.ts";
 import { parseRegex, type RegexNode } from "./regex_syntax.ts";
@@ -69,6 +70,8 @@ export type MatchResult = 0 | 1 | 2;
 /** A compiled pattern. */
 export interface Regex {
   readonly kind: RegexClass;
+  /** What a line must have so that its `field` can match. */
+  needs(field: string): Needs;
   /** ASCII text with which every match begins, at the text's beginning; empty where there is none. */
   readonly prefix: string;
   /** Searches `text`; on a match writes the wanted groups into `slots`, "" for a group that took no part. */
@@ -183,10 +186,14 @@ export interface WantedGroup {
 /** Compiles a checked pattern for the given groups. */
 export function compileRegex(checked: CheckedRegex, wanted: readonly WantedGroup[] = []): Regex {
   const node = parseRegex(checked.pattern);
-  return { ...engineFor(node, checked.pattern, wanted), prefix: node === undefined ? "" : prefixOf(node) };
+  return {
+    ...engineFor(node, checked.pattern, wanted),
+    prefix: node === undefined ? "" : prefixOf(node),
+    needs: (field) => regexNeeds(field, node),
+  };
 }
 
-type Engine = Omit<Regex, "prefix">;
+type Engine = Omit<Regex, "prefix" | "needs">;
 
 function engineFor(node: RegexNode | undefined, pattern: string, wanted: readonly WantedGroup[]): Engine {
   if (node !== undefined && wanted.length === 0) {

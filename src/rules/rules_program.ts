@@ -9,8 +9,13 @@ import { type CompiledAction, done, failed, goOn } from "./actions.ts";
 import { forwardRedacted } from "./forward_action.ts";
 import { LineContext, valueSlot } from "./line_context.ts";
 import type { Match } from "./matcher.ts";
+import { Prefilter } from "./prefilter.ts";
+import type { Needs } from "./prefilter_needs.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";
 import { noMatch, tooCostly } from "./regex.ts";
+
+/** With fewer rules to tell apart, trying them all is cheaper (bench/rules.ts). */
+const filteredRulesMin = 4;
 
 /** One rule, ready to run. */
 export interface CompiledRule {
@@ -18,6 +23,8 @@ export interface CompiledRule {
   readonly match: Match;
   /** Matches every line. */
   readonly always: boolean;
+  /** What a line must have to match. */
+  readonly needs: Needs;
   readonly actions: readonly CompiledAction[];
   readonly readsHeader: boolean;
   /** Variables that its matcher may set, with their slot. */
@@ -47,6 +54,12 @@ function emptyForward(): Forward {
   };
 }
 
+/** The prefilter of so many rules, where it saves more trials than it costs. */
+function prefilterOf(rules: readonly CompiledRule[]): Prefilter | undefined {
+  const prefilter = new Prefilter(rules.map(({ needs }) => needs));
+  return rules.length - prefilter.unfiltered >= filteredRulesMin ? prefilter : undefined;
+}
+
 /** The rules at work. Hot path: `apply` allocates nothing of its own. */
 export class RulesProgram implements Program {
   readonly uniform: Program["uniform"];
@@ -55,11 +68,13 @@ export class RulesProgram implements Program {
   readonly hits: Float64Array;
   readonly fallback: Program["fallback"];
   readonly #rules: readonly CompiledRule[];
+  readonly #prefilter: Prefilter | undefined;
   readonly #context: LineContext;
   readonly #outcome: Outcome;
 
   constructor(rules: readonly CompiledRule[], fallback: Program["fallback"]) {
     this.#rules = rules;
+    this.#prefilter = prefilterOf(rules);
     this.fallback = fallback;
     this.names = rules.map(({ name }) => name);
     this.hits = new Float64Array(rules.length);
@@ -88,9 +103,16 @@ export class RulesProgram implements Program {
     outcome.message = "";
     outcome.rule = -1;
     context.begin(line);
+    const { frame } = line;
+    let filter = frame === undefined ? undefined : this.#prefilter;
+    const count = this.#rules.length;
     let index = 0;
     try {
-      for (; index < this.#rules.length; index++) {
+      if (filter !== undefined) {
+        filter.look(context, frame!);
+        index = filter.next(0);
+      }
+      for (; index < count; index = filter === undefined ? index + 1 : filter.next(index + 1)) {
         const rule = this.#rules[index];
         const matches = rule.match(context);
         if (matches === noMatch) continue;
@@ -101,6 +123,8 @@ export class RulesProgram implements Program {
         if (outcome.count > sentBefore) outcome.rule = index;
         if (signal === done) return this.#end(index);
         if (signal === failed) return this.#fail(index);
+        // The later rules see another text than the bytes.
+        if (context.redacted) filter = undefined;
       }
     } catch (error) {
       context.reason = "rule_failed";

@@ -7,7 +7,7 @@ import schema from "../../corndog.schema.json" with { type: "json" };
 import type { Config } from "../config/config.ts";
 import { printConfig } from "../config/print.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
-import { configOptions, loader } from "./loading.ts";
+import { allFaults, configOptions, loader } from "./loading.ts";
 import { counted, reportError, reportFaults, reportWarnings } from "./report.ts";
 
 /** `corndog check`. */
@@ -31,7 +31,7 @@ Nothing listens and nothing is sent.`,
   async act({ given, io, commands }: Call): Promise<number> {
     const loaded = loader(given, io)();
     reportWarnings(io, loaded.warnings);
-    const faults = loaded.ok ? await commands.checkRules(loaded.config.rules, loaded.config) : loaded.faults;
+    const faults = await allFaults(loaded, commands);
     if (!loaded.ok || faults.length > 0) {
       reportFaults(io, faults);
       reportError(io, `${counted(faults.length, "fault")}, ${counted(loaded.warnings.length, "warning")}`);
@@ -78,8 +78,9 @@ With LOG it shows for each line the rules that match and what would be sent wher
     const loaded = load();
     reportWarnings(io, loaded.warnings);
     if (!loaded.ok) {
-      reportFaults(io, loaded.faults);
-      reportError(io, `${counted(loaded.faults.length, "fault")} in the configuration; nothing was tested`);
+      const faults = await allFaults(loaded, commands);
+      reportFaults(io, faults);
+      reportError(io, `${counted(faults.length, "fault")} in the configuration; nothing was tested`);
       return exitCode.faults;
     }
     return await commands.testRules(loaded.config, {

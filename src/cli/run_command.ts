@@ -7,7 +7,7 @@ import { loadConfig } from "../config/load.ts";
 import { readDuration } from "../config/units.ts";
 import type { Fault } from "../core/errors.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
-import { configOptions, loader } from "./loading.ts";
+import { allFaults, configOptions, loader } from "./loading.ts";
 import { counted, reportError, reportFaults, reportWarnings } from "./report.ts";
 
 /** A demo ends by itself after this long at most. */
@@ -37,12 +37,11 @@ KAFKA_BROKER, SASL_SCRAM_USERNAME, SASL_SCRAM_PASSWORD do what they did for hotd
   async act({ given, io, commands }: Call): Promise<number> {
     const readConfig = loader(given, io);
     const loaded = readConfig();
-    if (!loaded.ok) {
+    const faults = await allFaults(loaded, commands);
+    if (!loaded.ok || faults.length > 0) {
       reportWarnings(io, loaded.warnings);
-      return refuse(io, loaded.faults);
+      return refuse(io, faults);
     }
-    const faults = await commands.checkRules(loaded.config.rules, loaded.config);
-    if (faults.length > 0) return refuse(io, faults);
     return await commands.run(loaded.config, { warnings: loaded.warnings, readConfig });
   },
 };

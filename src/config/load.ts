@@ -43,7 +43,16 @@ export interface LoadOptions {
 /** The configuration in force, or all that is wrong. Warnings change nothing, but a person should read them. */
 export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly Fault[] }
-  | { readonly ok: false; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] };
+  | {
+    readonly ok: false;
+    readonly faults: readonly Fault[];
+    readonly warnings: readonly Fault[];
+    /**
+     * What can be read of it: not to be run, but to be looked at for more faults. Its rules are those without a
+     * fault in their shape; it has no tests, because they would miss the others. Undefined where nothing is readable.
+     */
+    readonly partial?: Config;
+  };
 
 /** Names that are looked for without `-c`, in this order. */
 export const configNames = ["corndog.yml", "hotdog.yml"] as const;
@@ -160,10 +169,12 @@ class Loader {
       this.#warnings.push(...templatedTopicWarnings(collected.rules.rules, explained.kafka.topic));
     }
     const warnings = inReadingOrder(this.#warnings);
-    if (resolved === undefined || this.#faults.length > 0) {
-      return { ok: false, faults: inReadingOrder(this.#faults), warnings };
+    if (resolved === undefined) return { ok: false, faults: inReadingOrder(this.#faults), warnings };
+    if (this.#faults.length === 0) {
+      return { ok: true, config: { ...resolved.config, rules: collected.rules }, warnings };
     }
-    return { ok: true, config: { ...resolved.config, rules: collected.rules }, warnings };
+    const partial = { ...resolved.config, rules: { ...collected.rules, tests: [] } };
+    return { ok: false, faults: inReadingOrder(this.#faults), warnings, partial };
   }
 
   /** What the file says, in corndog's words, without its rules, with `${NAME}` replaced. */
@@ -296,9 +307,9 @@ class Loader {
   }
 }
 
-/** Files in the order they were read, from top to bottom in each. */
-function inReadingOrder(faults: readonly Fault[]): Fault[] {
-  const order = [...new Set(faults.map((fault) => fault.file))];
+/** Files in the order they were read (`files` first), from top to bottom in each. */
+export function inReadingOrder(faults: readonly Fault[], files: readonly string[] = []): Fault[] {
+  const order = [...new Set([...files, ...faults.map((fault) => fault.file)])];
   return [...faults].sort((a, b) =>
     order.indexOf(a.file) - order.indexOf(b.file) || a.line - b.line || a.column - b.column
   );

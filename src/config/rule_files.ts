@@ -26,7 +26,13 @@ export type ParsedRules =
     readonly tests: readonly RuleSource[];
     readonly warnings: readonly Fault[];
   }
-  | { readonly ok: false; readonly faults: readonly Fault[] };
+  | {
+    readonly ok: false;
+    readonly faults: readonly Fault[];
+    /** Rules without a fault in their shape: they can be compiled to see what else is wrong. Missing where none could be read. */
+    readonly rules?: readonly RuleSource[];
+    readonly warnings?: readonly Fault[];
+  };
 
 /** Something wrong inside a rule, as the compiler says it: `path` is inside the rule, `actions.0.topic`. */
 export interface RuleFault {
@@ -90,16 +96,7 @@ export function readRules(document: YamlDocument, file: string, filesAllowed: bo
   const rules = reader.read("rules", checkRule, filesAllowed);
   const tests = reader.read("tests", checkTest, false);
   const { faults, warnings } = reader;
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, rules, tests, warnings };
-}
-
-/** The texts in `rules:` that name files, with their index. */
-export function ruleFileNames(
-  document: YamlDocument,
-): readonly { readonly index: number; readonly name: string }[] {
-  const list = (document.value as { rules?: unknown } | null)?.rules;
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((name, index) => typeof name === "string" ? [{ index, name }] : []);
+  return faults.length > 0 ? { ok: false, faults, rules, warnings } : { ok: true, rules, tests, warnings };
 }
 
 /** Gives a fault inside a rule its file, line and column. */
@@ -176,13 +173,19 @@ class ListReader {
     });
   }
 
-  /** Checks one rule or test. Unknown keys are taken out and the rest checked again, so that all are named. */
+  /**
+   * Checks one rule or test. Unknown keys are taken out and the rest checked again, so that all are named, and what
+   * is left is compiled for more faults.
+   */
   #source(at: Path, written: unknown, check: Check): RuleSource[] {
     let value = written;
-    let sound = true;
+    let sound = false;
     for (let round = 0; round < roundsMax; round++) {
       const checked = check(value);
-      if (checked.ok) break;
+      if (checked.ok) {
+        sound = true;
+        break;
+      }
       const unknown = checked.issues.filter((issue) => issue.message.startsWith("unknown key"));
       for (const issue of unknown) {
         const path = stepsIn(issue.path, value);
@@ -191,7 +194,6 @@ class ListReader {
         } else this.#note(this.faults, [...at, ...path], issue.message, "key");
         value = without(value, path);
       }
-      sound &&= unknown.length > 0 && this.#unknownKeysWarn;
       if (unknown.length > 0) continue;
       for (const issue of checked.issues) this.#fault([...at, ...stepsIn(issue.path, value)], issue.message);
       break;

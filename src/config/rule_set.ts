@@ -10,7 +10,7 @@ import type { Fault } from "../core/errors.ts";
 import type { RuleOrigin, RuleSet, RuleSource } from "./config.ts";
 import { absolute, type Files, filesNamed, isPattern, tryRead } from "./files.ts";
 import { isHotdog } from "./hotdog.ts";
-import { type ParsedRules, readRules, ruleFileNames, rulesOf } from "./rule_files.ts";
+import { type ParsedRules, readRules, rulesOf } from "./rule_files.ts";
 import { redactText } from "./rule_text.ts";
 import { parseYaml, type YamlDocument } from "./yaml.ts";
 
@@ -88,22 +88,17 @@ class Collector {
     if (own.ok && own.rules.length + own.tests.length > 0) {
       this.#read.set(main.path, redactText(main.text, main.document));
     }
-    const names = ruleFileNames(main.document);
-    if (own.ok) {
-      // Rules of the file and names of files take turns in one list; both know their index in it.
-      const byIndex = new Map(own.rules.map((rule) => [Number(rule.path.split(".")[1]), rule]));
-      const length = Array.isArray(value["rules"]) ? value["rules"].length : 0;
-      for (let index = 0; index < length; index++) {
-        const rule = byIndex.get(index);
-        if (rule !== undefined) this.#rules.push(rule);
-        else this.#nameIn(main, index);
-      }
-      this.#tests.push(...own.tests);
-      this.#warnings.push(...own.warnings);
-    } else {
-      this.#faults.push(...own.faults);
-      for (const { index } of names) this.#nameIn(main, index);
+    // Rules of the file and names of files take turns in one list; both know their index in it.
+    const byIndex = new Map((own.rules ?? []).map((rule) => [Number(rule.path.split(".")[1]), rule]));
+    const length = Array.isArray(value["rules"]) ? value["rules"].length : 0;
+    for (let index = 0; index < length; index++) {
+      const rule = byIndex.get(index);
+      if (rule !== undefined) this.#rules.push(rule);
+      else this.#nameIn(main, index);
     }
+    if (own.ok) this.#tests.push(...own.tests);
+    else this.#faults.push(...own.faults);
+    this.#warnings.push(...own.warnings ?? []);
   }
 
   #nameIn(main: NonNullable<RuleOrigins["main"]>, index: number): void {
@@ -138,13 +133,10 @@ class Collector {
     // Text that does not parse is not shown: nobody knows where its secrets are.
     this.#read.set(path, yaml.ok ? redactText(read.text, yaml.document) : "");
     const parsed: ParsedRules = yaml.ok ? rulesOf(yaml.document, path) : yaml;
-    if (!parsed.ok) {
-      this.#faults.push(...parsed.faults);
-      return;
-    }
     if (yaml.ok && isHotdog(yaml.document.value)) this.#hotdogFiles++;
-    this.#rules.push(...parsed.rules);
-    this.#tests.push(...parsed.tests);
-    this.#warnings.push(...parsed.warnings);
+    this.#rules.push(...parsed.rules ?? []);
+    this.#warnings.push(...parsed.warnings ?? []);
+    if (parsed.ok) this.#tests.push(...parsed.tests);
+    else this.#faults.push(...parsed.faults);
   }
 }

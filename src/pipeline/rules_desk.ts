@@ -11,7 +11,8 @@ import { readFile } from "node:fs/promises";
 import type { RollbackResult, RulesView, SwapResult } from "../admin/control.ts";
 import { findRuleFile } from "../admin/rule_file_name.ts";
 import type { Config, RuleSet } from "../config/config.ts";
-import { parseRuleFile } from "../config/rule_files.ts";
+import { inReadingOrder } from "../config/load.ts";
+import { type ParsedRules, parseRuleFile } from "../config/rule_files.ts";
 import { mergeRuleText } from "../config/rule_text.ts";
 import { type Fault, messageOf } from "../core/errors.ts";
 import { ruleName } from "../rules/compile.ts";
@@ -33,6 +34,8 @@ export type ReadConfig = (
 ) => { readonly ok: true; readonly config: Config } | {
   readonly ok: false;
   readonly faults: readonly Fault[];
+  /** What can be read of it, for more faults. */
+  readonly partial?: Config;
 };
 
 /** Puts a checked rule set in force on all workers, or answers why not. */
@@ -58,6 +61,8 @@ export class RulesDesk {
   #lastError: RulesView["last_error"];
   /** The last error stood in files: it is gone when they say again what is in force. */
   #lastErrorInFiles = false;
+  /** What the files say where that cannot be put in force; whoever mends it should be noticed. */
+  #unusable: RuleSet | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -87,8 +92,9 @@ export class RulesDesk {
 
   /** What a change of may mean other rules: files, folders and patterns. */
   get watched(): readonly string[] {
-    const { files, origins = [] } = this.#ruleSet;
-    return [...new Set([...files, ...origins].map(({ path }) => path))];
+    const sets = this.#unusable === undefined ? [this.#ruleSet] : [this.#ruleSet, this.#unusable];
+    const all = sets.flatMap(({ files, origins = [] }) => [...files, ...origins]);
+    return [...new Set(all.map(({ path }) => path))];
   }
 
   /** `GET /admin/rules`. */
@@ -165,7 +171,13 @@ export class RulesDesk {
    */
   #read(edited?: EditedFile): ReturnType<ReadConfig> {
     const read = this.#readConfig(edited);
-    if (!read.ok) return read;
+    if (!read.ok) {
+      const { partial, faults } = read;
+      if (partial === undefined) return read;
+      if (edited === undefined) this.#unusable = partial.rules;
+      return { ok: false, faults: inReadingOrder([...faults, ...this.#faultsOf(partial.rules)]) };
+    }
+    if (edited === undefined) this.#unusable = undefined;
     const now = new Map((read.config.rules.origins ?? []).map(({ path, matches }) => [path, matches.length]));
     const emptied = (this.#ruleSet.origins ?? []).filter(({ path, matches }) =>
       matches.length > 0 && now.get(path) === 0
@@ -220,8 +232,20 @@ export class RulesDesk {
   }
 
   #check(ruleSet: RuleSet): SwapResult {
-    const faults = checkRuleSet(ruleSet, this.#programVersion, this.#defaultTopic);
+    const faults = this.#faultsOf(ruleSet);
     return faults.length > 0 ? this.#fault(faults) : this.#success(ruleSet);
+  }
+
+  /** Parses the text of a rule file; what has the right shape is compiled where other rules have not. */
+  #parse(text: string, path: string): ParsedRules {
+    const parsed = parseRuleFile(text, path);
+    if (parsed.ok || parsed.rules === undefined) return parsed;
+    const rules = { ...this.#ruleSet, rules: parsed.rules, tests: [] };
+    return { ok: false, faults: inReadingOrder([...parsed.faults, ...this.#faultsOf(rules)]) };
+  }
+
+  #faultsOf(ruleSet: RuleSet): readonly Fault[] {
+    return checkRuleSet(ruleSet, this.#programVersion, this.#defaultTopic);
   }
 
   #refuse(source: string, faults: readonly Fault[]): SwapResult {
@@ -249,7 +273,7 @@ export class RulesDesk {
   > {
     const { files } = this.#ruleSet;
     if (files.length === 0 && file === undefined) {
-      const parsed = parseRuleFile(text, adminApi);
+      const parsed = this.#parse(text, adminApi);
       if (!parsed.ok) return parsed;
       return {
         ok: true,
@@ -259,7 +283,7 @@ export class RulesDesk {
     }
     const path = this.#pathOf(file);
     if (path === undefined) return { ok: false, faults: [this.#whichFile(file)] };
-    const parsed = parseRuleFile(text, path);
+    const parsed = this.#parse(text, path);
     if (!parsed.ok) return parsed;
     let current: string;
     try {

@@ -224,6 +224,37 @@ test("run refuses rules that do not compile with 78", async () => {
   );
 });
 
+test("check compiles what has the right shape beside other faults, and sorts all by file and line", async () => {
+  const [main, more] = [join(folder, "mixed.yml"), join(folder, "more.yml")];
+  const rule = "{ regex: x, actions: [{ type: stop }] }";
+  writeFileSync(main, `rules:\n  - ${rule}\n  - more.yml\n  - 7\n  - ${rule}\nsink: 3\n`);
+  writeFileSync(more, `rules:\n  - ${rule}\n  - { regex: x }\n`);
+  const compiled = (file: string, line: number) => ({ file, line, column: 1, path: "rules.x", message: "m" });
+  const ruleFaults = [
+    compiled(more, 2),
+    compiled(main, 5),
+    compiled(main, 2),
+    { file: main, line: 0, column: 0, path: "sink", message: "said again" },
+  ];
+  for (const argv of [["check"], ["run"], ["test"]]) {
+    const ran = await at([...argv, "-c", "mixed.yml"], { ruleFaults });
+    const places = ran.err.split("\n").flatMap((line) => line.match(/^(?:mixed|more)\.yml:\d*/) ?? []);
+    assert.deepEqual(places, [
+      "mixed.yml:2",
+      "mixed.yml:4",
+      "mixed.yml:5",
+      "mixed.yml:6",
+      "more.yml:2",
+      "more.yml:3",
+    ]);
+    assert.deepEqual(ran.checked.at(-1)?.rules.map(({ file, path }) => [file, path]), [
+      [main, "rules.0"],
+      [more, "rules.0"],
+      [main, "rules.3"],
+    ]);
+  }
+});
+
 test("check answers with 0 and a summary, or with 1 and all faults", async () => {
   const fine = await at(["check"]);
   assert.deepEqual([fine.exitCode, fine.err], [0, ""]);

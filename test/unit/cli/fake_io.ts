@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Config } from "../../../src/config/config.ts";
+import type { Config, RuleSet } from "../../../src/config/config.ts";
 import type { Commands, DemoOptions, RunOptions, TestOptions } from "../../../src/cli/commands.ts";
 import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
@@ -15,6 +15,8 @@ export interface Ran {
   readonly out: string;
   readonly err: string;
   readonly called: readonly Called[];
+  /** Rules that were to be compiled. */
+  readonly checked: readonly RuleSet[];
 }
 
 /** One call of an injected command. */
@@ -38,6 +40,7 @@ export async function cli(argv: readonly string[], outside: Outside = {}): Promi
   let out = "";
   let err = "";
   const called: Called[] = [];
+  const checked: RuleSet[] = [];
   const io: CliIo = {
     out: (text) => void (out += text),
     err: (text) => void (err += text),
@@ -56,12 +59,15 @@ export async function cli(argv: readonly string[], outside: Outside = {}): Promi
       called.push({ name: "demo", config, options });
       return Promise.resolve(0);
     },
-    checkRules: () => outside.ruleFaults ?? [],
+    checkRules(rules) {
+      checked.push(rules);
+      return outside.ruleFaults ?? [];
+    },
     testRules(config, options) {
       called.push({ name: "testRules", config, options });
       return Promise.resolve(0);
     },
   };
   const exitCode = await runCli(argv, commands, io);
-  return { exitCode, out, err, called };
+  return { exitCode, out, err, called, checked };
 }

@@ -52,6 +52,24 @@ test("collectRules() says where it looked, and what it found there", () => {
   ]);
 });
 
+test("loadConfig() keeps what has the right shape when other rules have not, for more faults", () => {
+  const result = loadText(
+    `rules:\n  - ${
+      rule("a")
+    }\n  - { regex: x }\n  - r.yml\n  - { regex: z, reg: y, actions: [{ type: stop }] }\ntests: []\n`,
+    {
+      others: { "/c/r.yml": `rules:\n  - 7\n  - ${rule("b")}\ntests: [{ name: t, input: x, expect: [] }]\n` },
+    },
+  );
+  assert.ok(!result.ok);
+  assert.deepEqual(
+    result.partial?.rules.rules.map(({ file, path, line }) => [file, path, line]),
+    [["/c/corndog.yml", "rules.0", 2], ["/c/r.yml", "rules.1", 3], ["/c/corndog.yml", "rules.3", 5]],
+  );
+  assert.deepEqual(result.partial.rules.tests, []);
+  assert.ok(!Object.hasOwn(result.partial.rules.rules[2]!.value as object, "reg"));
+});
+
 for (const { name, text, paths, want } of ordered) {
   test(`collectRules() keeps the order of writing when ${name}`, () => {
     const others = {

@@ -65,6 +65,34 @@ describe("RulesDesk", () => {
     assert.equal(it.view().last_error?.faults.length, result.faults.length);
   });
 
+  it("put() and reload() name faults of shape and of compilation at once, in order", async () => {
+    const it = desk();
+    const text = rules("two").replace('".*"', '"("') + "  - 7\n" +
+      rules("three").replace("rules:\n", "").replace(": logs", ': "{{nope}}"');
+    const put = await it.put(text);
+    writeFileSync(join(dir, "rules.yml"), text);
+    const reloaded = await it.reload();
+    for (const result of [put, reloaded]) {
+      assert.ok(!result.ok);
+      assert.deepEqual(result.faults.map(({ line, path }) => [line, path]), [
+        [3, "rules.0.regex"],
+        [5, "rules.1"],
+        [8, "rules.2.actions.0.topic"],
+      ]);
+    }
+  });
+
+  it("watched has the files of a configuration that was refused, so that mending them is noticed", async () => {
+    const it = desk();
+    writeFileSync(join(dir, "other.yml"), "rules: 3");
+    writeFileSync(join(dir, "corndog.yml"), "rules: [rules.yml, other.yml]\n");
+    assert.ok(!(await it.reload()).ok);
+    assert.ok(it.watched.includes(join(dir, "other.yml")));
+    writeFileSync(join(dir, "corndog.yml"), "rules: [rules.yml]\n");
+    assert.ok((await it.reload()).ok);
+    assert.deepEqual(it.watched, [join(dir, "rules.yml")]);
+  });
+
   it("put() changes nothing when a test in the file fails", async () => {
     const it = desk();
     const result = await it.put(

@@ -4,6 +4,7 @@
  * @module
  */
 import { isAbsolute, relative } from "node:path";
+import { type Fault, formatFault } from "../core/errors.ts";
 import type { FailedInput, RuleTestResult } from "../rules/tests.ts";
 import type { DiffLine } from "../rules/text_diff.ts";
 
@@ -73,6 +74,11 @@ function diffText({ mark, text }: DiffLine, style: ReportStyle): string {
 
 function paint(text: string, color: number, { colors }: ReportStyle): string {
   return colors ? `\x1b[${color}m${text}\x1b[0m` : text;
+}
+
+/** A fault as `file:line:column: path: message`, the file as seen from the working directory. */
+export function faultText(fault: Fault, { cwd }: ReportStyle): string {
+  return formatFault({ ...fault, file: nearby(cwd, fault.file) });
 }
 
 function nearby(cwd: string, file: string): string {

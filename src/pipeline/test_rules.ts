@@ -8,13 +8,13 @@ import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
 import type { LoadResult } from "../config/load.ts";
-import { type Fault, formatFault } from "../core/errors.ts";
+import type { Fault } from "../core/errors.ts";
 import { compileRules } from "../rules/compile.ts";
 import { inputsOf, type RuleTestResult } from "../rules/tests.ts";
 import { version } from "../version.ts";
 import { traceText } from "./line_text.ts";
 import { LineTracer } from "./line_tracer.ts";
-import { type ReportStyle, summaryText, testText } from "./test_report.ts";
+import { faultText, type ReportStyle, summaryText, testText } from "./test_report.ts";
 import { watchTests } from "./test_watch.ts";
 import { tryLog } from "./try_log.ts";
 import { runFileTests } from "./try_rules.ts";
@@ -49,7 +49,9 @@ export async function testRules(config: Config, request: TestRequest): Promise<n
 async function testAgain(loaded: LoadResult, run: number, request: TestRequest): Promise<void> {
   const { write, terminal, json } = request;
   if (terminal && !json) write(clearScreen);
-  for (const warning of loaded.warnings) write(json ? "" : `${formatFault(warning)}\n`);
+  for (const warning of loaded.warnings) {
+    if (!json) write(`warning: ${faultText(warning, styleOf(request))}\n`);
+  }
   const exitCode = loaded.ok ? await testOnce(loaded.config, request) : tellFaults(loaded.faults, request);
   write(
     json
@@ -65,9 +67,10 @@ async function testOnce(config: Config, request: TestRequest): Promise<number> {
   return faults.length === 0 ? 0 : tellFaults(faults, request);
 }
 
-function tellFaults(faults: readonly Fault[], { json, write }: TestRequest): number {
+function tellFaults(faults: readonly Fault[], request: TestRequest): number {
   for (const fault of faults) {
-    write(json ? `${JSON.stringify({ ok: false, fault })}\n` : `${formatFault(fault)}\n`);
+    const text = request.json ? JSON.stringify({ ok: false, fault }) : faultText(fault, styleOf(request));
+    request.write(`${text}\n`);
   }
   return 1;
 }
@@ -76,8 +79,8 @@ function runTests(config: Config, request: TestRequest): number {
   const options = { version, defaultTopic: config.kafka.topic };
   const compiled = compileRules(config.rules, options);
   if (!compiled.ok) return tellFaults(compiled.faults.map(locateInRule), request);
-  const { json, explain, terminal, write } = request;
-  const style: ReportStyle = { json, colors: terminal && !plain(), cwd: process.cwd() };
+  const { json, explain, write } = request;
+  const style = styleOf(request);
   const results = runFileTests(config.rules, options, compiled.program);
   for (const result of results) {
     write(testText(result, style));
@@ -102,6 +105,10 @@ function explainTest(config: Config, result: RuleTestResult & { readonly ok: fal
       ? `${JSON.stringify({ name: result.name, input: number, ...trace })}\n`
       : traceText(`Input ${number} of ${result.name}`, trace);
   }).join("");
+}
+
+function styleOf({ json, terminal }: TestRequest): ReportStyle {
+  return { json, colors: terminal && !plain(), cwd: process.cwd() };
 }
 
 /** https://no-color.org: any value that is not empty. */

@@ -16,7 +16,7 @@ import { explain, type Problem, without } from "./explain.ts";
 import { absolute, diskFiles, type Files, folderOf, tellingTried, tryRead } from "./files.ts";
 import { isHotdog, originalPath, translateHotdog, type Translation } from "./hotdog.ts";
 import { findLaterKeys } from "./later.ts";
-import { apply, fromEnvironment, fromSets, knownKeys, originOf, type Override } from "./overrides.ts";
+import { apply, fromEnvironment, fromSets, gapOf, knownKeys, originOf, type Override } from "./overrides.ts";
 import { resolve } from "./resolve.ts";
 import { collectRules } from "./rule_set.ts";
 import { templatedTopicWarnings } from "./rule_topics.ts";
@@ -205,10 +205,19 @@ class Loader {
     const sets = fromSets(this.#options.sets ?? [], known);
     this.#faults.push(...env.faults, ...sets.faults);
     this.#warnings.push(...env.warnings);
-    this.#overrides = [...env.overrides, ...sets.overrides].filter((override) =>
-      !this.#isIdleLogin(override, document)
-    );
-    const result = apply(document, this.#overrides);
+    let result = document;
+    const fitting: Override[] = [];
+    for (const override of [...env.overrides, ...sets.overrides]) {
+      if (this.#isIdleLogin(override, document)) continue;
+      const gap = gapOf(result, override);
+      if (gap === undefined) {
+        result = apply(result, [override]);
+        fitting.push(override);
+      } else {
+        this.#faults.push({ file: override.origin, line: 0, column: 0, path: "", message: gap });
+      }
+    }
+    this.#overrides = fitting;
     return this.#withMechanism(result);
   }
 

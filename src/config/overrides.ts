@@ -9,7 +9,8 @@
  */
 import type { Fault } from "../core/errors.ts";
 import type { Environment } from "./environment.ts";
-import { didYouMean } from "../core/suggest.ts";
+import { invariant } from "../core/invariant.ts";
+import { nearest } from "../core/suggest.ts";
 import { parseYaml, type Path } from "./yaml.ts";
 
 /** One value that replaces what the file says. */
@@ -40,6 +41,8 @@ const otherVariables: ReadonlySet<string> = new Set([
   "CORNDOG_LOG",
   "CORNDOG_LOG_LEVEL",
 ]);
+/** What the variables of corndog begin with. */
+const variablePrefix = "CORNDOG_";
 /** Highest index in `--set listen.0.framing=…`. */
 const indexMax = 1000;
 
@@ -65,8 +68,10 @@ export function fromEnvironment(env: Environment, known: readonly KnownKey[]): O
     const value = env[variable];
     if (value !== undefined && value !== "") overrides.push({ path, value, origin: variable });
   }
-  const byVariable = new Map(known.map((key) => [`CORNDOG_${key.path.join("_").toUpperCase()}`, key]));
-  for (const variable of Object.keys(env).filter((name) => name.startsWith("CORNDOG_")).sort()) {
+  const byVariable = new Map(
+    known.map((key) => [`${variablePrefix}${key.path.join("_").toUpperCase()}`, key]),
+  );
+  for (const variable of Object.keys(env).filter((name) => name.startsWith(variablePrefix)).sort()) {
     const value = env[variable];
     const key = byVariable.get(variable);
     if (key !== undefined && value !== undefined) {
@@ -75,7 +80,7 @@ export function fromEnvironment(env: Environment, known: readonly KnownKey[]): O
       else faults.push(...read.faults);
     } else if (!otherVariables.has(variable)) {
       const message = `this variable names no key of the configuration and is ignored${
-        didYouMean(variable, byVariable.keys())
+        didYouMeanVariable(variable, byVariable.keys())
       }`;
       warnings.push({ file: `environment ${variable}`, line: 0, column: 0, path: "", message });
     }
@@ -103,12 +108,38 @@ export function fromSets(sets: readonly string[], known: readonly KnownKey[]): O
       fault("is not a key; write its parts with dots between them, such as kafka.topic or listen.0.framing");
       continue;
     }
+    if (path[0] === "rules" || path[0] === "tests") {
+      fault(`${path[0]} cannot be set one by one; name rule files with --rules PATH, or change the file`);
+      continue;
+    }
     const key = known.find((candidate) => candidate.path.join(".") === name);
     const read = readValue(set.slice(equals + 1), key ?? { path: [], structured: false }, origin);
     if (read.ok) overrides.push({ path, value: read.value, origin });
     else faults.push(...read.faults);
   }
   return { overrides, faults, warnings: [] };
+}
+
+/** `; did you mean "CORNDOG_X"?`. The prefix, which they all share, says nothing about how near two names are. */
+function didYouMeanVariable(variable: string, known: Iterable<string>): string {
+  const keys = [...known].map((name) => name.slice(variablePrefix.length));
+  const best = nearest(variable.slice(variablePrefix.length), keys);
+  return best === undefined ? "" : `; did you mean "${variablePrefix}${best}"?`;
+}
+
+/** Why an override does not fit into a document: it reaches past the end of a list. Undefined where it fits. */
+export function gapOf(document: unknown, { path }: Override): string | undefined {
+  let value = document;
+  for (const [index, step] of path.entries()) {
+    const length = Array.isArray(value) ? value.length : 0;
+    if (typeof step === "number" && step > length) {
+      const list = path.slice(0, index).join(".");
+      const entries = length === 1 ? "1 entry" : `${length} entries`;
+      return `${list} has ${entries} before this; the next one is ${list}.${length}`;
+    }
+    value = (value as Record<string | number, unknown> | null | undefined)?.[step];
+  }
+  return undefined;
 }
 
 /** Puts the overrides into a document, in order. Lists and maps that are missing on the way are made. */
@@ -148,8 +179,7 @@ function put(value: unknown, path: Path, put_: unknown): unknown {
   if (step === undefined) return put_;
   if (typeof step === "number") {
     const list = Array.isArray(value) ? [...value] : [];
-    // Holes would be undefined values; a null is a fault with a place.
-    while (list.length < step) list.push(null);
+    invariant(step <= list.length, "an override leaves no hole in a list");
     list[step] = put(list[step], rest, put_);
     return list;
   }

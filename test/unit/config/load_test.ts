@@ -559,6 +559,47 @@ for (const { name, env, sets, want } of badOverrides) {
   });
 }
 
+const overrideFaults: { name: string; text?: string; sets: string[]; want: string[] }[] = [
+  {
+    name: "it names a rule",
+    sets: ["rules.0=x", "tests=[]"],
+    want: [
+      "--set rules.0: rules cannot be set one by one; name rule files with --rules PATH, or change the file",
+      "--set tests: tests cannot be set one by one; name rule files with --rules PATH, or change the file",
+    ],
+  },
+  {
+    name: "it reaches past the end of a list",
+    sets: ["listen.99.syslog=tcp://127.0.0.1:1"],
+    want: ["--set listen.99.syslog: listen has 0 entries before this; the next one is listen.0"],
+  },
+  {
+    name: "it leaves one entry out",
+    text: "listen: [{ syslog: 'tcp://127.0.0.1:1' }]\n",
+    sets: ["listen.2.syslog=tcp://127.0.0.1:2"],
+    want: ["--set listen.2.syslog: listen has 1 entry before this; the next one is listen.1"],
+  },
+];
+
+for (const { name, text = "", sets, want } of overrideFaults) {
+  test(`loadConfig() has one fault for a --set when ${name}`, () => {
+    assert.deepEqual(shown(loadText(text, { sets })), want);
+  });
+}
+
+test("loadConfig() takes several entries that --set adds one after the other", () => {
+  const sets = ["listen.0.syslog=tcp://127.0.0.1:1", "listen.1.syslog=udp://127.0.0.1:2"];
+  const result = loadText("", { sets });
+  assert.ok(result.ok, shown(result).join("\n"));
+  assert.deepEqual(result.config.listen.map(({ port }) => port), [1, 2]);
+});
+
+test("loadConfig() suggests no variable for one that is like it in the prefix alone", () => {
+  assert.deepEqual(warned(loadText("", { env: { CORNDOG_NOPE: "x" } })), [
+    "environment CORNDOG_NOPE: this variable names no key of the configuration and is ignored",
+  ]);
+});
+
 test("loadConfig() warns of variables that name no key, and not of those that others read", () => {
   const result = loadText("", {
     env: { CORNDOG_KAFKA_TOPIK: "x", CORNDOG_INSTALL: "/x", CORNDOG_LOG: "json", HOME: "/" },

@@ -83,6 +83,9 @@ test("formatSize() and formatDuration() write what reads back", () => {
   for (const bytes of [0, 1, 1023, 1024, 65_536, 10_000_000, 1_073_741_824]) {
     assert.deepEqual(readSize(formatSize(bytes)), { ok: true, value: bytes });
   }
+  assert.equal(formatSize(1024 ** 4), "1TiB");
+  assert.equal(formatSize(3 * 1024 ** 4), "3TiB");
+  assert.equal(formatSize(1536 * 1024 ** 3), "1536GiB");
   for (const ms of [0, 1, 1000, 90_000, 3_600_000, 86_400_000]) {
     assert.deepEqual(readDuration(formatDuration(ms)), { ok: true, value: ms });
   }

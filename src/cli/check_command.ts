@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import { printConfig } from "../config/print.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
 import { allFaults, configOptions, loader } from "./loading.ts";
-import { counted, reportError, reportFaults, reportWarnings } from "./report.ts";
+import { counted, nearby, reportError, reportFaults, reportWarnings } from "./report.ts";
 
 /** `corndog check`. */
 export const checkCommand: Command = {
@@ -38,7 +38,7 @@ Nothing listens and nothing is sent.`,
       return exitCode.faults;
     }
     if (given.switches.has("print")) io.out(printConfig(loaded.config));
-    else io.out(`${summaryOf(loaded.config)}, ${counted(loaded.warnings.length, "warning")}\n`);
+    else io.out(`${summaryOf(loaded.config, io.cwd)}, ${counted(loaded.warnings.length, "warning")}\n`);
     return exitCode.fine;
   },
 };
@@ -110,7 +110,7 @@ yaml-language-server put this line on top of it:
   },
 };
 
-function summaryOf(config: Config): string {
+function summaryOf(config: Config, cwd: string): string {
   const { rules, tests } = config.rules;
   const parts = [
     counted(config.listen.length, "listener"),
@@ -118,5 +118,6 @@ function summaryOf(config: Config): string {
     counted(tests.length, "test"),
     `sink ${config.sink}`,
   ];
-  return `${config.file ?? "embedded default"}: fine: ${parts.join(", ")}`;
+  const file = config.file === undefined ? "embedded default" : nearby(cwd, config.file);
+  return `${file}: fine: ${parts.join(", ")}`;
 }

@@ -44,8 +44,9 @@ function paint(io: CliIo, text: string, color: string): string {
   return io.colors ? `\x1b[${color}m${text}\x1b[0m` : text;
 }
 
-function nearby(cwd: string, file: string): string {
+/** A file as it is called from `cwd`, where that is shorter. */
+export function nearby(cwd: string, file: string): string {
   if (!isAbsolute(file)) return file;
   const path = relative(cwd, file);
-  return path === "" || path.startsWith("..") ? file : path;
+  return path === "" || path.length >= file.length ? file : path;
 }

@@ -260,8 +260,14 @@ test("check answers with 0 and a summary, or with 1 and all faults", async () =>
   assert.deepEqual([fine.exitCode, fine.err], [0, ""]);
   assert.equal(
     fine.out,
-    `${join(folder, "corndog.yml")}: fine: 2 listeners, 1 rule, 0 tests, sink file, 0 warnings\n`,
+    "corndog.yml: fine: 2 listeners, 1 rule, 0 tests, sink file, 0 warnings\n",
   );
+  const beside = await at(["check", "-c", join(folder, "corndog.yml")], { cwd: empty });
+  assert.match(beside.out, /^\.\.\/corndog\.yml: fine/);
+  const badBeside = await at(["check", "-c", "../bad.yml"], { cwd: empty });
+  assert.match(badBeside.err, /^\.\.\/bad\.yml:1:7: sink/);
+  const far = await at(["check", "-c", join(folder, "corndog.yml")], { cwd: "/usr/share/a/b/c/d/e/f/g/h/i" });
+  assert.ok(far.out.startsWith(`${join(folder, "corndog.yml")}: fine`));
   const bad = await at(["check", "-c", "bad.yml"]);
   assert.equal(bad.exitCode, 1);
   assert.equal(bad.out, "");

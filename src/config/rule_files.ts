@@ -149,8 +149,12 @@ class ListReader {
 
   read(section: "rules" | "tests", check: Check, filesAllowed: boolean): RuleSource[] {
     const list = (this.#document.value as Record<string, unknown>)[section];
-    // `rules:` with nothing behind it is what is left when all rules are commented out.
-    if (list === undefined || list === null) return [];
+    if (list === undefined || (list === null && section === "tests")) return [];
+    if (list === null) {
+      // What is left of an editor's accident looks like this too; without rules every line goes to one topic.
+      this.#fault([section], "has no value; write rules: [] if no rules are meant");
+      return [];
+    }
     if (!Array.isArray(list)) {
       this.#fault([section], `wants a list (- ...), but ${kindOf(list)} is written here`);
       return [];

@@ -104,6 +104,16 @@ const refused: { name: string; text: string; want: string[] }[] = [
     want: ["f:1:1: the file is empty; write rules: [] if no rules are meant"],
   },
   {
+    name: "rules have no value",
+    text: "rules:\n",
+    want: ["f:1:1: rules: has no value; write rules: [] if no rules are meant"],
+  },
+  {
+    name: "all rules are commented out",
+    text: "rules:\n  # - regex: x\ntests: []\n",
+    want: ["f:1:1: rules: has no value; write rules: [] if no rules are meant"],
+  },
+  {
     name: "it is a list",
     text: "- regex: x\n",
     want: [

@@ -122,6 +122,18 @@ describe("RulesDesk", () => {
     assert.deepEqual(it.view().names, ["a", "c"]);
   });
 
+  it("put() takes no rules when [] is written, and refuses what only looks like it", async () => {
+    const it = desk();
+    for (const text of ["", "# none\n", "rules:\n", "rules: ~\n", "rules:\n  # - regex: x\n"]) {
+      const put = await it.put(text);
+      assert.ok(!put.ok, text);
+      assert.match(put.faults[0]!.message, /write rules: \[\]/);
+    }
+    assert.deepEqual(it.view().names, ["one"]);
+    assert.ok((await it.put("rules: []\n")).ok);
+    assert.deepEqual(it.view().names, []);
+  });
+
   it("put() names the files that fit when a name fits several, and changes none", async () => {
     for (const folder of ["a", "b"]) mkdirSync(join(dir, folder));
     const it = desk("rules: [a/x.yml, b/x.yml]\n", { "a/x.yml": rules("a"), "b/x.yml": rules("b") });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 
 /** What configuration needs of a disk. All methods throw what the disk throws (`code: "ENOENT"`). */
@@ -21,10 +21,19 @@ export interface Files {
 /** The disk of this machine. */
 export const diskFiles: Files = {
   read: (path) => readFileSync(path, "utf8"),
-  exists: (path) => statSync(path, { throwIfNoEntry: false }) !== undefined,
-  isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  exists: (path) => statOf(path) !== undefined,
+  isFolder: (path) => statOf(path)?.isDirectory() ?? false,
   list: (folder) => readdirSync(folder),
 };
+
+/** What cannot be looked at (a link that leads to itself, a folder without permission) counts as absent; reading it says why. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
 
 /** Text of a file, or why it cannot be read, as the rest of a sentence that begins with its name. */
 export type ReadFile = { readonly ok: true; readonly text: string } | {

@@ -64,11 +64,11 @@ function failedText(
     `      ${what}`,
     ...lines.map((line) => `        ${diffText(line, style)}`),
   ]);
-  return [...head, ...body].map((line) => `${line}\n`).join("");
+  return [...head, ...body].map((line) => `${line.trimEnd()}\n`).join("");
 }
 
 function diffText({ mark, text }: DiffLine, style: ReportStyle): string {
-  if (mark === " ") return `  ${text}`.trimEnd();
+  if (mark === " ") return `  ${text}`;
   return paint(`${mark} ${text}`, mark === "-" ? red : green, style);
 }
 

@@ -83,7 +83,7 @@ export interface Trace {
 /** The time for a trace was up before the rules came to an end. */
 export interface UnfinishedResult {
   readonly kind: "unfinished";
-  readonly reason: "trace_time";
+  readonly limit: "trace_time";
 }
 
 /** Traces lines through one rule set. */
@@ -127,7 +127,7 @@ export class RuleTracer {
       not_tried: this.#program.names.length - recorder.tried,
       decided_by: explanation.decidedBy,
       result: recorder.isLate
-        ? { kind: "unfinished", reason: "trace_time" }
+        ? { kind: "unfinished", limit: "trace_time" }
         : shortenResult(explanation.result),
       us: microseconds(recorder.spentMs),
     };

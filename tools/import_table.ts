@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[] | "all">> = {
   rules: ["config"],
   batch: ["kernel"],
   spool: ["kernel", "batch", "runtime"],
-  sink: ["kernel", "batch"],
+  sink: ["kernel", "batch", "runtime"],
   kafka: ["kernel", "batch", "sink", "config"],
   http: ["runtime"],
   relp: ["runtime"],

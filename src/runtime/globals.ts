@@ -106,6 +106,7 @@ export interface DenoServer {
 /** The global `Deno`. */
 export interface DenoGlobal {
   readonly version: { readonly deno: string };
+  readonly stdout: { write(bytes: Uint8Array): Promise<number> };
   listen(
     options:
       | { hostname: string; port: number; reusePort: boolean; tcpBacklog: number }

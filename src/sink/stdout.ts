@@ -3,16 +3,17 @@
  *
  * A pipe takes part of a write, nothing for now (EAGAIN, where somebody made it non-blocking), or is gone (EPIPE);
  * the first two are gone on with where they stopped, the last is tried again for ever and said in `status()`.
- * Writes are off the loop, one at a time.
+ * Writes are off the loop, one at a time: while nobody reads, the sink holds what it has, says so in `status()`, and
+ * everything else goes on.
  *
  * Several workers share descriptor 1, and a pipe may take their writes in pieces: `turn`, a word of shared memory,
  * lets one of them write at a time, so that lines stay whole.
  *
  * @module
  */
-import { write } from "node:fs";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { writeStdout } from "../runtime/stdout.ts";
 import { BatchLines } from "./batch_lines.ts";
 import { backoffMs, codeOf, ioProblem } from "./io_problem.ts";
 import { JsonLines } from "./json_lines.ts";
@@ -26,12 +27,19 @@ export interface StdoutSinkOptions {
   readonly turn?: Int32Array;
   /** Writes a part of `bytes` and tells how much; descriptor 1 if not given. */
   readonly write?: (bytes: Uint8Array, offset: number) => Promise<number>;
+  /** Time that only goes forward; the process' own if not given. */
+  readonly nowMs?: () => number;
 }
 
 /** What a Linux pipe holds; more would only wait in a thread. */
 const pieceBytesMax = 64 * 1024;
 /** Before a full pipe, or another worker's turn, is tried again. */
 const againMs = 2;
+
+/** A reader that takes nothing for so long is no reader: `status()` says so. */
+const stallMs = 10_000;
+/** What `close` gives a write in work, so that the last line is whole. */
+const closeMs = 1000;
 
 /** Makes the sink `stdout`. */
 export function createStdoutSink(options: StdoutSinkOptions): Sink {
@@ -45,7 +53,11 @@ class StdoutSink implements Sink {
   readonly #lines = new JsonLines(pieceBytesMax);
   readonly #turn: Int32Array | undefined;
   readonly #write: (bytes: Uint8Array, offset: number) => Promise<number>;
-  #state: "idle" | "writing" | "closed" = "idle";
+  readonly #nowMs: () => number;
+  /** `abandoned`: closed, and what a write in work does is nobody's concern any more. */
+  #state: "idle" | "writing" | "closed" | "abandoned" = "idle";
+  /** When bytes were last taken, or began to wait. */
+  #movedAtMs = 0;
   #task: Promise<void> = Promise.resolve();
   #endWait: (() => void) | undefined;
   #problem: string | undefined;
@@ -55,7 +67,8 @@ class StdoutSink implements Sink {
   constructor(options: StdoutSinkOptions) {
     this.#events = options.events;
     this.#turn = options.turn;
-    this.#write = options.write ?? writeStdout;
+    this.#write = options.write ?? ((bytes, offset) => writeStdout(bytes.subarray(offset)));
+    this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#queue = new BatchLines(
       options.kernel.bytes,
       (lines, reader, batch) => lines.addRecord(reader, batch.topic),
@@ -73,14 +86,16 @@ class StdoutSink implements Sink {
     this.#queue.push(batch);
     if (this.#state !== "idle") return;
     this.#state = "writing";
+    this.#movedAtMs = this.#nowMs();
     this.#task = this.#drain();
   }
 
   status(): SinkStatus {
+    const problem = this.#problem ?? this.#stall();
     return {
       name: this.name,
-      ready: this.#problem === undefined,
-      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
+      ready: problem === undefined,
+      ...(problem === undefined ? {} : { problem }),
       batchesInFlight: this.#queue.length,
       bytesInFlight: this.#bytes,
       details: { bytes_written: this.#bytesWritten },
@@ -91,7 +106,18 @@ class StdoutSink implements Sink {
   async close(): Promise<void> {
     this.#state = "closed";
     this.#endWait?.();
-    await this.#task;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, closeMs);
+    });
+    await Promise.race([this.#task, late]);
+    clearTimeout(timer);
+    this.#state = "abandoned";
+  }
+
+  #stall(): string | undefined {
+    if (this.#state !== "writing" || this.#nowMs() - this.#movedAtMs < stallMs) return undefined;
+    return `Cannot write "stdout": nobody reads it, a write waits for more than ${stallMs / 1000} s`;
   }
 
   /** Writes until nothing waits. */
@@ -99,10 +125,10 @@ class StdoutSink implements Sink {
     while (this.#queue.length > 0 && this.#state === "writing") {
       this.#lines.cut(0);
       this.#queue.fill(this.#lines, pieceBytesMax);
-      await this.#takeTurn();
+      if (!await this.#takeTurn()) return;
       const written = await this.#writeAll(this.#lines.bytes);
       this.#endTurn();
-      if (!written) return;
+      if (!written || this.#isAbandoned()) return;
       this.#bytesWritten += this.#lines.length;
       this.#queue.commit((batch, outcome) => this.#settle(batch, outcome));
     }
@@ -117,10 +143,11 @@ class StdoutSink implements Sink {
     for (let offset = 0; offset < bytes.length;) {
       try {
         offset += await this.#write(bytes, offset);
+        this.#movedAtMs = this.#nowMs();
         this.#problem = undefined;
         attempts = 0;
       } catch (error) {
-        if (this.#state === "closed") return false;
+        if (this.#state !== "writing") return false;
         const full = codeOf(error) === "EAGAIN";
         if (!full) this.#problem = ioProblem("write", "stdout", error);
         await this.#wait(full ? againMs : backoffMs(attempts++));
@@ -129,9 +156,19 @@ class StdoutSink implements Sink {
     return true;
   }
 
-  async #takeTurn(): Promise<void> {
-    if (this.#turn === undefined) return;
-    while (Atomics.compareExchange(this.#turn, 0, 0, 1) !== 0) await this.#wait(againMs);
+  /** False: the sink was closed before its turn came. */
+  async #takeTurn(): Promise<boolean> {
+    if (this.#turn === undefined) return true;
+    while (Atomics.compareExchange(this.#turn, 0, 0, 1) !== 0) {
+      if (this.#state !== "writing") return false;
+      await this.#wait(againMs);
+    }
+    return true;
+  }
+
+  /** A method, since the compiler does not see `close` change it in a wait. */
+  #isAbandoned(): boolean {
+    return this.#state === "abandoned";
   }
 
   #endTurn(): void {
@@ -153,13 +190,4 @@ class StdoutSink implements Sink {
     this.#bytes -= batch.end - batch.at;
     this.#events.settled(batch, outcome);
   }
-}
-
-function writeStdout(bytes: Uint8Array, offset: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(1, bytes, offset, bytes.length - offset, null, (error, written) => {
-      if (error === null) resolve(written);
-      else reject(error);
-    });
-  });
 }

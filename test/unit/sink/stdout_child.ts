@@ -1,7 +1,7 @@
 /**
- * A program whose workers all write batches to standard output: `stdout_child.ts WORKERS BATCHES`.
+ * A program whose workers all write batches to standard output: `stdout_child.ts WORKERS BATCHES [ticks]`.
  *
- * Exits with 3 and the problem on standard error when the reader is gone.
+ * With `ticks` it counts on standard error for as long as its loop turns. Exits with 3 and the problem on standard error when the reader is gone.
  *
  * @module
  */
@@ -33,4 +33,9 @@ async function worker(index: number): Promise<void> {
   await sink.close();
 }
 
+let ticks = 0;
+const ticker = process.argv[4] === "ticks"
+  ? setInterval(() => process.stderr.write(`ticks ${++ticks}\n`), 5)
+  : undefined;
 await Promise.all(Array.from({ length: workers }, (_, index) => worker(index)));
+clearInterval(ticker);

@@ -11,9 +11,9 @@ import { batchOf, isoTime, kernel, Notes, until, using } from "./bench.ts";
 const child = fileURLToPath(new URL("./stdout_child.ts", import.meta.url));
 
 /** Runs the child program with the runtime of this test. */
-function run(workers: number, batches: number) {
+function run(workers: number, batches: number, ...more: string[]) {
   const deno = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
-  return spawn(process.execPath, [...deno, child, `${workers}`, `${batches}`], {
+  return spawn(process.execPath, [...deno, child, `${workers}`, `${batches}`, ...more], {
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
@@ -103,6 +103,65 @@ test("stdout sink closes in time when nobody reads", async () => {
   await until(() => !sink.status().ready, "the problem is said");
   await sink.close();
   assert.equal(notes.settledBatches.length, 0);
+});
+
+test("stdout sink says that nobody reads when a write waits for 10 s, and goes on when it ends", async () => {
+  const notes = new Notes();
+  let nowMs = 5;
+  let end: (() => void) | undefined;
+  const sink = createStdoutSink({
+    kernel,
+    events: notes,
+    nowMs: () => nowMs,
+    write: (bytes, offset) => new Promise((resolve) => end = () => resolve(bytes.length - offset)),
+  });
+  await using(sink, async () => {
+    nowMs += 60_000; // To have nothing to write is no stall.
+    assert.equal(sink.status().ready, true);
+    sink.send(batchOf("t", ["x"]));
+    nowMs += 9_999;
+    assert.equal(sink.status().ready, true);
+    nowMs += 1;
+    assert.equal(
+      sink.status().problem,
+      'Cannot write "stdout": nobody reads it, a write waits for more than 10 s',
+    );
+    await until(() => end !== undefined, "the write began");
+    end!();
+    await until(() => notes.settledBatches.length === 1, "settled");
+    assert.equal(sink.status().ready, true);
+  });
+});
+
+test("stdout sink closes in time, and settles nothing after, when a write never ends or another worker has the turn", async () => {
+  for (const turn of [undefined, new Int32Array([1])]) {
+    const notes = new Notes();
+    let end: (() => void) | undefined;
+    const sink = createStdoutSink({
+      kernel,
+      events: notes,
+      ...(turn === undefined ? {} : { turn }),
+      write: (bytes) => new Promise((resolve) => end = () => resolve(bytes.length)),
+    });
+    sink.send(batchOf("t", ["x"]));
+    if (turn === undefined) await until(() => end !== undefined, "the write began");
+    await sink.close();
+    end?.();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(notes.settledBatches.length, 0);
+  }
+});
+
+test("stdout sink holds up nothing but itself when nobody reads", async () => {
+  const running = run(2, 50, "ticks");
+  let ticks = "";
+  running.stderr.on("data", (chunk: Buffer) => ticks += chunk);
+  running.stdout.pause();
+  await until(() => /ticks 200\b/.test(ticks), "the loop turns on");
+  const chunks: Buffer[] = [];
+  running.stdout.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();
+  assert.equal(await new Promise((resolve) => running.on("close", resolve)), 0);
+  assert.equal(Buffer.concat(chunks).toString().trimEnd().split("\n").length, 10_000);
 });
 
 test("blackhole sink settles every batch once, after send returned", async () => {

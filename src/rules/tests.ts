@@ -71,7 +71,7 @@ export function runRuleTests(
       ok: false,
       source,
       name,
-      message: messageOf(failed, inputs.some(({ number }) => number > 1)),
+      message: messageOf(failed, inputs.length > 1),
       failed,
     };
   });

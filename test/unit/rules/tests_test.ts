@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { compileRules } from "../../../src/rules/compile.ts";
 import { runRuleTests } from "../../../src/rules/tests.ts";
-import { ruleSetOf, StubLine, stubVersion } from "./stub_line.ts";
+import { faultsOf, ruleSetOf, StubLine, stubVersion } from "./stub_line.ts";
 
 const rules = [
   { name: "json", jmespath: "t", actions: [{ type: "forward", topic: "{{value}}", key: "{{hostname}}" }] },
@@ -138,6 +138,157 @@ test("runRuleTests() says which of several inputs failed", () => {
     'input 2: records: wanted nothing to be sent, 2 records were sent, to "one", "two" (matched twice)',
   ]);
 });
+
+const own = [
+  {
+    name: "all",
+    regex: "^all",
+    actions: [{
+      type: "forward",
+      topic: "t",
+      headers: { peer: "{{peer}}", at: "{{iso8601}}" },
+      partition: 3,
+    }],
+  },
+  { name: "slow", regex: "^slow", actions: [{ type: "throttle", rate: 1, per: "1s" }] },
+];
+
+/** As `outcomes`, with rules of its own, the time of each line, and rules that remember nothing at each test. */
+function ownOutcomes(tests: readonly unknown[]): (string | undefined)[] {
+  const ruleSet = ruleSetOf(own, tests);
+  const fresh = () => {
+    const compiled = compileRules(ruleSet, { version: stubVersion, defaultTopic: "logs" });
+    assert(compiled.ok, compiled.ok ? "" : JSON.stringify(compiled.faults));
+    return compiled.program;
+  };
+  const results = runRuleTests(
+    fresh,
+    ruleSet.tests,
+    (input, nowMs, peer) => Object.defineProperty(new StubLine(input, peer), "nowMs", { value: nowMs }),
+  );
+  return results.map((result) => result.ok ? undefined : result.message);
+}
+
+const ownTable: { name: string; test: Record<string, unknown>; want: string | undefined }[] = [
+  {
+    name: "one record as a mapping, with headers, partition and rules",
+    test: {
+      input: "all",
+      peer: "192.0.2.9:1",
+      now: "2026-05-06T07:08:09.5Z",
+      expect: {
+        topic: "t",
+        headers: { peer: "192.0.2.9:1", at: "2026-05-06T07:08:09.500+00:00", none: null },
+        partition: 3,
+        matched: ["all"],
+      },
+    },
+    want: undefined,
+  },
+  {
+    name: "the clock and sender of tests",
+    test: {
+      input: "all",
+      expect: { topic: "t", headers: { peer: "127.0.0.1:514", at: "2026-01-02T03:04:05.000+00:00" } },
+    },
+    want: undefined,
+  },
+  {
+    name: "another header and partition",
+    test: { input: "all", expect: [{ topic: "t", headers: { peer: "x", none: "y" }, partition: null }] },
+    want: 'headers.peer: wanted "x", came "127.0.0.1:514" (matched all); ' +
+      'headers.none: wanted "y", came null (matched all); partition: wanted null, came 3 (matched all)',
+  },
+  {
+    name: "other rules",
+    test: { input: "all", expect: { matched: ["slow", "all"] } },
+    want: 'matched: wanted ["slow","all"], came ["all"] (matched all)',
+  },
+  {
+    name: "records in a mapping",
+    test: { input: "all", expect: { records: [{ topic: "t" }] } },
+    want: undefined,
+  },
+  {
+    name: "a reason of a drop",
+    test: {
+      inputs: ["slow", { input: "slow", expect: { dropped: "rule_stop" } }],
+      expect: { matched: ["slow"] },
+    },
+    want: 'input 2: dropped, reason: wanted "rule_stop", came "rule_throttle" (matched slow)',
+  },
+  {
+    name: "inputs in order, time standing still unless one moves it",
+    test: {
+      inputs: [
+        "slow",
+        { input: "slow", repeat: 3, expect: { dropped: "rule_throttle" } },
+        { input: "slow", now: "2026-01-02T03:04:06Z" },
+        { input: "slow", expect: { dropped: true } },
+      ],
+      expect: { topic: "logs", matched: ["slow"] },
+    },
+    want: undefined,
+  },
+  {
+    name: "the same again, as every test begins anew",
+    test: { input: "slow", expect: { topic: "logs" } },
+    want: undefined,
+  },
+  {
+    name: "which of the repeats fails first",
+    test: { inputs: [{ input: "slow", repeat: 5 }], expect: [{ topic: "logs" }] },
+    want:
+      "input 1, time 2: records: wanted 1 record, came none: the line was dropped, rule_throttle (matched slow)",
+  },
+];
+test("runRuleTests() runs inputs in order through rules that begin anew at each test", () => {
+  const results = ownOutcomes(ownTable.map(({ test }) => test));
+  for (const [at, { name, want }] of ownTable.entries()) {
+    assert.equal(results[at], want, name);
+  }
+});
+
+const faultyTests: { name: string; test: Record<string, unknown>; want: string[] }[] = [
+  {
+    name: "two outcomes",
+    test: { input: "a", expect: { topic: "t", dropped: true } },
+    want: ["tests.0.expect: has dropped and topic; a line can be only one of them"],
+  },
+  {
+    name: "a key without a topic",
+    test: { input: "a", expect: { key: "k" } },
+    want: ['tests.0.expect: missing key "topic"'],
+  },
+  {
+    name: "nothing",
+    test: { input: "a", expect: {} },
+    want: ["tests.0.expect: expects nothing; write records, dropped, dead_letter or matched"],
+  },
+  {
+    name: "no expect at all",
+    test: { inputs: ["a", { input: "b", expect: [] }] },
+    want: ['tests.0: missing key "expect"'],
+  },
+  {
+    name: "a time that is none",
+    test: { input: "a", now: "noon", expect: [] },
+    want: ["tests.0.now: must be a time such as 2026-01-02T03:04:05Z"],
+  },
+  {
+    name: "a misspelt key of an input",
+    test: { inputs: [{ input: "a", expct: [] }], expect: [] },
+    want: ['tests.0.inputs.0.expct: unknown key "expct"; did you mean "expect"?'],
+  },
+  {
+    name: "too many repeats",
+    test: { inputs: [{ input: "a", repeat: 1001 }], expect: [] },
+    want: ["tests.0.inputs.0.repeat: must be a whole number from 1 to 1000"],
+  },
+];
+for (const { name, test: value, want } of faultyTests) {
+  test(`compileRules() refuses a test with ${name}`, () => assert.deepEqual(faultsOf([], [value]), want));
+}
 
 for (const file of ["hotdog-example.yml", "forward-all.yml"]) {
   test(`rules/${file} passes its own tests`, () => {

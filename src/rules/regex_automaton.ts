@@ -19,8 +19,8 @@ export type Ways = Map<number, number>;
 
 /** First and last positions of a piece of the pattern. */
 export interface Part {
-  first: Ways;
-  last: Ways;
+  readonly first: Ways;
+  readonly last: Ways;
   /** Ways to match the empty text, assertions counted as passed. */
   empties: number;
   /** Last positions from which the part may end without an assertion. */
@@ -87,17 +87,21 @@ export class Automaton {
 
   #joined(left: Part, right: Part): Part {
     this.#connect(left.last, right.first);
-    const first = new Map(left.first);
-    for (const [position, ways] of right.first) this.#add(first, position, ways * left.empties);
-    const last = new Map(right.last);
-    for (const [position, ways] of left.last) this.#add(last, position, ways * right.empties);
     return {
-      first,
-      last,
+      first: this.#merged(left.first, right.first, left.empties),
+      last: this.#merged(right.last, left.last, right.empties),
       empties: this.#bounded(left.empties * right.empties),
       freeLast: right.freeEmpty ? new Set([...left.freeLast, ...right.freeLast]) : right.freeLast,
       freeEmpty: left.freeEmpty && right.freeEmpty,
     };
+  }
+
+  /** `own`, and `other` as often as there are ways to pass what is between. Parts are not changed once they are made. */
+  #merged(own: Ways, other: Ways, empties: number): Ways {
+    if (empties === 0) return own;
+    const ways = new Map(own);
+    for (const [position, count] of other) this.#add(ways, position, count * empties);
+    return ways;
   }
 
   #either(left: Part, right: Part): Part {

@@ -6,8 +6,11 @@
  *
  * @module
  */
+import { isUtf8 } from "node:buffer";
+import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
 import { KernelJsonMembers } from "../kernel/json_members.ts";
 import { frameFlag, frameRowBytes, jsonScan, type Kernel } from "../kernel/kernel.ts";
+import type { Edits } from "../rules/edits.ts";
 import type { JsonMembers } from "../rules/json_members.ts";
 import { parseJsonText } from "../rules/json_text.ts";
 import type { FieldName, FrameBytes, Line } from "../rules/program.ts";
@@ -15,6 +18,9 @@ import { HeaderReader } from "../syslog/header.ts";
 
 /** Not yet parsed; `undefined` is an answer. */
 const unparsed = Symbol("unparsed");
+
+/** UTF-8 bytes of one UTF-16 code unit. */
+const utf8BytesMax = 3;
 
 /** Not yet scanned; no node has this address. */
 const unscanned = -1;
@@ -28,7 +34,14 @@ export class FrameLine implements Line, FrameBytes {
   start = 0;
   end = 0;
 
+  /** Where the bytes of the last `splice` lie. */
+  splicedStart = 0;
+  splicedEnd = 0;
+  /** Bytes of the kernel's scratch that hold spliced values of this line: half of it at most. */
+  scratchUsed = 0;
+
   readonly #kernel: Kernel;
+  readonly #buffer: TextBuffer;
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
   readonly #rowsWord: number;
@@ -43,6 +56,7 @@ export class FrameLine implements Line, FrameBytes {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.#buffer = textBufferOf(kernel.bytes);
     this.#members = new KernelJsonMembers(kernel);
     this.#bytes = kernel.bytes;
     this.#words = kernel.words;
@@ -61,6 +75,7 @@ export class FrameLine implements Line, FrameBytes {
     this.#message = undefined;
     this.#json = unparsed;
     this.#scanned = unscanned;
+    this.scratchUsed = 0;
   }
 
   text(field: FieldName): string | undefined {
@@ -118,6 +133,38 @@ export class FrameLine implements Line, FrameBytes {
       this.#members.root = this.#scanned;
     }
     return this.#scanned > jsonScan.tooLarge ? this.#members : undefined;
+  }
+
+  splice(edits: Edits): boolean {
+    const kernel = this.#kernel;
+    const start = kernel.scratchAt + this.scratchUsed;
+    const { messageStart, end: messageEnd } = this;
+    let room = (kernel.sizes.scratchBytes >> 1) - this.scratchUsed - (messageEnd - messageStart);
+    for (let i = 0; i < edits.count; i++) room -= edits.texts[i]!.length * utf8BytesMax;
+    if (room < 0 || !this.#isUtf8()) return false;
+    let to = start;
+    let from = messageStart;
+    for (let i = 0; i < edits.count; i++) {
+      const editStart = edits.starts[i]!;
+      kernel.copyBytes(to, from, editStart - from);
+      to += editStart - from;
+      to += this.#buffer.utf8Write(edits.texts[i]!, to, edits.texts[i]!.length * utf8BytesMax);
+      from = edits.ends[i]!;
+    }
+    kernel.copyBytes(to, from, messageEnd - from);
+    this.splicedStart = start;
+    this.splicedEnd = to + messageEnd - from;
+    this.scratchUsed = this.splicedEnd - kernel.scratchAt;
+    return true;
+  }
+
+  splicedText(start: number, end: number): string {
+    return this.#buffer.utf8Slice(start, end);
+  }
+
+  #isUtf8(): boolean {
+    return (this.#flags & frameFlag.ascii) !== 0 ||
+      isUtf8(this.#bytes.subarray(this.messageStart, this.end));
   }
 
   get frame(): FrameBytes {

@@ -261,7 +261,7 @@ export class Intake {
       const outcome = pending?.outcome ?? program.apply(line);
       if (!this.#dispose(outcome, nowMs)) {
         if (stream !== undefined) {
-          stream.pending = { outcome: pending?.outcome ?? copyOf(outcome), next: this.#nextCopy };
+          stream.pending = { outcome: pending?.outcome ?? copyOf(outcome, line), next: this.#nextCopy };
         }
         return row;
       }
@@ -322,13 +322,18 @@ export class Intake {
     const { scratchBytes } = this.#kernel.sizes;
     let at: number;
     let length: number;
-    let scratchUsed = 0;
+    // What rules wrote for this line lies in front.
+    let scratchUsed = this.#line.scratchUsed;
     if (forward.value === "text") {
-      if (!fits(forward.text, scratchBytes)) {
+      if (!fits(forward.text, scratchBytes - scratchUsed)) {
         return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
       }
-      at = scratchAt;
-      length = scratchUsed = this.#buffer.utf8Write(forward.text, scratchAt, scratchBytes);
+      at = scratchAt + scratchUsed;
+      length = this.#buffer.utf8Write(forward.text, at, scratchBytes - scratchUsed);
+      scratchUsed += length;
+    } else if (forward.value === "bytes") {
+      at = forward.start;
+      length = forward.end - at;
     } else {
       at = forward.value === "raw" ? this.#line.start : this.#line.messageStart;
       length = this.#line.end - at;
@@ -392,7 +397,16 @@ export class Intake {
 
 /** Where lines go that no rule forwards. */
 function fallbackOf({ fallback }: Program): Forward {
-  return { ...fallback, topicFromLine: false, text: "", key: undefined, headers: undefined, partition: -1 };
+  return {
+    ...fallback,
+    topicFromLine: false,
+    text: "",
+    start: 0,
+    end: 0,
+    key: undefined,
+    headers: undefined,
+    partition: -1,
+  };
 }
 
 /** True if the text surely or really has at most `bytes` bytes as UTF-8. */
@@ -401,9 +415,12 @@ function fits(text: string, bytes: number): boolean {
 }
 
 /** The program reuses its outcome for the next line; one that waits needs its own. */
-function copyOf(outcome: Outcome): Outcome {
-  return {
-    ...outcome,
-    forwards: outcome.forwards.slice(0, outcome.count).map((forward) => ({ ...forward })),
-  };
+function copyOf(outcome: Outcome, line: FrameLine): Outcome {
+  return { ...outcome, forwards: outcome.forwards.slice(0, outcome.count).map((one) => kept(one, line)) };
+}
+
+/** Bytes that the line wrote are gone with it; the copy has their text. */
+function kept(forward: Forward, line: FrameLine): Forward {
+  if (forward.value !== "bytes") return { ...forward };
+  return { ...forward, value: "text", text: line.splicedText(forward.start, forward.end) };
 }

@@ -15,7 +15,7 @@ import { diskFiles, filesNamed } from "../config/files.ts";
 const intervalMsDefault = 500;
 
 /** Looks take this part of the time at most: a pattern may reach into thousands of folders. */
-const lookShareMax = 0.02;
+const lookShareMax = 0.1;
 
 /** What was seen of one origin: its files, each with its signature. */
 type Seen = ReadonlyMap<string, string>;

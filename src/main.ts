@@ -30,7 +30,7 @@ function spawnWorker(): WorkerThread {
     post: (message) => worker.postMessage(message),
     onMessage: (handler) => worker.on("message", (message: FromWorker) => handler(message)),
     onExit: (handler) => worker.on("exit", (code) => handler(error?.stack ?? `exit code ${code}`)),
-    terminate: () => void worker.terminate(),
+    terminate: () => worker.terminate(),
   };
 }
 

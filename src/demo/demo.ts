@@ -7,6 +7,7 @@
 import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
+import { ForwarderError, messageOf } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
 import { probeAddress } from "../io/probe.ts";
@@ -43,6 +44,8 @@ export async function runDemo(parts: DemoParts): Promise<number> {
     log,
     spawn: parts.spawn,
     readConfig: () => ({ ok: true, config }),
+    // Ctrl-C too: what the demo still sends while the forwarder drains would look lost.
+    beforeDrain: async () => await senders?.stop(),
     started: (started, adminUrl) => {
       plane = started;
       parts.write(
@@ -53,7 +56,10 @@ export async function runDemo(parts: DemoParts): Promise<number> {
       }
       parts.write(`  files      ${config.fileSink.dir}\n`);
       parts.write(`  dashboard  ${adminUrl}/\n\n`);
-      void begin(started);
+      begin(started).catch((error) => {
+        parts.write(`\ncorndog demo: ${messageOf(error)}\n`);
+        started.drain();
+      });
     },
   });
   clearInterval(ticking);
@@ -65,7 +71,11 @@ export async function runDemo(parts: DemoParts): Promise<number> {
   async function begin(started: ControlPlane): Promise<void> {
     const port = (transport: string) =>
       started.listeners.find((listener) => listener.transport === transport)?.port;
-    senders = await startSenders(port("tcp")!, port("udp"), linesPerSecond);
+    const tcp = port("tcp");
+    if (tcp === undefined) {
+      throw new ForwarderError("config_invalid", "Cannot send: no tcp:// listener is configured");
+    }
+    senders = await startSenders(tcp, port("udp"), linesPerSecond);
     let before: Stats | undefined;
     let ticks = 0;
     ticking = setInterval(async () => {
@@ -75,10 +85,7 @@ export async function runDemo(parts: DemoParts): Promise<number> {
       else if (ticks++ % 5 === 0) parts.write(`${liveLine(stats, before)}\n`);
       before = stats;
     }, 1_000);
-    setTimeout(async () => {
-      await senders!.stop();
-      started.drain();
-    }, parts.durationMs);
+    setTimeout(() => started.drain(), parts.durationMs);
   }
 }
 

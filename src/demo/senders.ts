@@ -56,10 +56,19 @@ export async function startSenders(
     sent: () => sent,
     async stop() {
       clearInterval(timer);
-      await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.end(() => resolve()))));
+      await Promise.all(sockets.map(finish));
       await new Promise<void>((resolve) => datagrams.close(() => resolve()));
     },
   };
+}
+
+/** Ends a connection after what was written; one that is gone already has nothing to end. */
+function finish(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+    if (socket.destroyed) resolve();
+    else socket.end(() => resolve());
+  });
 }
 
 function open(port: number): Promise<Socket> {

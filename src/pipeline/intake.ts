@@ -1,35 +1,40 @@
 /**
- * The way of a line through one worker, from a chunk of bytes to a batch, a dead letter or a drop. Hot path: the
- * loops here allocate nothing per line; only what rules ask for (text, JSON) is made.
+ * The streams of one worker: bytes of connections in, rows to the placer, and who goes on when.
  *
- *     chunk -> framer (rows in the kernel's table) -> headers -> rules -> lane of the topic | dead letter | drop
+ *     chunk -> framer (rows in the kernel's table) -> placer (rules; lane of the topic | dead letter | drop)
  *
  * Constraints it keeps:
  *  - Nothing is dropped for want of memory: when a lane or the dead letter finds no room, the stream is suspended
  *    at that very row, its connection paused, and it goes on from there when room came back. Datagrams cannot
  *    wait: they are dropped and counted.
- *  - The rules run once per line, also when the line had to wait between its copies.
+ *  - Who waits for the dead letter holds up nobody who waits for memory, and the other way round.
+ *  - A turn of the event loop has a time budget, over all streams: expensive rules under full load must not hold
+ *    timers, sockets and messages. What is over it goes on in the next turn, first come first served.
  *  - Every line is counted as received in the moment in which its state is known, so that the ledger balances.
  *  - A new version of the rules begins between two lines: before a chunk, or where a stream goes on after a wait.
+ *  - Half lines are bounded: over the bound the connection whose half line is oldest is ended.
  *
  * @module
  */
-import { Buffer } from "node:buffer";
-import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
+import { setImmediate } from "node:timers";
 import type { Batcher } from "../batch/batcher.ts";
 import { frameDatagram } from "../framing/datagram.ts";
 import { Framer, type FramingMode } from "../framing/framer.ts";
-import { frameFlag, framePart, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
-import type { CounterRow } from "../observe/row.ts";
-import { counter } from "../observe/row.ts";
-import type { Forward, Outcome, Program } from "../rules/program.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { counter, type CounterRow } from "../observe/row.ts";
+import type { Program } from "../rules/program.ts";
 import type { Connection } from "../runtime/runtime.ts";
-import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
+import { LinePlacer, type PendingLine, type Wait } from "./line_placer.ts";
+import type { WorkerLog } from "./protocol.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
 const heldBytesMax = 8 * 1024 * 1024;
+/** What one connection may take of a turn. */
+const streamMs = 2;
+/** What all connections together may take of a turn of the event loop. */
+const turnMs = 5;
 
 /** One connection's way through the intake. */
 export interface Stream {
@@ -37,17 +42,14 @@ export interface Stream {
   readonly framer: Framer;
   /** Bytes of the chunk that waits with it. */
   heldBytes: number;
+  /** Bytes of its half line, and since when there is one (`performance.now()`). */
+  halfBytes: number;
+  halfSinceMs: number;
   /** Empty frames that are in the ledger; the framer counts from the connection's beginning. */
   emptyFrames: number;
   state: "reading" | "waiting" | "ended";
-  /** The outcome of the row that found no room, with the copies that are still to be made. */
+  /** What is left of the row at which it was suspended. */
   pending: PendingLine | undefined;
-}
-
-/** A line whose rules have run and whose copies are not all placed. */
-interface PendingLine {
-  readonly outcome: Outcome;
-  next: number;
 }
 
 /** What the intake joins; all of one worker. */
@@ -59,62 +61,64 @@ export interface IntakeParts {
   readonly counters: CounterRow;
   readonly program: Program;
   readonly rulesVersion: number;
+  /** Bound of all half lines together. */
+  readonly halfBytesMax: number;
+  readonly log: WorkerLog;
   /** The next program, if a newer version is in force. */
   adopt(version: number): { readonly program: Program; readonly version: number } | undefined;
 }
 
 /** The intake of one worker. */
 export class Intake {
-  readonly #kernel: Kernel;
-  readonly #buffer: TextBuffer;
-  readonly #batcher: Batcher;
-  readonly #letters: Letters;
-  readonly #gate: TopicGate;
+  readonly #parts: IntakeParts;
   readonly #counters: CounterRow;
-  readonly #adopt: IntakeParts["adopt"];
-  readonly #line: FrameLine;
+  readonly #placer: LinePlacer;
   readonly #streams = new Set<Stream>();
-  readonly #waiting = new Set<Stream>();
-  #program: Program;
-  #fallback: Forward;
+  readonly #waiting: Readonly<Record<Wait, Set<Stream>>> = {
+    room: new Set(),
+    letters: new Set(),
+    turn: new Set(),
+  };
   #rulesVersion: number;
   #heldBytes = 0;
+  #halfBytes = 0;
   #allPaused = false;
-  #nextCopy = 0;
+  /** End of this turn's budget on the monotonic clock; 0 where the turn has not begun. */
+  #turnEndsMs = 0;
 
   constructor(parts: IntakeParts) {
-    this.#kernel = parts.kernel;
-    this.#buffer = textBufferOf(parts.kernel.bytes);
-    this.#batcher = parts.batcher;
-    this.#letters = parts.letters;
-    this.#gate = parts.gate;
+    this.#parts = parts;
     this.#counters = parts.counters;
-    this.#program = parts.program;
+    this.#placer = new LinePlacer(parts);
     this.#rulesVersion = parts.rulesVersion;
-    this.#adopt = parts.adopt;
-    this.#line = new FrameLine(parts.kernel);
-    this.#fallback = fallbackOf(parts.program);
   }
 
   /** The rules in force and their hits. */
   get program(): Program {
-    return this.#program;
+    return this.#placer.program;
   }
 
   get rulesVersion(): number {
     return this.#rulesVersion;
   }
 
-  /** Streams that wait for room, and the bytes that wait with them. */
-  get waiting(): { readonly connections: number; readonly heldBytes: number } {
-    return { connections: this.#waiting.size, heldBytes: this.#heldBytes };
+  /** Streams that wait, and the bytes that wait with them. */
+  get waiting(): { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number } {
+    const { room, letters, turn } = this.#waiting;
+    return {
+      connections: room.size + letters.size + turn.size,
+      heldBytes: this.#heldBytes,
+      halfBytes: this.#halfBytes,
+    };
   }
 
   open(connection: Connection, mode: FramingMode): Stream {
     const stream: Stream = {
       connection,
-      framer: new Framer(this.#kernel, mode),
+      framer: new Framer(this.#parts.kernel, mode),
       heldBytes: 0,
+      halfBytes: 0,
+      halfSinceMs: 0,
       emptyFrames: 0,
       state: "reading",
       pending: undefined,
@@ -124,12 +128,14 @@ export class Intake {
     return stream;
   }
 
-  /** Takes the next bytes of a connection, all of them or up to where memory ends; then it pauses the connection. */
+  /** Takes the next bytes of a connection, all of them or up to where it has to wait; then it pauses the connection. */
   received(stream: Stream, chunk: Uint8Array): void {
     this.checkRules();
     this.#counters.add(counter.bytes_received, chunk.byteLength);
+    // A chunk that is begun and not scanned lies outside of the input region: it may wait as it is.
     stream.framer.begin(chunk);
-    if (!this.#pump(stream)) this.#wait(stream, chunk.byteLength);
+    stream.heldBytes = chunk.byteLength;
+    this.#goOn(stream);
     this.#counters.publish();
   }
 
@@ -139,8 +145,7 @@ export class Intake {
     stream.state = "ended";
     if (waits) return;
     this.checkRules();
-    if (this.#pump(stream)) this.#streams.delete(stream);
-    else this.#wait(stream, 0);
+    this.#goOn(stream);
     this.#counters.publish();
   }
 
@@ -149,86 +154,145 @@ export class Intake {
     this.checkRules();
     this.#counters.add(counter.datagrams, 1);
     this.#counters.add(counter.bytes_received, packet.byteLength);
-    if (frameDatagram(this.#kernel, packet) === 0) this.#emptyFrames(1);
-    else if (this.#take(1, peer, undefined) === 0) this.#dropped(counter.dropped_no_memory_udp, 1);
-    else this.#countFlags(1);
+    if (frameDatagram(this.#parts.kernel, packet) === 0) this.#emptyFrames(1);
+    else if (this.#placer.place(1, peer, undefined, Infinity) === 0) {
+      this.#placer.drop(1, this.#placer.left, counter.dropped_no_memory_udp);
+    }
     this.#counters.publish();
   }
 
-  /** Room came back: streams that wait go on, first come first served, until it is used up again. */
+  /** Room may have come back: streams that wait for it go on, first come first served, until it is used up again. */
   wake(): void {
-    for (const stream of this.#waiting) {
-      if (!this.#batcher.roomy || this.#letters.full) return;
-      this.checkRules();
-      const done = this.#pump(stream);
-      this.#counters.publish();
-      if (!done) return;
-      this.#waiting.delete(stream);
-      this.#heldBytes -= stream.heldBytes;
-      stream.heldBytes = 0;
-      if (stream.state === "ended") this.#streams.delete(stream);
-      else {
-        stream.state = "reading";
-        stream.connection.resume();
-      }
-    }
-    if (this.#allPaused) this.#resumeAll();
+    const { room, letters } = this.#waiting;
+    if (room.size > 0 && this.#parts.batcher.roomy) this.#serve(room, () => this.#parts.batcher.roomy);
+    if (letters.size > 0 && !this.#parts.letters.full) this.#serve(letters, () => !this.#parts.letters.full);
+    this.#counters.publish();
   }
 
-  /** Connections that have not ended, for the drain. */
-  get streams(): ReadonlySet<Stream> {
-    return this.#streams;
+  /**
+   * Gives up what waiting streams hold, at the end of a drain: their lines are counted as received and dropped.
+   *
+   * @returns lines that were given up
+   */
+  abandon(): number {
+    let lines = 0;
+    for (const waiting of Object.values(this.#waiting)) {
+      for (const stream of waiting) {
+        const { framer } = stream;
+        for (let rows = framer.next(); rows > 0; rows = framer.next()) lines += this.#giveUp(stream, rows);
+        const rows = framer.finish();
+        if (rows > 0) lines += this.#giveUp(stream, rows);
+        this.#countEmptyFrames(stream);
+        this.#streams.delete(stream);
+      }
+      waiting.clear();
+    }
+    this.#counters.publish();
+    return lines;
   }
 
   /** Adopts a newer version of the rules if one is in force. Called between chunks. */
   checkRules(): void {
-    const next = this.#adopt(this.#rulesVersion);
+    const next = this.#parts.adopt(this.#rulesVersion);
     if (next === undefined) return;
-    this.#program = next.program;
-    this.#fallback = fallbackOf(next.program);
+    this.#placer.program = next.program;
     this.#rulesVersion = next.version;
   }
 
+  /** Takes what the stream has; it is done with it, or waits. */
+  #goOn(stream: Stream): void {
+    const wait = this.#pump(stream);
+    this.#countEmptyFrames(stream);
+    this.#countHalf(stream);
+    if (wait !== undefined) this.#park(stream, wait);
+    else {
+      stream.heldBytes = 0;
+      if (stream.state === "ended") this.#streams.delete(stream);
+    }
+  }
+
   /**
-   * Takes rows until the chunk is used up, and after the connection's end what was never terminated (true), or until
-   * there is no room (false; the framer is suspended).
+   * Places rows until the chunk is used up, and after the connection's end what was never terminated (undefined), or
+   * until it must wait; then the framer is suspended.
    */
-  #pump(stream: Stream): boolean {
+  #pump(stream: Stream): Wait | undefined {
     const { framer } = stream;
-    let done = true;
-    while (done) {
+    const nowMs = performance.now();
+    const untilMs = Math.min(this.#turnEnd(nowMs), nowMs + streamMs);
+    if (nowMs >= untilMs) return "turn";
+    for (;;) {
       const rows = framer.next();
       if (rows === 0) break;
-      done = this.#takeFrom(stream, rows);
+      if (!this.#place(stream, rows, untilMs)) return this.#placer.stopped;
+      if (performance.now() > untilMs && framer.pending) {
+        framer.suspend(rows);
+        return "turn";
+      }
     }
-    if (done && stream.state === "ended") {
-      const rows = framer.finish();
-      if (rows > 0) done = this.#takeFrom(stream, rows);
-    }
-    this.#emptyFrames(framer.emptyFrames - stream.emptyFrames);
-    stream.emptyFrames = framer.emptyFrames;
-    return done;
+    if (stream.state !== "ended") return undefined;
+    const rows = framer.finish();
+    return rows === 0 || this.#place(stream, rows, Infinity) ? undefined : this.#placer.stopped;
   }
 
-  /** True if all rows were taken, else the stream is suspended at the first that was not. */
-  #takeFrom(stream: Stream, rows: number): boolean {
-    const taken = this.#take(rows, stream.connection.peer, stream);
-    this.#countFlags(taken);
-    if (taken < rows) stream.framer.suspend(taken);
-    return taken === rows;
+  /** True if all rows were placed, else the stream is suspended at the first that was not. */
+  #place(stream: Stream, rows: number, untilMs: number): boolean {
+    const placed = this.#placer.place(rows, stream.connection.peer, stream.pending, untilMs);
+    stream.pending = this.#placer.left;
+    if (placed < rows) stream.framer.suspend(placed);
+    return placed === rows;
   }
 
-  #wait(stream: Stream, chunkBytes: number): void {
+  #giveUp(stream: Stream, rows: number): number {
+    const lines = this.#placer.drop(rows, stream.pending, counter.dropped_shutdown);
+    stream.pending = undefined;
+    return lines;
+  }
+
+  #park(stream: Stream, wait: Wait): void {
     if (stream.state === "reading") {
       stream.state = "waiting";
       stream.connection.pause();
     }
-    stream.heldBytes = chunkBytes;
-    this.#heldBytes += chunkBytes;
-    this.#waiting.add(stream);
+    this.#heldBytes += stream.heldBytes;
+    this.#waiting[wait].add(stream);
+    if (wait === "turn") return;
     this.#counters.add(counter.pauses, 1);
     if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
   }
+
+  /** Lets streams of a queue go on, each at most once, while there is room. */
+  #serve(queue: Set<Stream>, hasRoom: () => boolean): void {
+    for (const stream of [...queue]) {
+      if (!hasRoom()) return;
+      queue.delete(stream);
+      this.#heldBytes -= stream.heldBytes;
+      this.checkRules();
+      const before = stream.state;
+      if (before === "waiting") stream.state = "reading";
+      this.#goOn(stream);
+      // Parked again: its connection is paused still.
+      if (before === "waiting" && stream.state === "reading") stream.connection.resume();
+    }
+    const { room, letters } = this.#waiting;
+    if (this.#allPaused && room.size + letters.size === 0) this.#resumeAll();
+  }
+
+  /** End of this turn's time; the first who asks in a turn begins it. */
+  #turnEnd(nowMs: number): number {
+    if (this.#turnEndsMs === 0) {
+      this.#turnEndsMs = nowMs + turnMs;
+      setImmediate(this.#nextTurn);
+    }
+    return this.#turnEndsMs;
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#turnEndsMs = 0;
+    const { turn } = this.#waiting;
+    if (turn.size === 0) return;
+    this.#serve(turn, () => this.#turnEndsMs === 0 || performance.now() < this.#turnEndsMs);
+    this.#counters.publish();
+  };
 
   #pauseAll(): void {
     this.#allPaused = true;
@@ -240,187 +304,41 @@ export class Intake {
     for (const stream of this.#streams) if (stream.state === "reading") stream.connection.resume();
   }
 
-  /** Takes rows [0, rows); returns the first that found no room. */
-  #take(rows: number, peer: string, stream: Stream | undefined): number {
-    const program = this.#program;
-    const nowMs = Date.now();
-    const { uniform } = program;
-    if (uniform !== undefined && stream?.pending === undefined) {
-      return this.#takeUniform(rows, uniform, nowMs);
-    }
-    if (program.needsHeaders || stream?.pending !== undefined) {
-      this.#kernel.parseHeaders(0, rows);
-    }
-    const line = this.#line;
-    line.nowMs = nowMs;
-    line.peer = peer;
-    for (let row = 0; row < rows; row++) {
-      line.move(row);
-      const pending = stream?.pending;
-      this.#nextCopy = pending?.next ?? 0;
-      const outcome = pending?.outcome ?? program.apply(line);
-      if (!this.#dispose(outcome, nowMs)) {
-        if (stream !== undefined) {
-          stream.pending = { outcome: pending?.outcome ?? copyOf(outcome, line), next: this.#nextCopy };
-        }
-        return row;
-      }
-      if (pending !== undefined) stream!.pending = undefined;
-    }
-    return rows;
-  }
-
-  /** Every line gets the same: rows become records in one call. */
-  #takeUniform(rows: number, uniform: NonNullable<Program["uniform"]>, nowMs: number): number {
-    const part = uniform.value === "raw" ? framePart.raw : framePart.message;
-    if (part === framePart.message) this.#kernel.parseHeaders(0, rows);
-    const taken = this.#batcher.appendRows(this.#batcher.lane(uniform.topic), 0, rows, part, nowMs);
-    this.#counters.add(counter.received, taken);
-    this.#counters.add(counter.in_flight, taken);
-    if (uniform.rule >= 0) this.#program.hits[uniform.rule]! += taken;
-    return taken;
-  }
-
-  /** Brings a line to its state. False: no room; `#nextCopy` is the copy to go on with. */
-  #dispose(outcome: Outcome, nowMs: number): boolean {
-    switch (outcome.kind) {
-      case "forward": {
-        for (; this.#nextCopy < outcome.count; this.#nextCopy++) {
-          if (!this.#forward(outcome.forwards[this.#nextCopy]!, nowMs)) return false;
-          this.#counters.add(this.#nextCopy === 0 ? counter.received : counter.fan_out, 1);
-        }
-        return true;
-      }
-      case "default":
-        if (!this.#forward(this.#fallback, nowMs)) return false;
-        this.#counters.add(counter.received, 1);
-        return true;
-      case "drop":
-        this.#dropped(
-          outcome.reason === "rule_drop" ? counter.dropped_rule_drop : counter.dropped_rule_stop,
-          1,
-        );
-        return true;
-      case "dead_letter":
-        if (!this.#letter(outcome.reason, outcome.message, undefined, outcome.rule)) return false;
-        this.#counters.add(counter.received, 1);
-        return true;
-    }
-  }
-
-  /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */
-  #forward(forward: Forward, nowMs: number): boolean {
-    const refusal = this.#gate.refusal(forward.topic, forward.topicFromLine);
-    if (refusal !== undefined) {
-      return this.#letter(
-        refusal,
-        `Topic "${forward.topic.slice(0, 249)}" was refused`,
-        forward.topic.slice(0, 249),
-      );
-    }
-    const { scratchAt } = this.#kernel;
-    const { scratchBytes } = this.#kernel.sizes;
-    let at: number;
-    let length: number;
-    // What rules wrote for this line lies in front.
-    let scratchUsed = this.#line.scratchUsed;
-    if (forward.value === "text") {
-      if (!fits(forward.text, scratchBytes - scratchUsed)) {
-        return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
-      }
-      at = scratchAt + scratchUsed;
-      length = this.#buffer.utf8Write(forward.text, at, scratchBytes - scratchUsed);
-      scratchUsed += length;
-    } else if (forward.value === "bytes") {
-      at = forward.start;
-      length = forward.end - at;
-    } else {
-      at = forward.value === "raw" ? this.#line.start : this.#line.messageStart;
-      length = this.#line.end - at;
-    }
-    let keyAt = 0;
-    let keyLength = -1;
-    if (forward.key !== undefined) {
-      if (!fits(forward.key, scratchBytes - scratchUsed)) {
-        return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
-      }
-      keyAt = scratchAt + scratchUsed;
-      keyLength = this.#buffer.utf8Write(forward.key, keyAt, scratchBytes - scratchUsed);
-    }
-    if (!this.#batcher.append(this.#batcher.lane(forward.topic), nowMs, keyAt, keyLength, at, length, 0, 0)) {
-      return false;
-    }
-    this.#counters.add(counter.in_flight, 1);
-    return true;
-  }
-
-  #letter(reason: string, message: string, topic?: string, rule = -1): boolean {
-    const line = this.#line;
-    return this.#letters.write({
-      timeMs: line.nowMs,
-      reason,
-      message,
-      rule: this.#program.names[rule],
-      topic,
-      peer: line.peer,
-      truncated: line.truncated,
-      value: line.raw,
-    });
-  }
-
-  #dropped(reason: number, lines: number): void {
-    this.#counters.add(counter.received, lines);
-    this.#counters.add(reason, lines);
+  #countEmptyFrames(stream: Stream): void {
+    this.#emptyFrames(stream.framer.emptyFrames - stream.emptyFrames);
+    stream.emptyFrames = stream.framer.emptyFrames;
   }
 
   #emptyFrames(frames: number): void {
     if (frames === 0) return;
     this.#counters.add(counter.frames_empty, frames);
-    this.#dropped(counter.dropped_empty_frame, frames);
+    this.#placer.dropped(counter.dropped_empty_frame, frames);
   }
 
-  #countFlags(rows: number): void {
-    const { words, rowsAt } = this.#kernel;
-    let unparsed = 0;
-    let truncated = 0;
-    for (let row = 0, word = rowsAt / 4 + 2; row < rows; row++, word += frameRowBytes / 4) {
-      const flags = words[word]!;
-      if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) {
-        unparsed++;
-      }
-      if ((flags & frameFlag.truncated) !== 0) truncated++;
+  /** Keeps the sum of half lines, and their bound. */
+  #countHalf(stream: Stream): void {
+    const bytes = stream.framer.heldBytes;
+    if (bytes === stream.halfBytes) return;
+    if (stream.halfBytes === 0) stream.halfSinceMs = performance.now();
+    this.#halfBytes += bytes - stream.halfBytes;
+    stream.halfBytes = bytes;
+    if (this.#halfBytes > this.#parts.halfBytesMax) this.#endOldestHalf();
+  }
+
+  /** Ends the connection whose half line waits for longest; what it has of it is forwarded as a line. */
+  #endOldestHalf(): void {
+    let oldest: Stream | undefined;
+    for (const stream of this.#streams) {
+      if (stream.halfBytes === 0 || stream.state !== "reading") continue;
+      if (oldest === undefined || stream.halfSinceMs < oldest.halfSinceMs) oldest = stream;
     }
-    if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
-    if (truncated > 0) this.#counters.add(counter.frames_truncated, truncated);
+    if (oldest === undefined) return;
+    const { peer } = oldest.connection;
+    const problem =
+      `${this.#halfBytes} bytes of unfinished lines are held, ${this.#parts.halfBytesMax} are allowed`;
+    this.#parts.log("half_lines_full", { peer, bytes: oldest.halfBytes, problem });
+    // Its end is told in a moment; until then another one is the oldest.
+    oldest.halfSinceMs = Infinity;
+    oldest.connection.destroy();
   }
-}
-
-/** Where lines go that no rule forwards. */
-function fallbackOf({ fallback }: Program): Forward {
-  return {
-    ...fallback,
-    topicFromLine: false,
-    text: "",
-    start: 0,
-    end: 0,
-    key: undefined,
-    headers: undefined,
-    partition: -1,
-  };
-}
-
-/** True if the text surely or really has at most `bytes` bytes as UTF-8. */
-function fits(text: string, bytes: number): boolean {
-  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
-}
-
-/** The program reuses its outcome for the next line; one that waits needs its own. */
-function copyOf(outcome: Outcome, line: FrameLine): Outcome {
-  return { ...outcome, forwards: outcome.forwards.slice(0, outcome.count).map((one) => kept(one, line)) };
-}
-
-/** Bytes that the line wrote are gone with it; the copy has their text. */
-function kept(forward: Forward, line: FrameLine): Forward {
-  if (forward.value !== "bytes") return { ...forward };
-  return { ...forward, value: "text", text: line.splicedText(forward.start, forward.end) };
 }

@@ -46,7 +46,7 @@ export interface WorkerReport {
   readonly deadLetterProblem: string | undefined;
   readonly topics: readonly TopicReport[];
   readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
-  readonly waiting: { readonly connections: number; readonly heldBytes: number };
+  readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
 }
 
 /** Everything a worker needs to begin. */

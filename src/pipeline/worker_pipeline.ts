@@ -119,6 +119,8 @@ export class WorkerPipeline {
       counters: this.#counters,
       program: this.#compile(config.rules),
       rulesVersion: start.version,
+      halfBytesMax: arenaBytesOf(config),
+      log,
       adopt: (version) => this.#adopt(version),
     });
     this.#listeners = new Listeners({
@@ -190,14 +192,14 @@ export class WorkerPipeline {
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
     clearInterval(this.#ticker);
-    const lost = this.#counters.value(counter.in_flight);
-    if (lost > 0) {
-      this.#counters.add(counter.in_flight, -lost);
-      this.#counters.add(counter.dropped_shutdown, lost);
-    }
-    this.#counters.publish();
+    const waiting = this.#intake.abandon();
+    // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
-    return lost;
+    const inFlight = this.#counters.value(counter.in_flight);
+    this.#counters.add(counter.in_flight, -inFlight);
+    this.#counters.add(counter.dropped_shutdown, inFlight);
+    this.#counters.publish();
+    return inFlight + waiting;
   }
 
   get #compileOptions() {

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Config, RuleSet } from "../config/config.ts";
-import { type Fault, ForwarderError } from "../core/errors.ts";
+import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
 import {
   controlWord,
   controlWords,
@@ -25,7 +25,8 @@ export interface WorkerThread {
   onMessage(handler: (message: FromWorker) => void): void;
   /** Called once when the thread ended, with why. */
   onExit(handler: (reason: string) => void): void;
-  terminate(): void;
+  /** Resolves when it has ended. */
+  terminate(): Promise<unknown>;
 }
 
 /** Makes a worker thread; the entry must lie beside src/main.ts, or a compiled binary does not find it. */
@@ -58,12 +59,14 @@ const prepareDeadlineMs = 10_000;
 /** A worker that is held by a long rule answers late; the last report is shown then. */
 const askDeadlineMs = 500;
 
+/** A thread that spins in a regular expression may outlive this on Deno. */
+const terminateMs = 1_000;
+
 interface Slot {
   readonly thread: WorkerThread;
   listeners: readonly ListenerReport[];
   report: WorkerReport | undefined;
   ended: boolean;
-  lost: number;
 }
 
 interface Waiter {
@@ -80,6 +83,7 @@ export class Workers {
   readonly #waiting = new Set<Waiter>();
   readonly #events: WorkersEvents;
   #draining = false;
+  #terminated = false;
   #askId = 0;
 
   constructor(events: WorkersEvents) {
@@ -116,7 +120,7 @@ export class Workers {
     Atomics.store(this.#controlWords, controlWord.rulesVersion, version);
     const begin = async (worker: number, ports: readonly number[]) => {
       const thread = spawn();
-      const slot: Slot = { thread, listeners: [], report: undefined, ended: false, lost: 0 };
+      const slot: Slot = { thread, listeners: [], report: undefined, ended: false };
       this.#slots.push(slot);
       thread.onMessage((message) => this.#receive(worker, message));
       thread.onExit((reason) => this.#exited(worker, reason));
@@ -192,8 +196,8 @@ export class Workers {
     return this.reports;
   }
 
-  /** Drains all workers. Returns how many lines could not be delivered within `deadlineMs`. */
-  async drain(deadlineMs: number): Promise<number> {
+  /** Drains all workers. One that does not answer in time is told to the log; what it holds is in its counters. */
+  async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     const results = await Promise.allSettled(this.#slots.map((slot, worker) => {
       if (slot.ended) return undefined;
@@ -202,20 +206,21 @@ export class Workers {
       slot.thread.post({ type: "drain", deadlineMs });
       return answer;
     }));
-    let lost = 0;
-    for (const result of results) {
-      if (result.status === "fulfilled" && result.value?.type === "drained") lost += result.value.lost;
-      if (result.status === "rejected") {
-        this.#events.log(0, "error", "drain_failed", { problem: String(result.reason) });
+    for (const [worker, result] of results.entries()) {
+      if (result.status === "rejected" && !this.#terminated) {
+        this.#events.log(worker, "error", "drain_failed", { problem: messageOf(result.reason) });
       }
     }
-    return lost;
   }
 
-  /** Ends all threads at once. */
-  terminate(): void {
+  /** Ends all threads. Resolves when none of them can write to shared memory any more, or after `terminateMs`. */
+  async terminate(): Promise<void> {
     this.#draining = true;
-    for (const slot of this.#slots) slot.thread.terminate();
+    this.#terminated = true;
+    const ended = Promise.allSettled(this.#slots.map((slot) => slot.thread.terminate()));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([ended, new Promise((resolve) => timer = setTimeout(resolve, terminateMs))]);
+    clearTimeout(timer);
   }
 
   #receive(worker: number, message: FromWorker): void {

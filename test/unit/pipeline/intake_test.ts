@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setImmediate } from "node:timers";
 import fc from "fast-check";
 import { Batcher } from "../../../src/batch/batcher.ts";
 import { openBatch } from "../../../src/batch/decode.ts";
@@ -44,6 +45,9 @@ const several = `rules:
   - { jmespath: topic, actions: [{ type: forward, topic: "{{value}}" }] }
 `;
 
+/** Lets streams that wait for their turn have it. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /** An intake with a sink that settles when the test says so. */
 class Bench {
   readonly kernel = createKernel({
@@ -64,7 +68,13 @@ class Bench {
   readonly intake: Intake;
   next: { program: Program; version: number } | undefined;
 
-  constructor(program: Program, deadLetterPath: string) {
+  readonly events: string[] = [];
+
+  constructor(
+    program: Program,
+    deadLetterPath: string,
+    options: { halfBytesMax?: number; deadLetterBytesMax?: number } = {},
+  ) {
     this.batcher = new Batcher({
       kernel: this.kernel,
       batchBytesMax: 16 * 1024,
@@ -76,7 +86,7 @@ class Bench {
     });
     this.deadLetter = new DeadLetter({
       path: deadLetterPath,
-      bytesMax: 1 << 30,
+      bytesMax: options.deadLetterBytesMax ?? 1 << 30,
       memory: this.kernel.bytes,
       room: () => {},
     });
@@ -94,6 +104,8 @@ class Bench {
       counters: this.counters,
       program,
       rulesVersion: 1,
+      halfBytesMax: options.halfBytesMax ?? 1 << 20,
+      log: (event) => this.events.push(event),
       adopt: (version) => this.next !== undefined && this.next.version > version ? this.next : undefined,
     });
   }
@@ -120,11 +132,12 @@ class Bench {
   }
 
   /** Settles and wakes until nothing waits. */
-  finish(): void {
+  async finish(): Promise<void> {
     for (;;) {
       while (this.settle());
       this.intake.wake();
       this.batcher.closeAll();
+      await turn();
       if (this.sent.length === 0 && this.intake.waiting.connections === 0) break;
     }
     assert.ok(this.batcher.empty);
@@ -188,19 +201,19 @@ describe("Intake", () => {
   after(() => rmSync(dir, { recursive: true, force: true }));
   const letterPath = () => join(dir, `letters-${letterFiles++}.ndjson`);
 
-  it("delivers every line once and in order, whatever the cuts and the memory, and the ledger balances throughout", () => {
+  it("delivers every line once and in order, whatever the cuts and the memory, and the ledger balances throughout", async () => {
     const programs = [noRules, catchAll].map(compile);
     const words = fc.string({ minLength: 0, maxLength: 300, unit: "grapheme-ascii" }).map((text) =>
       text.replaceAll(/[\r\n\0]/g, ".")
     );
-    fc.assert(
-      fc.property(
+    await fc.assert(
+      fc.asyncProperty(
         fc.array(fc.array(words, { maxLength: 120 }), { minLength: 1, maxLength: 4 }),
         fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 }),
         fc.boolean(),
         fc.integer({ min: 0, max: 1 }),
         fc.infiniteStream(fc.nat(9)),
-        (senders, cuts, octets, which, dice) => {
+        async (senders, cuts, octets, which, dice) => {
           const bench = new Bench(programs[which]!, letterPath());
           const lines = senders.map((texts, sender) =>
             texts.map((text, index) => `<13>1 - h a - - - ${sender} ${index} ${text}`)
@@ -218,9 +231,9 @@ describe("Intake", () => {
             if (die < 5) bench.intake.wake();
             bench.ledger();
             // Nothing would move any more without the sink.
-            if (bench.intake.waiting.connections === connections.length) bench.finish();
+            if (bench.intake.waiting.connections >= left.length) await bench.finish();
           }
-          bench.finish();
+          await bench.finish();
           const topic = which === 0 ? "logs" : "all";
           for (const [sender, texts] of lines.entries()) {
             const got = bench.delivered.filter((value) =>
@@ -270,7 +283,7 @@ describe("Intake", () => {
       20_000,
       0,
     );
-    bench.finish();
+    await bench.finish();
     const per = lines.length / 7 | 0;
     const want = (kind: number) => lines.filter((_, index) => index % 7 === kind).length;
     await until("letters", () => bench.ledger().dead_lettered === want(5) || undefined);
@@ -298,7 +311,7 @@ describe("Intake", () => {
     await bench.deadLetter.close();
   });
 
-  it("drops and counts datagrams that find no room, and counts empty ones", () => {
+  it("drops and counts datagrams that find no room, and counts empty ones", async () => {
     const bench = new Bench(compile(catchAll), letterPath());
     const packet = encoder.encode(`<13>1 - h a - - - ${"x".repeat(900)}`);
     for (let n = 0; n < 500; n++) bench.intake.datagram(packet, "192.0.2.1:514");
@@ -307,11 +320,11 @@ describe("Intake", () => {
     assert.equal(ledger.received, 501);
     assert.equal(ledger.dropped.empty_frame, 1);
     assert.ok(ledger.dropped.no_memory_udp! > 300);
-    bench.finish();
+    await bench.finish();
     assert.equal(bench.ledger().delivered + ledger.dropped.no_memory_udp! + 1, 501);
   });
 
-  it("adopts new rules between two lines and never within one", () => {
+  it("adopts new rules between two lines and never within one", async () => {
     const bench = new Bench(compile(catchAll), letterPath());
     const sender = new Sender(bench, [
       encoder.encode("<13>1 - - - - - - one\n<13>1 - - - "),
@@ -320,18 +333,115 @@ describe("Intake", () => {
     sender.step();
     bench.next = { program: compile(catchAll.replace("topic: all", "topic: newer")), version: 2 };
     while (sender.step());
-    bench.finish();
+    await bench.finish();
     assert.deepEqual(bench.delivered.sort(), ["all: <13>1 - - - - - - one", "newer: <13>1 - - - - - - two"]);
     assert.equal(bench.intake.rulesVersion, 2);
   });
 
-  it("cuts frames at the limit, counts them, and forwards what is left", () => {
+  it("cuts frames at the limit, counts them, and forwards what is left", async () => {
     const bench = new Bench(compile(catchAll), letterPath());
     const long = `<13>1 - h a - - - ${"y".repeat(3_000)}`;
     const sender = new Sender(bench, cut(encoder.encode(`${long}\n<13>1 - h a - - - next\n`), [0.3, 0.6]));
     while (sender.step());
-    bench.finish();
+    await bench.finish();
     assert.deepEqual(bench.delivered, [`all: ${long.slice(0, 1024)}`, "all: <13>1 - h a - - - next"]);
     assert.equal(bench.counters.value(counter.frames_truncated), 1);
+  });
+
+  it("lets streams that wait for memory go on while the dead letter is full", async () => {
+    const bench = new Bench(compile(several), letterPath(), { deadLetterBytesMax: 4_096 });
+    const refused = '<13>1 - h a - - - {"topic":"secret","pad":"' + "x".repeat(800) + '"}\n';
+    const hostile = new Sender(bench, [encoder.encode(refused.repeat(4_000))]);
+    await until("a full dead letter", () => {
+      hostile.step();
+      bench.intake.wake();
+      return bench.deadLetter.full && bench.intake.waiting.connections === 1 ? true : undefined;
+    });
+    const good = `<13>1 - h a - - - other ${"y".repeat(900)}\n`;
+    const sender = new Sender(bench, cut(encoder.encode(good.repeat(2_000)), [0.25, 0.5, 0.75]));
+    await until(
+      "all good lines",
+      async () => {
+        sender.step();
+        while (bench.settle());
+        bench.intake.wake();
+        await turn();
+        bench.batcher.closeAll();
+        return bench.delivered.length === 2_000 || undefined;
+      },
+      20_000,
+      0,
+    );
+    bench.ledger();
+    await bench.deadLetter.close();
+  });
+
+  it("gives other streams their turn while expensive rules are at work", async () => {
+    const cheap = compile(noRules);
+    const slow: Program = {
+      ...cheap,
+      uniform: undefined,
+      names: [],
+      needsHeaders: false,
+      fallback: cheap.fallback,
+      hits: cheap.hits,
+      apply: (line) => {
+        for (const until = performance.now() + 0.2; performance.now() < until;);
+        return cheap.apply(line);
+      },
+    };
+    const bench = new Bench(slow, letterPath());
+    const lines = (name: string, count: number) =>
+      encoder.encode(`<13>1 - h a - - - ${name}\n`.repeat(count));
+    const fat = new Sender(bench, [lines("fat", 2_000)]);
+    const thin = new Sender(bench, [lines("thin", 1)]);
+    const started = performance.now();
+    fat.step();
+    const held = performance.now() - started;
+    assert.ok(held < 60, `one chunk held the loop for ${held} ms of its 400`);
+    thin.step();
+    await until("the thin stream's line", async () => {
+      await turn();
+      bench.batcher.closeAll();
+      while (bench.settle());
+      return bench.delivered.some((value) => value.endsWith("thin")) || undefined;
+    });
+    const fatSoFar = bench.delivered.filter((value) => value.endsWith("fat")).length;
+    assert.ok(fatSoFar < 1_500, `the thin line came behind ${fatSoFar} of 2,000 fat ones`);
+    await bench.finish();
+    assert.equal(bench.ledger().delivered, 2_001);
+  });
+
+  it("ends the connection whose half line is oldest when half lines pass their bound", () => {
+    const bench = new Bench(compile(noRules), letterPath(), { halfBytesMax: 2_000 });
+    const ended: number[] = [];
+    for (let n = 0; n < 6; n++) {
+      const connection: Connection = {
+        peer: "",
+        pause: () => {},
+        resume: () => {},
+        destroy: () => void ended.push(n),
+      };
+      bench.intake.received(bench.intake.open(connection, "newline"), encoder.encode("z".repeat(450)));
+    }
+    assert.deepEqual(ended, [0, 1]);
+    assert.deepEqual(bench.events, ["half_lines_full", "half_lines_full"]);
+  });
+
+  it("counts what waiting streams hold when a drain gives them up", async () => {
+    const bench = new Bench(compile(catchAll), letterPath());
+    const sender = new Sender(bench, [
+      encoder.encode(`<13>1 - h a - - - ${"w".repeat(900)}\n`.repeat(500) + "half"),
+    ]);
+    sender.step();
+    assert.equal(bench.intake.waiting.connections, 1);
+    const before = bench.ledger();
+    assert.ok(before.received > 50 && before.received < 300);
+    assert.equal(bench.intake.abandon(), 501 - before.received);
+    const after = bench.ledger();
+    assert.equal(after.received, 501);
+    assert.equal(after.dropped.shutdown, 501 - before.received);
+    await bench.finish();
+    bench.ledger();
   });
 });

@@ -1,0 +1,314 @@
+/**
+ * Brings rows of the frame table to their state: into the lane of a topic, into the dead letter, or dropped. Hot
+ * path: nothing is allocated per line; only what rules ask for (text, JSON) is made.
+ *
+ * It stops at a row for one of three reasons (`stopped`): the lane has no room, the dead letter has none, or the time
+ * of this turn is over. The row can be given again later, with what is left to do (`PendingLine`): its rules do not
+ * run twice.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { Batcher } from "../batch/batcher.ts";
+import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
+import { frameFlag, framePart, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
+import { counter, type CounterRow } from "../observe/row.ts";
+import { copyHeaders, writeHeaders } from "../rules/headers.ts";
+import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
+import { FrameLine } from "./frame_line.ts";
+import type { Letters } from "./letters.ts";
+import type { TopicGate } from "./topic_gate.ts";
+
+/** What a stream waits for: memory for its lane, room in the dead letter, or its next turn. */
+export type Wait = "room" | "letters" | "turn";
+
+/** The clock is asked once for so many lines; at the most expensive rules a turn is late by some milliseconds. */
+const linesPerLook = 32;
+
+/** A line whose rules have run and whose copies are not all placed. */
+export interface PendingLine {
+  readonly outcome: Outcome;
+  /** The program that made the outcome; another one may be in force by now. */
+  readonly program: Program;
+  next: number;
+}
+
+/** What a placer joins. */
+export interface PlacerParts {
+  readonly kernel: Kernel;
+  readonly batcher: Batcher;
+  readonly letters: Letters;
+  readonly gate: TopicGate;
+  readonly counters: CounterRow;
+  readonly program: Program;
+}
+
+/** Where lines that rules drop are counted. */
+const dropCounter: Readonly<Record<RuleDropReason, number>> = {
+  rule_stop: counter.dropped_rule_stop,
+  rule_drop: counter.dropped_rule_drop,
+  rule_sample: counter.dropped_rule_sample,
+  rule_throttle: counter.dropped_rule_throttle,
+};
+
+/** The placer of one worker. */
+export class LinePlacer {
+  /** Why the last `place` took fewer rows than it was given. */
+  stopped: Wait = "room";
+  /** What is left of the row at which it stopped; give it back with that row. */
+  left: PendingLine | undefined;
+  readonly #kernel: Kernel;
+  readonly #buffer: TextBuffer;
+  readonly #batcher: Batcher;
+  readonly #letters: Letters;
+  readonly #gate: TopicGate;
+  readonly #counters: CounterRow;
+  readonly #line: FrameLine;
+  #program: Program;
+  #fallback: Forward;
+  #nextCopy = 0;
+
+  constructor(parts: PlacerParts) {
+    this.#kernel = parts.kernel;
+    this.#buffer = textBufferOf(parts.kernel.bytes);
+    this.#batcher = parts.batcher;
+    this.#letters = parts.letters;
+    this.#gate = parts.gate;
+    this.#counters = parts.counters;
+    this.#line = new FrameLine(parts.kernel);
+    this.#program = parts.program;
+    this.#fallback = fallbackOf(parts.program);
+  }
+
+  /** The rules in force. */
+  get program(): Program {
+    return this.#program;
+  }
+
+  set program(program: Program) {
+    this.#program = program;
+    this.#fallback = fallbackOf(program);
+  }
+
+  /**
+   * Places rows [0, rows); returns the first that was not placed. `pending` belongs to row 0. After `untilMs`
+   * (`performance.now()`) it stops, but not before one row is placed.
+   */
+  place(rows: number, peer: string, pending: PendingLine | undefined, untilMs: number): number {
+    this.left = undefined;
+    const placed = this.#place(rows, peer, pending, untilMs);
+    this.#countFlags(placed);
+    return placed;
+  }
+
+  /**
+   * Gives rows up: they are counted as received and dropped. `pending` belongs to the first; where a copy of that line
+   * was placed already, the copies that were not are the ones that are dropped.
+   *
+   * @returns lines and copies that were given up
+   */
+  drop(rows: number, pending: PendingLine | undefined, reason: number): number {
+    if (pending === undefined || pending.next === 0) {
+      this.dropped(reason, rows);
+      return rows;
+    }
+    const copies = pending.outcome.count - pending.next;
+    this.#counters.add(counter.fan_out, copies);
+    this.#counters.add(reason, copies);
+    this.dropped(reason, rows - 1);
+    return rows - 1 + copies;
+  }
+
+  /** Counts lines as received and dropped. */
+  dropped(reason: number, lines: number): void {
+    this.#counters.add(counter.received, lines);
+    this.#counters.add(reason, lines);
+  }
+
+  #place(rows: number, peer: string, first: PendingLine | undefined, untilMs: number): number {
+    const nowMs = Date.now();
+    const { uniform } = this.#program;
+    if (uniform !== undefined && first === undefined) return this.#placeUniform(rows, uniform, nowMs);
+    if (this.#program.needsHeaders || first !== undefined) this.#kernel.parseHeaders(0, rows);
+    const line = this.#line;
+    line.nowMs = nowMs;
+    line.peer = peer;
+    for (let row = 0; row < rows; row++) {
+      line.move(row);
+      const pending = row === 0 ? first : undefined;
+      const program = pending?.program ?? this.#program;
+      const outcome = pending?.outcome ?? program.apply(line);
+      this.#nextCopy = pending?.next ?? 0;
+      if (!this.#dispose(outcome, program, nowMs)) {
+        this.left = { outcome: pending?.outcome ?? copyOf(outcome, line), program, next: this.#nextCopy };
+        return row;
+      }
+      if (row % linesPerLook === linesPerLook - 1 && performance.now() > untilMs && row + 1 < rows) {
+        this.stopped = "turn";
+        return row + 1;
+      }
+    }
+    return rows;
+  }
+
+  /** Every line gets the same: rows become records in one call. */
+  #placeUniform(rows: number, uniform: NonNullable<Program["uniform"]>, nowMs: number): number {
+    const part = uniform.value === "raw" ? framePart.raw : framePart.message;
+    if (part === framePart.message) this.#kernel.parseHeaders(0, rows);
+    const taken = this.#batcher.appendRows(this.#batcher.lane(uniform.topic), 0, rows, part, nowMs);
+    if (taken < rows) this.stopped = "room";
+    this.#counters.add(counter.received, taken);
+    this.#counters.add(counter.in_flight, taken);
+    if (uniform.rule >= 0) this.#program.hits[uniform.rule]! += taken;
+    return taken;
+  }
+
+  /** Brings a line to its state. False: no room; `#nextCopy` is the copy to go on with. */
+  #dispose(outcome: Outcome, program: Program, nowMs: number): boolean {
+    switch (outcome.kind) {
+      case "forward": {
+        for (; this.#nextCopy < outcome.count; this.#nextCopy++) {
+          if (!this.#forward(outcome.forwards[this.#nextCopy]!, nowMs)) return false;
+          this.#counters.add(this.#nextCopy === 0 ? counter.received : counter.fan_out, 1);
+        }
+        return true;
+      }
+      case "default":
+        if (!this.#forward(this.#fallback, nowMs)) return false;
+        this.#counters.add(counter.received, 1);
+        return true;
+      case "drop":
+        this.dropped(dropCounter[outcome.reason as RuleDropReason], 1);
+        return true;
+      case "dead_letter":
+        if (!this.#letter(outcome.reason, outcome.message, undefined, program.names[outcome.rule])) {
+          return false;
+        }
+        this.#counters.add(counter.received, 1);
+        return true;
+    }
+  }
+
+  /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */
+  #forward(forward: Forward, nowMs: number): boolean {
+    const refusal = this.#gate.refusal(forward.topic, forward.topicFromLine);
+    if (refusal !== undefined) {
+      return this.#letter(
+        refusal,
+        `Topic "${forward.topic.slice(0, 249)}" was refused`,
+        forward.topic.slice(0, 249),
+      );
+    }
+    const { scratchAt } = this.#kernel;
+    const { scratchBytes } = this.#kernel.sizes;
+    let at: number;
+    let length: number;
+    // What rules wrote for this line lies in front.
+    let scratchUsed = this.#line.scratchUsed;
+    if (forward.value === "text") {
+      if (!fits(forward.text, scratchBytes - scratchUsed)) {
+        return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
+      }
+      at = scratchAt + scratchUsed;
+      length = this.#buffer.utf8Write(forward.text, at, scratchBytes - scratchUsed);
+      scratchUsed += length;
+    } else if (forward.value === "bytes") {
+      at = forward.start;
+      length = forward.end - at;
+    } else {
+      at = forward.value === "raw" ? this.#line.start : this.#line.messageStart;
+      length = this.#line.end - at;
+    }
+    let keyAt = 0;
+    let keyLength = -1;
+    if (forward.key !== undefined) {
+      if (!fits(forward.key, scratchBytes - scratchUsed)) {
+        return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
+      }
+      keyAt = scratchAt + scratchUsed;
+      keyLength = this.#buffer.utf8Write(forward.key, keyAt, scratchBytes - scratchUsed);
+    }
+    let headersAt = 0;
+    let headersLength = 0;
+    if (forward.headers !== undefined) {
+      if (forward.key !== undefined) scratchUsed += keyLength;
+      headersAt = scratchAt + scratchUsed;
+      headersLength = writeHeaders(forward.headers, this.#buffer, headersAt, scratchBytes - scratchUsed);
+      if (headersLength < 0) {
+        return this.#letter(
+          "headers_too_large",
+          "The headers that the rules made are too large",
+          forward.topic,
+        );
+      }
+    }
+    const lane = this.#batcher.lane(forward.topic, forward.partition);
+    if (!this.#batcher.append(lane, nowMs, keyAt, keyLength, at, length, headersAt, headersLength)) {
+      this.stopped = "room";
+      return false;
+    }
+    this.#counters.add(counter.in_flight, 1);
+    return true;
+  }
+
+  #letter(reason: string, message: string, topic?: string, rule?: string): boolean {
+    const line = this.#line;
+    this.stopped = "letters";
+    return this.#letters.write({
+      timeMs: line.nowMs,
+      reason,
+      message,
+      rule,
+      topic,
+      peer: line.peer,
+      truncated: line.truncated,
+      value: line.raw,
+    });
+  }
+
+  #countFlags(rows: number): void {
+    const { words, rowsAt } = this.#kernel;
+    let unparsed = 0;
+    let truncated = 0;
+    for (let row = 0, word = rowsAt / 4 + 2; row < rows; row++, word += frameRowBytes / 4) {
+      const flags = words[word]!;
+      if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) {
+        unparsed++;
+      }
+      if ((flags & frameFlag.truncated) !== 0) truncated++;
+    }
+    if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
+    if (truncated > 0) this.#counters.add(counter.frames_truncated, truncated);
+  }
+}
+
+/** Where lines go that no rule forwards. */
+function fallbackOf({ fallback }: Program): Forward {
+  return {
+    ...fallback,
+    topicFromLine: false,
+    text: "",
+    start: 0,
+    end: 0,
+    key: undefined,
+    headers: undefined,
+    partition: -1,
+  };
+}
+
+/** True if the text surely or really has at most `bytes` bytes as UTF-8. */
+function fits(text: string, bytes: number): boolean {
+  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
+}
+
+/** The program reuses its outcome for the next line; one that waits needs its own. */
+function copyOf(outcome: Outcome, line: FrameLine): Outcome {
+  return { ...outcome, forwards: outcome.forwards.slice(0, outcome.count).map((one) => kept(one, line)) };
+}
+
+/** Bytes that the line wrote are gone with it; the copy has their text. */
+function kept(forward: Forward, line: FrameLine): Forward {
+  const headers = forward.headers === undefined ? undefined : copyHeaders(forward.headers);
+  if (forward.value !== "bytes") return { ...forward, headers };
+  return { ...forward, headers, value: "text", text: line.splicedText(forward.start, forward.end) };
+}

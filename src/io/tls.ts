@@ -10,7 +10,7 @@
  */
 
 import { setImmediate } from "node:timers";
-import type { Socket } from "node:net";
+import { createServer as createTcpServer, type Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { bindError, formatAddress } from "../runtime/address.ts";
@@ -20,6 +20,7 @@ import { Gate } from "../runtime/gate.ts";
 import { backlogMax } from "../runtime/globals.ts";
 import { openLibc } from "../runtime/libc.ts";
 import type { Connection, ConnectionHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
+import { LateOutput } from "./late_output.ts";
 import type { TlsMaterial } from "./tls_material.ts";
 
 /** A handshake over the slowest link is done by then; what is not holds a place for nothing. */
@@ -64,11 +65,13 @@ class TlsConnection<State> implements Connection {
   tlsPeer: string | undefined;
   readonly #gate: Gate<State>;
   readonly #raw: Socket;
+  readonly #late: LateOutput | undefined;
   #secure: TLSSocket | undefined;
   #error: Error | undefined;
 
-  constructor(raw: Socket, handler: ConnectionHandler<State>) {
+  constructor(raw: Socket, late: LateOutput | undefined, handler: ConnectionHandler<State>) {
     this.#raw = raw;
+    this.#late = late;
     this.peer = formatAddress(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
     this.#gate = new Gate(handler, {
       pause: () => this.#stopReading(),
@@ -93,6 +96,8 @@ class TlsConnection<State> implements Connection {
   /** The handshake is done. */
   secured(socket: TLSSocket, client: TlsListenOptions["client"]): void {
     this.#secure = socket;
+    this.#late?.hold();
+    if (this.#late !== undefined) socket.on("end", () => socket.end());
     socket.on("error", (error: Error) => this.#error ??= error);
     socket.on("close", () => this.#gate.finish(this.#error));
     if (this.#gate.ended) return void socket.destroy();
@@ -225,17 +230,24 @@ export async function listenTls<State>(
     })
   );
 
+  // Bun: by socket, which is one for both layers. Deno: by the `server` that a TLS socket names, one per connection.
   const connections = new WeakMap<object, TlsConnection<State>>();
-  // Bun gives one socket for both layers, Deno (as Node) wraps the raw one.
   const connectionOf = (socket: TLSSocket): TlsConnection<State> | undefined =>
-    connections.get(socket) ?? connections.get((socket as unknown as { _parent?: Socket })._parent ?? socket);
+    connections.get(socket) ?? connections.get((socket as unknown as { server?: object }).server ?? socket);
 
-  server.on("connection", (raw: Socket) => {
+  const accepted = (raw: Socket): void => {
     raw.on("error", () => {}); // Deno ends the process for an error that nobody listens to.
-    const connection = new TlsConnection(raw, handler);
-    if (connection.open()) connections.set(raw, connection);
-    else raw.destroy();
-  });
+    const late = runtime.name === "deno" ? new LateOutput(raw) : undefined;
+    const connection = new TlsConnection(raw, late, handler);
+    if (!connection.open()) return void raw.destroy();
+    if (late === undefined) return void connections.set(raw, connection);
+    late.on("error", () => {});
+    const view: typeof server = Object.create(server);
+    connections.set(view, connection);
+    view.emit("connection", late);
+  };
+  const acceptor = runtime.name === "deno" ? createTcpServer({ allowHalfOpen: true }) : server;
+  acceptor.on("connection", accepted);
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => {});
     const connection = connectionOf(socket);
@@ -252,7 +264,7 @@ export async function listenTls<State>(
 
   await new Promise<void>((resolve, reject) => {
     const refuse = (error: Error): void => reject(bindError(hostname, port, error));
-    server.once("error", refuse);
+    acceptor.once("error", refuse);
     // `reusePort` is younger than most type packages.
     const listen: { host: string; port: number; backlog: number; reusePort: boolean; exclusive: boolean } = {
       host: hostname,
@@ -261,18 +273,18 @@ export async function listenTls<State>(
       reusePort,
       exclusive: true,
     };
-    server.listen(listen, () => {
-      server.off("error", refuse);
+    acceptor.listen(listen, () => {
+      acceptor.off("error", refuse);
       resolve();
     });
   });
-  server.on("error", (error: Error) => reportFault("tls.accept", error));
+  acceptor.on("error", (error: Error) => reportFault("tls.accept", error));
   const libc = await openLibc();
   // Bun ignores the backlog; its handle shows the descriptor.
-  const fd = (server as unknown as { _handle?: { fd?: number } })._handle?.fd;
+  const fd = (acceptor as unknown as { _handle?: { fd?: number } })._handle?.fd;
   if (typeof fd === "number" && fd >= 0) libc?.listen(fd, backlogMax);
 
-  const bound = server.address() as { address: string; port: number };
+  const bound = acceptor.address() as { address: string; port: number };
   return {
     address: formatAddress(bound.address, bound.port),
     port: bound.port,
@@ -280,7 +292,7 @@ export async function listenTls<State>(
       orUnusable(() => server.setSecureContext(material));
     },
     close(): Promise<void> {
-      server.close();
+      acceptor.close();
       return new Promise((resolve) => setImmediate(resolve));
     },
   };

@@ -222,6 +222,28 @@ describe("listenTls()", () => {
     await listener.close();
   });
 
+  it("sends nothing unasked after the handshake, so that a sender that only writes can close at once", async () => {
+    const handler = recorder();
+    const listener = await listen(handler);
+    for (let i = 1; i <= 8; i++) {
+      // As soon as it may write it has sent and is gone. With unread bytes (tickets) that is a reset, and what its
+      // operating system had not sent is lost.
+      const raw = await dial(listener.port);
+      let unasked = 0;
+      const socket = connectTls({ socket: raw, ca: material.ca, host: "127.0.0.1" });
+      await new Promise((resolve) => socket.once("secureConnect", resolve));
+      const readAtHandshake = raw.bytesRead;
+      socket.write("x".repeat(1000));
+      await until("all of it", () => handler.records[i - 1]?.bytes === 1000);
+      await quiet(10);
+      unasked = raw.bytesRead - readAtHandshake;
+      socket.destroy();
+      assert.equal(unasked, 0);
+      await until("closed", () => handler.records[i - 1].closed === 1);
+    }
+    await listener.close();
+  });
+
   it("ends only that connection when the handler throws", async () => {
     const faults: string[] = [];
     setFaultReporter((where) => faults.push(where));

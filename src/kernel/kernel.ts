@@ -7,7 +7,7 @@
  *
  * Memory, in this order (offsets in bytes, all regions 64-byte aligned):
  *
- *     0          control block and CRC tables (the kernel's own, 64 KiB)
+ *     0          control block, CRC tables, nodes of a JSON message (the kernel's own, 64 KiB)
  *     rows       frame table:  rowsMax x 16 bytes   [start u32][end u32][flags u32][message start u32]
  *     headers    header table: rowsMax x 64 bytes   [priority u32][timestamp s,e][host s,e][app s,e][procid s,e][msgid s,e][sd s,e]...
  *     scratch    bytes that a rule rendered, on their way into a batch
@@ -96,7 +96,15 @@ export const jsonScan = {
  * `start` and `end` are absolute offsets of the value, a string's with its quotes; a key's are without. The
  * fingerprint is that of src/core/json_key.ts.
  */
-export const jsonNodeWord = { start: 0, end: 1, next: 2, fingerprint: 3, kind: 4, keyStart: 5, keyEnd: 6 } as const;
+export const jsonNodeWord = {
+  start: 0,
+  end: 1,
+  next: 2,
+  fingerprint: 3,
+  kind: 4,
+  keyStart: 5,
+  keyEnd: 6,
+} as const;
 
 /** Bytes of a JSON node. */
 export const jsonNodeBytes = 32;

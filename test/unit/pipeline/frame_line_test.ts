@@ -97,7 +97,10 @@ const { merged } = fc.letrec<{ value: unknown; merged: Record<string, unknown> }
 }));
 
 const mergeRules = (json: unknown) => [
-  { jmespath: "meta", actions: [{ type: "merge", json }, { type: "forward", topic: "first", continue: true }] },
+  {
+    jmespath: "meta",
+    actions: [{ type: "merge", json }, { type: "forward", topic: "first", continue: true }],
+  },
   {
     jmespath: "a",
     actions: [{ type: "merge", json }, { type: "merge", json }, { type: "forward", topic: "{{value}}" }],

@@ -42,7 +42,7 @@ const several = `rules:
   - { regex: "drop", actions: [{ type: drop }] }
   - { regex: "copy", actions: [{ type: forward, topic: first, continue: true }] }
   - { regex: "text (?P<n>\\\\d+)", actions: [{ type: replace, template: "<{{n}}>" }, { type: forward, topic: texts, key: "{{n}}" }] }
-  - { jmespath: topic, actions: [{ type: forward, topic: "{{value}}" }] }
+  - { jmespath: topic, actions: [{ type: merge, json: { n: 1 } }, { type: forward, topic: "{{value}}" }] }
 `;
 
 /** Lets streams that wait for their turn have it. */
@@ -295,6 +295,9 @@ describe("Intake", () => {
     const count = (topic: string) => bench.delivered.filter((value) => value.startsWith(`${topic}: `)).length;
     assert.equal(count("first"), want(1) + want(3));
     assert.equal(count("texts"), want(2) + want(3));
+    // Merged bytes lie in the kernel's scratch: a line that waits has to keep its own.
+    const merged = bench.delivered.filter((value) => value === 'json-a: {"n":1,"topic":"json-a"}').length;
+    assert.equal(merged, want(4));
     assert.equal(count("json-a"), want(4));
     assert.equal(bench.delivered.length + want(0) + want(5), ledger.received + ledger.fan_out);
     assert.deepEqual([...bench.intake.program.hits], [

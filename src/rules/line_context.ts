@@ -11,6 +11,7 @@
 import type { JsonMembers } from "./json_members.ts";
 import { parseJsonText } from "./json_text.ts";
 import type { FieldName, Line, ValueSource } from "./program.ts";
+import { StepBudget } from "./step_budget.ts";
 
 /** The slot of the variable `value`; named groups follow it. */
 export const valueSlot = 0;
@@ -55,6 +56,7 @@ export class LineContext {
   #hasVariables = false;
   /** Texts of `cachedFields`, each good for the line whose number stands beside it. */
   readonly #texts: (string | undefined)[] = cachedFields.map(() => undefined);
+  readonly #budget: StepBudget;
   readonly #textLines = new Float64Array(cachedFields.length);
   #lineNumber = 0;
   /** The result of the rule's JMESPath: parsed, or a node of the members. */
@@ -70,7 +72,8 @@ export class LineContext {
   #isoMs = Number.NaN;
   #iso = "";
 
-  constructor(slotCount: number) {
+  constructor(slotCount: number, nowMs: () => number = () => performance.now()) {
+    this.#budget = new StepBudget(nowMs);
     this.slots = Array.from({ length: slotCount }, () => "");
   }
 
@@ -78,6 +81,7 @@ export class LineContext {
   begin(line: Line): void {
     this.line = line;
     this.#lineNumber++;
+    this.#budget.begin();
     this.#message = undefined;
     this.#raw = undefined;
     this.stopsAfterRule = false;
@@ -90,6 +94,14 @@ export class LineContext {
       this.#messageRedacted = false;
       this.#json = unparsed;
     }
+  }
+
+  /** Takes `steps` of what all rules may do with the line; false, with reason and failure, if they did as much. */
+  spend(steps: number): boolean {
+    if (this.#budget.take(steps)) return true;
+    this.reason = "regex_too_costly";
+    this.failure = `the rules together take too long with the line`;
+    return false;
   }
 
   /** The message as text; empty where the line has none. */

@@ -26,6 +26,8 @@ import {
   tooCostly,
 } from "./regex.ts";
 import { compileComparison, type Matching, type Scale } from "./severity_match.ts";
+import { searchStepsMax } from "./step_budget.ts";
+import { searchStepsPerChar, textSearch } from "./text_search.ts";
 
 export { fieldReader } from "./field_reader.ts";
 
@@ -292,10 +294,11 @@ function regexMatcher(
   const regex = compileRegex(checked, wanted);
   if (regex.kind === "always") return presence(field);
   const read = fieldReader(field);
-  const search = regex.match;
+  const { match: search, steps } = regex;
   const match: Match = (context) => {
     const text = read(context);
     if (text === undefined) return noMatch;
+    if (!context.spend(steps(text.length))) return tooCostly;
     const result = search(text, context.slots);
     if (result === tooCostly) {
       context.reason = "regex_too_costly";
@@ -382,21 +385,31 @@ function textMatcher(field: string, kind: TextMatcher, wanted: string): Compile 
     guarded(
       field,
       kind !== "contains" && isAscii(wanted) ? wanted : "",
-      textSearch(kind, wanted, fieldReader(field)),
+      textMatch(kind, wanted, fieldReader(field)),
     ),
   );
   return () => compiled;
 }
 
-function textSearch(kind: TextMatcher, wanted: string, read: ReadField): Match {
+function textMatch(kind: TextMatcher, wanted: string, read: ReadField): Match {
   switch (kind) {
     case "equals":
       return (context) => read(context) === wanted ? matched : noMatch;
     case "prefix":
       return (context) => read(context)?.startsWith(wanted) === true ? matched : noMatch;
     case "contains":
-      return (context) => read(context)?.includes(wanted) === true ? matched : noMatch;
+      return containsMatch(wanted, read);
   }
+}
+
+function containsMatch(wanted: string, read: ReadField): Match {
+  const search = textSearch(wanted);
+  return (context) => {
+    const text = read(context);
+    if (text === undefined) return noMatch;
+    if (!context.spend(Math.min(text.length * searchStepsPerChar, searchStepsMax))) return tooCostly;
+    return search(text) ? matched : noMatch;
+  };
 }
 
 function isAscii(text: string): boolean {

@@ -40,8 +40,8 @@ const entriesMin = 4096;
 
 /** Tells candidates from rules that cannot match. */
 export class Prefilter {
-  /** How many rules are candidates for every line. */
-  readonly unfiltered: number;
+  /** The rules that are candidates for every line. */
+  readonly unfiltered: readonly number[];
   readonly #count: number;
   readonly #index: TextIndex;
   readonly #slots: Uint32Array;
@@ -77,7 +77,7 @@ export class Prefilter {
     this.#foundOn = new Uint32Array(plan.index.textCount);
     this.#fromRaw = plan.fromRaw;
     this.#values = plan.values;
-    this.unfiltered = plan.unfiltered.length;
+    this.unfiltered = plan.unfiltered;
     this.#ascii = bitsOf(plan.unfiltered, needs.length);
     this.#beyondAscii = bitsOf([...plan.unfiltered, ...plan.unfilteredBeyondAscii], needs.length);
     this.#all = bitsOf(needs.keys(), needs.length);

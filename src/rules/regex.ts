@@ -28,6 +28,8 @@ import { type Needs, regexNeeds } from "./prefilter_needs.ts";
 import { type NativePattern, singleCodePoint, toNative } from "./regex_native.ts";
 import { beginsAtText, isSmallAutomaton, provePaths, startGuard } from "./regex_paths.ts";
 import { parseRegex, type RegexNode } from "./regex_syntax.ts";
+import { edgesPerStep, searchStepsMax } from "./step_budget.ts";
+import { searchStepsPerChar, textSearch } from "./text_search.ts";
 
 /** Longer patterns are refused: they are generated, and belong into several rules. */
 export const patternCharsMax = 4096;
@@ -36,7 +38,7 @@ export const patternCharsMax = 4096;
  * (Instructions + `linearStepsBase`) × characters that the linear engine may spend on one search. It takes up to
  * 40 ns for each (captures in use, every thread alive), so that one search ends within 25 ms.
  */
-export const linearStepsMax = 600_000;
+export const linearStepsMax = searchStepsMax;
 
 /** What a character costs the linear engine besides its instructions, in the same unit. */
 const linearStepsBase = 24;
@@ -76,6 +78,8 @@ export interface Regex {
   readonly prefix: string;
   /** Searches `text`; on a match writes the wanted groups into `slots`, "" for a group that took no part. */
   match(text: string, slots: string[]): MatchResult;
+  /** The most steps (`step_budget.ts`) that a search in so many characters takes. */
+  steps(chars: number): number;
 }
 
 /** What is wrong with a pattern; `column` counts characters of the pattern from 1. */
@@ -201,7 +205,7 @@ function engineFor(node: RegexNode | undefined, pattern: string, wanted: readonl
     if (simple !== undefined) return simple;
   }
   return (node === undefined ? undefined : provenMatcher(node, pattern, wanted)) ??
-    { kind: "linear", match: linearMatch(node, pattern, wanted) };
+    { kind: "linear", ...linearEngine(node, pattern, wanted) };
 }
 
 /** What must stand at the beginning of a text that matches: the ASCII literals behind `^`. */
@@ -224,7 +228,7 @@ function alwaysMatcher(node: RegexNode): Engine | undefined {
   const isEnd = items[items.length - 1].kind === "assert" &&
     (items[items.length - 1] as { what: string }).what === "end";
   const inner = items.slice(isBegin ? 1 : 0, isEnd && !isBegin ? -1 : undefined);
-  return inner.every(isFreelyEmpty) ? { kind: "always", match: () => matched } : undefined;
+  return inner.every(isFreelyEmpty) ? { kind: "always", match: () => matched, steps: () => 0 } : undefined;
 }
 
 /** True if `node` may match the empty text anywhere: no assertion stands against it. */
@@ -259,14 +263,19 @@ function literalMatcher(node: RegexNode): Engine | undefined {
     if (codePoint === undefined) return undefined;
     text += String.fromCodePoint(codePoint);
   }
-  return { kind: "literal", match: literalSearch(text, atBegin, atEnd) };
+  return {
+    kind: "literal",
+    match: literalSearch(text, atBegin, atEnd),
+    steps: atBegin || atEnd ? () => 0 : (chars) => Math.min(chars * searchStepsPerChar, searchStepsMax),
+  };
 }
 
 function literalSearch(literal: string, atBegin: boolean, atEnd: boolean): Regex["match"] {
   if (atBegin && atEnd) return (text) => text === literal ? matched : noMatch;
   if (atBegin) return (text) => text.startsWith(literal) ? matched : noMatch;
   if (atEnd) return (text) => text.endsWith(literal) ? matched : noMatch;
-  return (text) => text.includes(literal) ? matched : noMatch;
+  const search = textSearch(literal);
+  return (text) => search(text) ? matched : noMatch;
 }
 
 function provenMatcher(node: RegexNode, pattern: string, wanted: readonly WantedGroup[]): Engine | undefined {
@@ -274,14 +283,21 @@ function provenMatcher(node: RegexNode, pattern: string, wanted: readonly Wanted
   const native = toNative(node, guard, new Set(wanted.map(({ group }) => group)));
   if (native === undefined) return undefined;
   const proof = provePaths(node, guard);
-  if (proof.search !== undefined) return { kind: "native", match: nativeMatch(native, wanted) };
+  if (proof.search !== undefined) {
+    const stepsPerChar = proof.search / edgesPerStep;
+    const steps = (chars: number) => Math.min(chars * stepsPerChar, searchStepsMax);
+    return { kind: "native", match: nativeMatch(native, wanted), steps };
+  }
   if (proof.oneStart === undefined) return undefined;
   const shortCharsMax = Math.floor(Math.sqrt(quadraticStepsMax / proof.oneStart));
   const short = nativeMatch(native, wanted);
-  const long = linearMatch(node, pattern, wanted);
+  const long = linearEngine(node, pattern, wanted);
   const match: Regex["match"] = (text, slots) =>
-    text.length <= shortCharsMax ? short(text, slots) : long(text, slots);
-  return { kind: "hybrid", match };
+    text.length <= shortCharsMax ? short(text, slots) : long.match(text, slots);
+  const stepsPerSquare = proof.oneStart / edgesPerStep;
+  const steps = (chars: number) =>
+    chars <= shortCharsMax ? chars * chars * stepsPerSquare : long.steps(chars);
+  return { kind: "hybrid", match, steps };
 }
 
 function nativeMatch(native: NativePattern, wanted: readonly WantedGroup[]): Regex["match"] {
@@ -299,16 +315,17 @@ function nativeMatch(native: NativePattern, wanted: readonly WantedGroup[]): Reg
   };
 }
 
-function linearMatch(
+function linearEngine(
   node: RegexNode | undefined,
   pattern: string,
   wanted: readonly WantedGroup[],
-): Regex["match"] {
+): Pick<Regex, "match" | "steps"> {
   const regex = RE2JS.compile(pattern);
   const charsMax = linearCharsMax(regex.programSize());
   const testCharsMax = node !== undefined && isSmallAutomaton(node) ? Infinity : charsMax;
   const count = wanted.length;
-  return (text, slots) => {
+  const stepsPerChar = regex.programSize() + linearStepsBase;
+  const match: Regex["match"] = (text, slots) => {
     if (text.length > testCharsMax) return tooCostly;
     // The test runs without captures, which is several times faster: most lines end here.
     if (!regex.test(text)) return noMatch;
@@ -319,4 +336,7 @@ function linearMatch(
     for (let i = 0; i < count; i++) slots[wanted[i].slot] = matcher.group(wanted[i].group) ?? "";
     return matched;
   };
+  // Beyond its bound the engine does not search, or has the one step per character of a small automaton.
+  const steps = (chars: number) => chars <= charsMax ? chars * stepsPerChar : Math.min(chars, searchStepsMax);
+  return { match, steps };
 }

@@ -13,6 +13,8 @@ import { Prefilter } from "./prefilter.ts";
 import type { Needs } from "./prefilter_needs.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";
 import { noMatch, tooCostly } from "./regex.ts";
+import { charsPerStep, searchStepsMax, sliceSteps } from "./step_budget.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** With fewer rules to tell apart, trying them all is cheaper (bench/rules.ts). */
 const filteredRulesMin = 4;
@@ -57,7 +59,12 @@ function emptyForward(): Forward {
 /** The prefilter of so many rules, where it saves more trials than it costs. */
 function prefilterOf(rules: readonly CompiledRule[]): Prefilter | undefined {
   const prefilter = new Prefilter(rules.map(({ needs }) => needs));
-  return rules.length - prefilter.unfiltered >= filteredRulesMin ? prefilter : undefined;
+  return rules.length - prefilter.unfiltered.length >= filteredRulesMin ? prefilter : undefined;
+}
+
+/** Steps of a rule on a line of so many bytes, and of each of its actions: a line of any length has a few. */
+function trialStepsOf(bytes: number): number {
+  return Math.min(1 + bytes / charsPerStep, sliceSteps);
 }
 
 /** The rules at work. Hot path: `apply` allocates nothing of its own. */
@@ -81,6 +88,10 @@ export class RulesProgram implements Program {
     this.needsHeaders = fallback.value === "message" || rules.some((rule) => rule.readsHeader);
     this.uniform = uniformOf(rules, fallback);
     this.#context = new LineContext(Math.max(valueSlot + 1, ...rules.map((rule) => rule.slotCount)));
+    const tried = this.#prefilter === undefined
+      ? rules
+      : this.#prefilter.unfiltered.map((rule) => rules[rule]);
+    warmUp(tried.map(({ match }) => match), this.#context);
     // Every forward action runs once per line at most.
     const forwardsMax = rules.flatMap((rule) => rule.actions).filter((action) => action.forwards).length;
     // One more for a redacted line that goes where lines go that no rule forwards.
@@ -106,6 +117,7 @@ export class RulesProgram implements Program {
     const { frame } = line;
     let filter = frame === undefined ? undefined : this.#prefilter;
     const count = this.#rules.length;
+    const trialSteps = frame === undefined ? 1 : trialStepsOf(frame.end - frame.start);
     let index = 0;
     try {
       if (filter !== undefined) {
@@ -114,9 +126,13 @@ export class RulesProgram implements Program {
       }
       for (; index < count; index = filter === undefined ? index + 1 : filter.next(index + 1)) {
         const rule = this.#rules[index];
+        if (!context.spend(trialSteps)) return this.#fail(index);
         const matches = rule.match(context);
         if (matches === noMatch) continue;
         if (matches === tooCostly) return this.#fail(index);
+        if (!context.spend(Math.min(trialSteps * rule.actions.length, searchStepsMax))) {
+          return this.#fail(index);
+        }
         this.hits[index]++;
         const sentBefore = outcome.count;
         const signal = this.#run(rule);

@@ -189,7 +189,7 @@ test("look() finds a text at every place in a line, at its ends too", () => {
   for (const least of [4, 5, 7, 11, 20]) {
     const chosen = texts.filter((text) => text.length >= least);
     const prefilter = new Prefilter(chosen.map(textNeed));
-    assert.equal(prefilter.unfiltered, candidatesOf(prefilter, "", chosen.length).length);
+    assert.deepEqual(prefilter.unfiltered, candidatesOf(prefilter, "", chosen.length));
     for (const [index, text] of chosen.entries()) {
       for (let before = 0; before < 20; before++) {
         for (const behind of ["", ".", "..........."]) {

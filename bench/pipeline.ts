@@ -154,6 +154,8 @@ function createPipeline(program: Program): { intake: Intake; counters: CounterRo
     counters,
     program,
     rulesVersion: 1,
+    halfBytesMax: 1024 * 1024,
+    log: () => {},
     adopt: () => undefined,
   });
   return { intake, counters };

@@ -89,7 +89,7 @@ test("collectRules() names the faults of all files, and warns of patterns that m
   });
   assert.deepEqual(shown(result), [
     'a.yml:2:5: rules.0.regexp: unknown key "regexp"; did you mean "regex"?',
-    "a.yml:2:5: rules.0: has no matcher; write one of regex, jmespath, equals, prefix, contains",
+    "a.yml:2:5: rules.0: has no matcher; write one of regex, jmespath, equals, prefix, contains, severity, facility, all, any, not",
     'b.yml:1:1: rule: the file has neither rules: nor tests:; did you mean "rules"?',
   ]);
   assert.deepEqual(warned(result), [

@@ -451,7 +451,7 @@ describe("Intake", () => {
     assert.equal(bench.ledger().delivered, 2_001);
   });
 
-  it("ends the connection whose half line is oldest when half lines pass their bound", () => {
+  it("ends the connection whose half line is oldest when half lines pass their bound", async () => {
     const bench = new Bench(compile(noRules), letterPath(), { halfBytesMax: 2_000 });
     const ended: number[] = [];
     for (let n = 0; n < 6; n++) {
@@ -462,6 +462,7 @@ describe("Intake", () => {
         destroy: () => void ended.push(n),
       };
       bench.intake.received(bench.intake.open(connection, "newline"), encoder.encode("z".repeat(450)));
+      await turn();
     }
     assert.deepEqual(ended, [0, 1]);
     assert.deepEqual(bench.events, ["half_lines_full", "half_lines_full"]);

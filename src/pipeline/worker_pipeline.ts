@@ -203,7 +203,12 @@ export class WorkerPipeline {
   }
 
   get #compileOptions() {
-    return { version: this.#start.programVersion, defaultTopic: this.#config.kafka.topic };
+    return {
+      version: this.#start.programVersion,
+      defaultTopic: this.#config.kafka.topic,
+      workers: this.#config.workers,
+      seed: this.#start.worker,
+    };
   }
 
   #compile(rules: RuleSet): Program {

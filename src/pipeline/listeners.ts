@@ -143,9 +143,19 @@ export class Listeners {
           return stream;
         },
         received: (stream, chunk) => intake.received(stream, chunk),
-        closed: (stream) => {
+        closed: (stream, error) => {
           entry.connections--;
           intake.closed(stream);
+          // A reset is how many clients hang up; what we refused (TLS, deadlines) somebody has to mend.
+          if (error instanceof ForwarderError) {
+            const { peer } = stream.connection;
+            log("connection_failed", {
+              transport: listen.transport,
+              peer,
+              code: error.code,
+              problem: error.message,
+            });
+          }
           this.#count();
         },
       },

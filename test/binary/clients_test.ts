@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { Corndog } from "../support/corndog.ts";
+import { Corndog, dial, finish, write } from "../support/corndog.ts";
 import { freePort } from "../support/free_port.ts";
 import { until } from "../support/until.ts";
 
@@ -149,6 +149,12 @@ kafka: { topics: { allow: ["*"] } }
       "-quiet",
       "-no_ign_eof",
     ], "<13>1 - h a - - - client openssl\n");
+    await arrives("openssl", 1, (value) => value === "client openssl");
+    const plain = await dial(Number(port));
+    await write(plain, "<13>1 - h a - - - client openssl\n");
+    await finish(plain);
+    const failed = await corndog.event("connection_failed");
+    assert.match(String(failed.problem), /plain text/);
     await arrives("openssl", 1, (value) => value === "client openssl");
   });
 

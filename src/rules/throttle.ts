@@ -5,7 +5,7 @@
  * keys: a bucket is forgotten only once it is full again, when forgetting it changes nothing. Where the table is
  * full of keys that are busy, further keys share one bucket.
  *
- * Time is that of the lines. Where it goes back, no bucket fills until it has caught up.
+ * Time is that of the lines: its steps forward are added up, and a step back (a clock that is set) counts nothing.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const triesMax = 8;
 
 interface Bucket {
   tokens: number;
-  /** When `tokens` was right. */
+  /** When `tokens` was right, in the throttle's own time. */
   atMs: number;
 }
 
@@ -42,13 +42,16 @@ export class Throttle {
   readonly #keysMax: number;
   readonly #buckets = new Map<string, Bucket>();
   readonly #shared: Bucket;
+  /** Own time, which never goes back, and the last line's. */
+  #timeMs = 0;
+  #lineMs = Number.NaN;
 
   constructor({ rate, burst, keysMax }: ThrottleOptions) {
     invariant(rate > 0 && burst >= 1 && keysMax >= 1, "a throttle passes something");
     this.#ratePerMs = rate / 1000;
     this.#burst = burst;
     this.#keysMax = keysMax;
-    this.#shared = { tokens: burst, atMs: Number.NEGATIVE_INFINITY };
+    this.#shared = { tokens: burst, atMs: 0 };
   }
 
   /** Keys with a bucket of their own. */
@@ -59,34 +62,35 @@ export class Throttle {
   /** True if a line of `key` may go on at `nowMs`; it then has taken its token. */
   passes(key: string, nowMs: number): boolean {
     const name = key.length > keyCharsMax ? createHash("sha256").update(key).digest("hex") : key;
-    const bucket = this.#buckets.get(name) ?? this.#add(name, nowMs);
-    this.#fill(bucket, nowMs);
+    if (nowMs > this.#lineMs) this.#timeMs += nowMs - this.#lineMs;
+    this.#lineMs = nowMs;
+    const bucket = this.#buckets.get(name) ?? this.#add(name);
+    this.#fill(bucket);
     if (bucket.tokens < 1) return false;
     bucket.tokens--;
     return true;
   }
 
-  #add(name: string, nowMs: number): Bucket {
-    if (this.#buckets.size >= this.#keysMax && !this.#forgetFull(nowMs)) return this.#shared;
-    const bucket = { tokens: this.#burst, atMs: nowMs };
+  #add(name: string): Bucket {
+    if (this.#buckets.size >= this.#keysMax && !this.#forgetFull()) return this.#shared;
+    const bucket = { tokens: this.#burst, atMs: this.#timeMs };
     // A part of a line would keep all of the line in memory; this is a text of its own.
     this.#buckets.set(Buffer.from(name, "utf16le").toString("utf16le"), bucket);
     return bucket;
   }
 
-  #fill(bucket: Bucket, nowMs: number): void {
-    const elapsed = nowMs - bucket.atMs;
-    if (!(elapsed > 0)) return;
+  #fill(bucket: Bucket): void {
+    const elapsed = this.#timeMs - bucket.atMs;
     bucket.tokens = Math.min(this.#burst, bucket.tokens + elapsed * this.#ratePerMs);
-    bucket.atMs = nowMs;
+    bucket.atMs = this.#timeMs;
   }
 
   /** Forgets one bucket that is full again; those that are not go to the end, so that all get their turn. */
-  #forgetFull(nowMs: number): boolean {
+  #forgetFull(): boolean {
     let left = triesMax;
     for (const [name, bucket] of this.#buckets) {
       if (left-- === 0) break;
-      this.#fill(bucket, nowMs);
+      this.#fill(bucket);
       this.#buckets.delete(name);
       if (bucket.tokens >= this.#burst) return true;
       this.#buckets.set(name, bucket);

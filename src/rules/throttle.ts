@@ -73,7 +73,9 @@ export class Throttle {
 
   #add(name: string): Bucket {
     if (this.#buckets.size >= this.#keysMax && !this.#forgetFull()) return this.#shared;
-    const bucket = { tokens: this.#burst, atMs: this.#timeMs };
+    // The key may have taken from the shared bucket until now.
+    this.#fill(this.#shared);
+    const bucket = { tokens: this.#shared.tokens, atMs: this.#timeMs };
     // A part of a line would keep all of the line in memory; this is a text of its own.
     this.#buckets.set(Buffer.from(name, "utf16le").toString("utf16le"), bucket);
     return bucket;

@@ -24,9 +24,11 @@ export type Scan = (text: string, report: Report) => void;
 const localMax = 64;
 const domainMax = 255;
 
-/** True for what may stand in a local part without quotes, and for letters beyond ASCII. */
+/** What stands in local parts beside letters and digits; RFC 5322 has more, which in logs is punctuation around them. */
+const localMarks = "._%+-'";
+
 function isLocal(code: number): boolean {
-  return isAlnum(code) || isWide(code) || ".!#$&'*+-/=?^_`{|}~".includes(String.fromCharCode(code));
+  return isAlnum(code) || isWide(code) || localMarks.includes(String.fromCharCode(code));
 }
 
 function isAlnum(code: number): boolean {

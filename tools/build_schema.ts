@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { configEntries } from "../src/config/schema.ts";
+import { elementSchema, nestedMatcherSchema } from "../src/rules/matcher_schema.ts";
 import { ruleSchema } from "../src/rules/schema.ts";
 import { testSchema } from "../src/rules/test_schema.ts";
 
@@ -36,14 +37,23 @@ const settings = { typeMode: "input", errorMode: "ignore" } as const;
 
 /** The schema as text. */
 export function schemaText(): string {
-  const schema = toJsonSchema(fileSchema, {
+  const { $schema, ...rest } = converted(fileSchema);
+  const { $schema: _, ...matcher } = converted(elementSchema);
+  return `${JSON.stringify({ $schema, title: "corndog.yml", ...rest, $defs: { matcher } }, undefined, 2)}\n`;
+}
+
+/** Lazy schemas are written out where they are used, but for the one that contains itself. */
+function converted(schema: v.GenericSchema): JsonSchema {
+  const { $defs: _definitions, ...json } = toJsonSchema(schema, {
     ...settings,
     overrideSchema: ({ valibotSchema, jsonSchema }) =>
-      valibotSchema.type === "lazy" ? branches(valibotSchema) : jsonSchema,
+      (valibotSchema as unknown) === nestedMatcherSchema
+        ? { $ref: "#/$defs/matcher" }
+        : valibotSchema.type === "lazy"
+        ? branches(valibotSchema)
+        : jsonSchema,
   });
-  // Lazy schemas are written out where they are used; nothing refers to the definitions that they left.
-  const { $schema, $defs: _definitions, ...rest } = schema;
-  return `${JSON.stringify({ $schema, title: "corndog.yml", ...rest }, undefined, 2)}\n`;
+  return json;
 }
 
 /** A lazy schema chooses by what is written: text, a map, or else a list. */

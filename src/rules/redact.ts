@@ -31,6 +31,9 @@ import { parseRegex } from "./regex_syntax.ts";
 /** Characters that all searches of one native pattern over a text may pass together; some 20 ms. */
 export const searchedCharsMax = 2_000_000;
 
+/** Matches of one text that are hashed, at up to 10 us each; with more the line goes to the dead letter. */
+export const hashesMax = 2_000;
+
 /** What may be redacted by name. */
 export type BuiltInPattern = "email" | "ip" | "card" | "bearer";
 
@@ -147,6 +150,7 @@ export function compileRedact(
 ): Redact {
   const all = patterns.map((pattern) => typeof pattern === "string" ? builtIn[pattern] : pattern);
   const replace = replacer(replacement);
+  const matchesMax = replacement.kind === "hash" ? hashesMax : Infinity;
   const places = new PlaceList();
   return (text) => {
     places.clear();
@@ -159,6 +163,7 @@ export function compileRedact(
     }
     if (places.count === 0) return text;
     places.join();
+    if (places.count > matchesMax) return undefined;
     return (hasEscapes || isStructure(text) ? rewriteJson : rewrite)(
       plain,
       places,
@@ -225,20 +230,33 @@ class PlaceList implements Places {
 
   /** Puts them in order; places that overlap become one, which has the pattern of the first. */
   join(): void {
-    const order = Array.from({ length: this.count }, (_, index) => index)
-      .sort((a, b) => this.starts[a] - this.starts[b] || this.ends[b] - this.ends[a]);
-    const sorted = order.map((index) =>
-      [this.starts[index], this.ends[index], this.patterns[index]] as const
-    );
-    this.clear();
-    for (const [start, end, pattern] of sorted) {
-      const last = this.count - 1;
-      if (last >= 0 && start < this.ends[last]) {
-        this.ends[last] = Math.max(this.ends[last], end);
+    if (!this.#isSorted()) this.#sort();
+    let last = -1;
+    for (let i = 0; i < this.count; i++) {
+      if (last >= 0 && this.starts[i] < this.ends[last]) {
+        this.ends[last] = Math.max(this.ends[last], this.ends[i]);
         continue;
       }
-      this.pattern = pattern;
-      this.add(start, end);
+      last++;
+      this.starts[last] = this.starts[i];
+      this.ends[last] = this.ends[i];
+      this.patterns[last] = this.patterns[i];
+    }
+    this.count = last + 1;
+  }
+
+  #isSorted(): boolean {
+    for (let i = 1; i < this.count; i++) if (this.starts[i] <= this.starts[i - 1]) return false;
+    return true;
+  }
+
+  /** By start, the longer one first. */
+  #sort(): void {
+    const order = Array.from({ length: this.count }, (_, index) => index)
+      .sort((a, b) => this.starts[a] - this.starts[b] || this.ends[b] - this.ends[a]);
+    for (const list of [this.starts, this.ends, this.patterns]) {
+      const sorted = order.map((index) => list[index]);
+      for (let i = 0; i < sorted.length; i++) list[i] = sorted[i];
     }
   }
 }

@@ -150,46 +150,65 @@ export function scanCards(text: string, report: Report): void {
   for (const { 0: run, index } of text.matchAll(digitRun)) cardsIn(run, index, report);
 }
 
-/** Of a run with several groups, whole groups that are a card: a date may stand beside it. The longest counts. */
+/**
+ * Of a run with several groups, whole groups that are a card: a date may stand beside it. The longest counts, and cards
+ * that overlap are one.
+ */
 function cardsIn(run: string, offset: number, report: Report): void {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  for (const { 0: group, index } of run.matchAll(/\d+/g)) {
-    starts.push(index);
-    ends.push(index + group.length);
+  const digits = run.replaceAll(/[ -]/g, "");
+  if (digits.length === run.length) {
+    if (isCard(digits)) report(offset, offset + run.length);
+    return;
   }
-  const digits = starts.length === 1 ? run : run.replaceAll(/[ -]/g, "");
-  let from = 0;
-  for (let first = 0; first < starts.length; first++) {
+  const groups = [...run.matchAll(/\d+/g)];
+  const sums = luhnSums(digits);
+  let start = -1;
+  let end = -1;
+  for (let first = 0, from = 0; first < groups.length; from += groups[first++][0].length) {
     let found = -1;
-    let to = from;
-    for (let last = first; last < starts.length; last++) {
-      to += ends[last] - starts[last];
+    for (let last = first, to = from; last < groups.length; last++) {
+      to += groups[last][0].length;
       if (to - from > cardDigitsMax) break;
-      if (isCard(digits, from, to)) found = last;
+      if (to - from >= cardDigitsMin && isIssued(digits, from) && sums(from, to) % 10 === 0) found = last;
     }
-    if (found >= 0) report(offset + starts[first], offset + ends[found]);
-    from += ends[first] - starts[first];
+    if (found < 0) continue;
+    if (groups[first].index > end) {
+      if (end >= 0) report(offset + start, offset + end);
+      start = groups[first].index;
+    }
+    end = groups[found].index + groups[found][0].length;
   }
+  if (end >= 0) report(offset + start, offset + end);
 }
 
-/** True if `digits[from..to)` begin as an issuer's do and pass Luhn's check. */
-export function isCard(digits: string, from = 0, to = digits.length): boolean {
-  if (to - from < cardDigitsMin || to - from > cardDigitsMax) return false;
-  const first = digits.charCodeAt(from) - 0x30;
-  if (first < 2 || first > 6) return false;
-  const head = Number(digits.slice(from, from + 4));
-  return (head >= 3000 || (head >= 2221 && head <= 2720)) && passesLuhn(digits, from, to);
-}
-
-/** ISO/IEC 7812-1 annex B. */
-function passesLuhn(digits: string, from: number, to: number): boolean {
-  let sum = 0;
-  for (let at = to - 1, isDoubled = false; at >= from; at--, isDoubled = !isDoubled) {
+/** Luhn's sum of any part of `digits`, in the same time for each: every second digit from the end is doubled. */
+function luhnSums(digits: string): (from: number, to: number) => number {
+  const doubledOdd = new Int32Array(digits.length + 1);
+  const doubledEven = new Int32Array(digits.length + 1);
+  for (let at = 0; at < digits.length; at++) {
     const digit = digits.charCodeAt(at) - 0x30;
-    sum += !isDoubled ? digit : digit > 4 ? digit * 2 - 9 : digit * 2;
+    const doubled = digit > 4 ? digit * 2 - 9 : digit * 2;
+    doubledOdd[at + 1] = doubledOdd[at] + (at % 2 === 1 ? doubled : digit);
+    doubledEven[at + 1] = doubledEven[at] + (at % 2 === 0 ? doubled : digit);
   }
-  return sum % 10 === 0;
+  return (from, to) => {
+    const sums = (to - 1) % 2 === 0 ? doubledOdd : doubledEven;
+    return sums[to] - sums[from];
+  };
+}
+
+/** True if `digits` are as many as a card has, begin as an issuer's do and pass Luhn's check (ISO/IEC 7812-1 annex B). */
+export function isCard(digits: string): boolean {
+  return digits.length >= cardDigitsMin && digits.length <= cardDigitsMax && isIssued(digits, 0) &&
+    luhnSums(digits)(0, digits.length) % 10 === 0;
+}
+
+/** True if the card number at `from` begins with 2221 to 2720 or 3 to 6. */
+function isIssued(digits: string, from: number): boolean {
+  const first = digits.charCodeAt(from) - 0x30;
+  if (first !== 2) return first >= 3 && first <= 6;
+  const head = Number(digits.slice(from, from + 4));
+  return head >= 2221 && head <= 2720;
 }
 
 /** RFC 6750 2.1, and as it stands in logs: `bearer:`, `bearer=`, `Bearer%20`. Shorter words are prose. */

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { test } from "node:test";
 import fc from "fast-check";
-import { checkOwnPattern, compileRedact } from "../../../src/rules/redact.ts";
+import { checkOwnPattern, compileRedact, hashesMax } from "../../../src/rules/redact.ts";
 import { isCard } from "../../../src/rules/redact_scan.ts";
 
 const all = ["email", "ip", "card", "bearer"] as const;
@@ -234,6 +234,8 @@ test("redact keeps JSON as JSON, and what it does not redact", () => {
 /** Milliseconds that one text may hold a worker. */
 const heldMsMax = 50;
 
+const hashing = compileRedact(all, { kind: "hash", key: "k" });
+
 test("redact takes no more than 50 ms for hostile texts of 64 KiB", () => {
   const fill = (unit: string) => unit.repeat(Math.ceil(65_536 / unit.length)).slice(0, 65_536);
   const texts = [
@@ -261,7 +263,7 @@ test("redact takes no more than 50 ms for hostile texts of 64 KiB", () => {
   texts.push(`{"a":"${fill("\\u0040")}"}`, `{"a":"${fill("a\\n")}"}`, `[${fill("4111111111111111,")}0]`);
   const natives = compileRedact([own("a(?:.*z)?"), own("(?:a|b)+c"), own("\\d{3,}")], names);
   for (const text of texts) {
-    for (const run of [redact, natives]) {
+    for (const run of [redact, hashing, natives]) {
       run(text);
       const times = Array.from({ length: 3 }, () => {
         const startMs = performance.now();
@@ -277,4 +279,6 @@ test("redact refuses a text with more matches than it can look for in time, and 
   const scanning = compileRedact([own("a(?:.*z)?")], names);
   assert.equal(scanning("a".repeat(65_536)), undefined);
   assert.equal(scanning("a b a"), "[own] b [own]");
+  assert.notEqual(hashing("::1 ".repeat(hashesMax)), undefined);
+  assert.equal(hashing("::1 ".repeat(hashesMax + 1)), undefined);
 });

@@ -90,7 +90,8 @@ class Desk {
   async write(name: string, text: string): Promise<void> {
     const path = join(this.dir, name.replace(/^.*\//, (folder) => folder.startsWith("/") ? "" : folder));
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
+    // A token file that others can read is refused.
+    await writeFile(path, text, { mode: 0o600 });
   }
 
   /** Runs corndog to its end. */

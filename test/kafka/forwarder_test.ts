@@ -193,6 +193,8 @@ describe("corndog with a broker", { skip: needs.broker }, () => {
           let text = "";
           for (let n = 0; n < 100; n++) text += `${line(next++)}\n`;
           await write(socket, text).catch(() => sending = false);
+          // A pause for this process: it also has to ask how far corndog is.
+          await new Promise((resolve) => setTimeout(resolve, 1));
         }
       });
       await corndog.statsWhen("20,000 lines", (s) => s.ledger.received > 20_000);

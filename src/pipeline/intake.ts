@@ -30,7 +30,7 @@ import type { WorkerLog } from "./protocol.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
-const heldBytesMax = 8 * 1024 * 1024;
+const heldBytesMax = 4 * 1024 * 1024;
 /** What one connection may take of a turn. */
 const streamMs = 2;
 /** What all connections together may take of a turn of the event loop. */
@@ -255,8 +255,7 @@ export class Intake {
     }
     this.#heldBytes += stream.heldBytes;
     this.#waiting[wait].add(stream);
-    if (wait === "turn") return;
-    this.#counters.add(counter.pauses, 1);
+    if (wait !== "turn") this.#counters.add(counter.pauses, 1);
     if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
   }
 
@@ -273,8 +272,7 @@ export class Intake {
       // Parked again: its connection is paused still.
       if (before === "waiting" && stream.state === "reading") stream.connection.resume();
     }
-    const { room, letters } = this.#waiting;
-    if (this.#allPaused && room.size + letters.size === 0) this.#resumeAll();
+    if (this.#allPaused && this.#heldBytes <= heldBytesMax / 2) this.#resumeAll();
   }
 
   /** End of this turn's time; the first who asks in a turn begins it. */

@@ -2,7 +2,7 @@
  * Draws bench/history/rules.jsonl: the last run of each runtime as docs/rules-benchmark.svg, and as the table in
  * docs/RULES_BENCHMARK.md.
  *
- *     bun tools/plot.ts
+ *     bun tools/plot.ts && deno fmt docs/rules-benchmark.svg docs/RULES_BENCHMARK.md
  *
  * @module
  */

@@ -221,3 +221,16 @@ test("look() takes every rule for a candidate where a line is made of what thous
   assert.equal(candidatesOf(prefilter, mixed, count).length, count);
   assert.deepEqual(candidatesOf(prefilter, "b".repeat(65_536), count), []);
 });
+
+test("apply() tries the rules behind a redaction on what it made of the line", () => {
+  const program = programOf([
+    {
+      regex: "card=",
+      actions: [{ type: "redact", patterns: [{ regex: "card=[0-9]+" }], replacement: "nothing-left" }],
+    },
+    ...Array.from({ length: 20 }, (_, n) => ({ contains: `never ${n} there`, actions: [{ type: "drop" }] })),
+    { contains: "nothing-left", actions: [{ type: "forward", topic: "redacted" }] },
+  ]);
+  const outcome = program.apply(new BytesLine("pays with card=4711"));
+  assert.deepEqual([outcome.kind, outcome.forwards[0].topic], ["forward", "redacted"]);
+});

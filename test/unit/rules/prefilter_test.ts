@@ -234,3 +234,14 @@ test("apply() tries the rules behind a redaction on what it made of the line", (
   const outcome = program.apply(new BytesLine("pays with card=4711"));
   assert.deepEqual([outcome.kind, outcome.forwards[0].topic], ["forward", "redacted"]);
 });
+
+test("apply() finds letters whose other case is beyond ASCII", () => {
+  const program = programOf([
+    ...Array.from({ length: 20 }, (_, n) => ({ contains: `never ${n} there`, actions: [{ type: "drop" }] })),
+    { regex: "(?i)disk full", actions: [{ type: "forward", topic: "found" }] },
+  ]);
+  for (const text of ["Disk FULL", "di\u017fk full", "dis\u212a full"]) {
+    assert.equal(program.apply(new BytesLine(text)).kind, "forward", text);
+  }
+  assert.equal(program.apply(new BytesLine("dis full")).kind, "default");
+});

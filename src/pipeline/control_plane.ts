@@ -137,7 +137,7 @@ export class ControlPlane implements Control {
     const sum = sumRows(rows);
     const view = this.#desk.view();
     const problems = this.#sinkProblems(reports);
-    const hits = view.names.map((rule, index) => ({ rule, hits: hitsOf(reports, view.version, index) }));
+    const hits = view.names.map((rule, index) => ruleStats(reports, view.version, rule, index));
     return {
       ledger: ledgerOf(sum),
       totals: totalsOf(sum),
@@ -290,10 +290,21 @@ export class ControlPlane implements Control {
   }
 }
 
-function hitsOf(reports: readonly WorkerReport[], version: number, rule: number): number {
-  let hits = 0;
-  for (const report of reports) if (report.rulesVersion === version) hits += report.hits[rule] ?? 0;
-  return hits;
+/** Hits of a rule, and what a try of it takes on average; no average before a line was sampled. */
+function ruleStats(
+  reports: readonly WorkerReport[],
+  version: number,
+  rule: string,
+  index: number,
+): Stats["rules"]["hits"][number] {
+  let [hits, tries, ms] = [0, 0, 0];
+  for (const report of reports) {
+    if (report.rulesVersion !== version) continue;
+    hits += report.hits[index] ?? 0;
+    tries += report.times.tries[index] ?? 0;
+    ms += report.times.ms[index] ?? 0;
+  }
+  return tries === 0 ? { rule, hits } : { rule, hits, mean_ns: Math.round(ms / tries * 1e6) };
 }
 
 function workerDetails(report: WorkerReport | undefined): Record<string, unknown> {

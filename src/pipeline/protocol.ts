@@ -41,6 +41,8 @@ export interface WorkerReport {
   readonly worker: number;
   readonly rulesVersion: number;
   readonly hits: readonly number[];
+  /** Sampled tries and their milliseconds, by rule. */
+  readonly times: { readonly tries: readonly number[]; readonly ms: readonly number[] };
   readonly listeners: readonly ListenerReport[];
   readonly sink: SinkStatus;
   readonly deadLetterProblem: string | undefined;

@@ -167,6 +167,7 @@ export class WorkerPipeline {
       worker: this.#start.worker,
       rulesVersion: this.#intake.rulesVersion,
       hits: [...this.#intake.program.hits],
+      times: { tries: [...this.#intake.program.times.tries], ms: [...this.#intake.program.times.ms] },
       listeners: this.#listeners.report(),
       sink: this.#sink.status(),
       deadLetterProblem: this.#letters.problem,

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { RuleTimes } from "./rule_times.ts";
 import type { Edits } from "./edits.ts";
 import type { RecordHeaders } from "./headers.ts";
 import type { JsonMembers } from "./json_members.ts";
@@ -123,6 +124,8 @@ export interface Program {
   readonly names: readonly string[];
   /** Matches per rule, by index. The pipeline adds to the `uniform` rule's count itself, unless it is -1. */
   readonly hits: Float64Array;
+  /** What each rule costs, sampled; nothing is sampled where `uniform` decides. */
+  readonly times: RuleTimes;
   /** Runs the rules over one line. The outcome is valid until the next call. Never throws: a rule that fails gives `dead_letter`. */
   apply(line: Line): Outcome;
 }

@@ -13,6 +13,7 @@ import { Prefilter } from "./prefilter.ts";
 import type { Needs } from "./prefilter_needs.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";
 import { noMatch, tooCostly } from "./regex.ts";
+import { linesPerSample, RuleTimes } from "./rule_times.ts";
 import { charsPerStep, searchStepsMax, sliceSteps } from "./step_budget.ts";
 import { warmUp } from "./warm_up.ts";
 
@@ -73,17 +74,22 @@ export class RulesProgram implements Program {
   readonly needsHeaders: boolean;
   readonly names: readonly string[];
   readonly hits: Float64Array;
+  readonly times: RuleTimes;
   readonly fallback: Program["fallback"];
   readonly #rules: readonly CompiledRule[];
   readonly #prefilter: Prefilter | undefined;
   readonly #context: LineContext;
   readonly #outcome: Outcome;
 
+  #lines = 0;
+  #sampled = false;
+
   constructor(rules: readonly CompiledRule[], fallback: Program["fallback"]) {
     this.#rules = rules;
     this.#prefilter = prefilterOf(rules);
     this.fallback = fallback;
     this.names = rules.map(({ name }) => name);
+    this.times = new RuleTimes(rules.length, () => performance.now());
     this.hits = new Float64Array(rules.length);
     this.needsHeaders = fallback.value === "message" || rules.some((rule) => rule.readsHeader);
     this.uniform = uniformOf(rules, fallback);
@@ -106,6 +112,13 @@ export class RulesProgram implements Program {
   }
 
   apply(line: Line): Outcome {
+    this.#sampled = (this.#lines++ & (linesPerSample - 1)) === 0;
+    const outcome = this.#tryRules(line);
+    if (this.#sampled) this.times.lap(-1);
+    return outcome;
+  }
+
+  #tryRules(line: Line): Outcome {
     const outcome = this.#outcome;
     const context = this.#context;
     outcome.kind = "default";
@@ -126,6 +139,7 @@ export class RulesProgram implements Program {
       }
       for (; index < count; index = filter === undefined ? index + 1 : filter.next(index + 1)) {
         const rule = this.#rules[index];
+        if (this.#sampled) this.times.lap(index);
         if (!context.spend(trialSteps)) return this.#fail(index);
         const matches = rule.match(context);
         if (matches === noMatch) continue;

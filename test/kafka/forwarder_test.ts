@@ -8,6 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Corndog, dial, finish, write } from "../support/corndog.ts";
+import { until } from "../support/until.ts";
 import { freePort } from "../support/free_port.ts";
 import { needs, sharedKafka, startKafka, uniqueTopic, values } from "./harness/kafka.ts";
 
@@ -272,7 +273,7 @@ describe("corndog with a broker of its own", { skip: needs.ownRealBroker }, () =
       assert.match(await ready.text(), /Cannot reach/);
       await kafka.restart(0);
       await corndog.statsWhen("1,000 delivered", (s) => s.ledger.delivered === 1_000, 60_000);
-      assert.equal((await fetch(`${corndog.admin}/readyz`)).status, 200);
+      await until("readiness", async () => (await fetch(`${corndog.admin}/readyz`)).ok || undefined);
       await finish(socket);
       assert.deepEqual(
         values(await kafka.readUntil(topic, 1_000)),

@@ -28,6 +28,8 @@ WORKLOADS = {
     "W5b": dict(text="blast, 4 connections, broker away 1 s..6 s", mode="raw", conns=4, lines=5_000_000, size=200, fmt="rfc5424", outage=(1.0, 5.0), stall=8),
     "W6": dict(text="200 B RFC5424 parsed and written as JSON, 4 connections, blast", mode="parsed", conns=4, lines=1_000_000, size=200, fmt="rfc5424"),
     "W7": dict(text="200 B, hotdog's three rules (greeting rewritten, JSON with meta.topic merged and routed, the rest), 4 connections, blast", mode="hotdog", conns=4, lines=1_000_000, size=200, fmt="mixed"),
+    "R1": dict(text="W1 at 1,050,000 lines/s for 8 s", mode="raw", conns=4, lines=8_000_000, size=200, fmt="rfc5424", rate=1_050_000),
+    "R7": dict(text="W7 at 420,000 lines/s for 10 s", mode="hotdog", conns=4, lines=4_200_000, size=200, fmt="mixed", rate=420_000),
     "L1": dict(text="50k lines/s open loop, 4 connections", mode="raw", conns=4, lines=400_000, size=200, fmt="rfc5424", rate=50_000),
     "L2": dict(text="50k lines/s open loop, 500 connections", mode="raw", conns=500, lines=400_000, size=200, fmt="rfc5424", rate=50_000),
     "L0": dict(text="5k lines/s open loop, 4 connections", mode="raw", conns=4, lines=30_000, size=200, fmt="rfc5424", rate=5_000),

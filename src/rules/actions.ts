@@ -34,6 +34,7 @@ import { compileMergeAction } from "./merge_action.ts";
 import type { RuleDropReason } from "./program.ts";
 import { checkOwnPattern, compileRedact, type Replacement } from "./redact.ts";
 import { keepsKey, Sampler, sampleRate } from "./sample.ts";
+import { searchStepsMax } from "./step_budget.ts";
 import { intervalMs, Throttle } from "./throttle.ts";
 
 export {
@@ -45,6 +46,9 @@ export {
   type RunAction,
   type Signal,
 } from "./action.ts";
+
+/** Steps (`step_budget.ts`) per character that the patterns with names take at most, and each of one's own. */
+const redactStepsPerChar = 8;
 
 type ActionOf<Type extends Action["type"]> = Extract<Action, { type: Type }>;
 
@@ -171,7 +175,10 @@ function compileRedactAction(action: ActionOf<"redact">, options: ActionOptions)
     return [];
   });
   const redact = compileRedact(patterns, replacementOf(action, options));
+  const ownCount = action.patterns.filter((pattern) => typeof pattern !== "string").length;
+  const stepsPerChar = redactStepsPerChar * (1 + ownCount);
   return (context) => {
+    if (!context.spend(Math.min(context.message().length * stepsPerChar, searchStepsMax))) return failed;
     if (context.redact(redact)) return goOn;
     context.reason = "redact_too_costly";
     context.failure = "the message has too many matches to be redacted";

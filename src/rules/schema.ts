@@ -111,6 +111,9 @@ function issuesOf(
   // The library stops at the first unknown key of a mapping; a person wants to see all of them.
   const mapping = issue.path![issue.path!.length - 1].input as Record<string, unknown>;
   const holder = path.slice(0, -1);
+  if (Array.isArray(mapping)) {
+    return [{ path: holder.join("."), message: `must be a mapping, is ${describe(mapping)}` }];
+  }
   const known = keysAt(holder, mapping);
   return Object.keys(mapping).filter((key) => !known.includes(key)).map((key) => ({
     path: [...holder, key].join("."),

@@ -124,6 +124,7 @@ function numberOf(scale: Scale, name: string): number | string {
   if (scale === "severity" && Object.hasOwn(severityAliases, lower)) return severityAliases[lower];
   const number = /^[0-9]{1,2}$/.test(lower) ? Number(lower) : -1;
   if (number >= 0 && number < names.length) return number;
-  return `unknown ${scale} "${name}"${didYouMean(name, names)}; ` +
+  const meant = scale === "severity" ? [...names, ...Object.keys(severityAliases)] : names;
+  return `unknown ${scale} "${name}"${didYouMean(name, meant)}; ` +
     `it is a name or a number from 0 to ${names.length - 1}`;
 }

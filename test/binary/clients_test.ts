@@ -1,6 +1,7 @@
 /**
  * The clients that people really have, against the embedded file sink: logger, nc, openssl s_client, rsyslogd.
  * Runs corndog from source, or the binary where CORNDOG_BINARY names it.
+ * Runs on both: @runtimes bun deno
  *
  * @module
  */

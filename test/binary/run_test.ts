@@ -1,6 +1,7 @@
 /**
  * corndog as a process, without a broker: what a new user meets. From source, or the binary where CORNDOG_BINARY
  * names it.
+ * Runs on both: @runtimes bun deno
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
  * corndog as a process between real senders and a real Kafka; kcat reads back and checks every CRC.
+ * Runs on both: @runtimes bun deno
  *
  * @module
  */
@@ -279,6 +280,23 @@ describe("corndog with a broker of its own", { skip: needs.ownRealBroker }, () =
         values(await kafka.readUntil(topic, 1_000)),
         Array.from({ length: 1_000 }, (_, id) => line(id)),
       );
+      assert.equal(await corndog.stop(), 0);
+    } finally {
+      await corndog.dispose();
+      await kafka.stop();
+    }
+  });
+
+  it("delivers to Kafka 3.9", async () => {
+    const kafka = await startKafka({ version: "3.9" });
+    const topic = await kafka.createTopic("older", { partitions: 2 });
+    const corndog = await (await Corndog.start(config(kafka.bootstrap, topic))).started();
+    try {
+      const socket = await dial(corndog.port("tcp"));
+      for (let id = 0; id < 1_000; id++) await write(socket, `${line(id)}\n`);
+      await finish(socket);
+      const delivered = values(await kafka.readUntil(topic, 1_000));
+      assert.equal(new Set(delivered).size, 1_000);
       assert.equal(await corndog.stop(), 0);
     } finally {
       await corndog.dispose();

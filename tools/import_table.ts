@@ -59,7 +59,6 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   valibot: /^(config|rules|admin)\//,
   re2js: /^rules\//,
   "@jmespath-community/jmespath": /^rules\//,
-  uplot: /^admin\//,
 };
 
 /** Data beside src that programs carry in them. */

@@ -19,6 +19,7 @@
 import { createHash } from "node:crypto";
 import { didYouMean } from "../core/suggest.ts";
 import { valueText } from "./jmespath.ts";
+import { jsonText } from "./json_write.ts";
 
 /** What a filter makes of a value: a text or any JSON value; undefined and null are no value. */
 export type ApplyFilter = (value: unknown) => unknown;
@@ -36,7 +37,7 @@ export type FilterArgument = string | number;
 const truncateMax = 1_000_000;
 
 const plain: Readonly<Record<string, Filter>> = {
-  json: { apply: (value) => JSON.stringify(value ?? null), jsonSafe: "never" },
+  json: { apply: jsonText, jsonSafe: "never" },
   lower: { apply: (value) => valueText(value).toLowerCase(), jsonSafe: "as_before" },
   upper: { apply: (value) => valueText(value).toUpperCase(), jsonSafe: "as_before" },
   trim: { apply: (value) => valueText(value).trim(), jsonSafe: "as_before" },

@@ -20,6 +20,7 @@
 
 import { Edits } from "./edits.ts";
 import { findKnownMember, isJsonObject, type JsonObject, skipSpace, skipValue } from "./json_text.ts";
+import { jsonText } from "./json_write.ts";
 import { compileMergeMembers, type MergeMembers } from "./merge_members.ts";
 import {
   addItems,
@@ -117,7 +118,7 @@ class Compiler<Context> {
     const compiled = compileTemplate(text, this.#resolve);
     const value = compiled.ok ? compiled.template.value : undefined;
     if (value === undefined) return this.#string(text, path);
-    return jsonOf([(context) => JSON.stringify(value(context) ?? null)]);
+    return jsonOf([(context) => jsonText(value(context))]);
   }
 
   #string(text: string, path: readonly string[]): Json<Context> {

@@ -114,7 +114,8 @@ export async function startApache(options: ApacheOptions): Promise<ApacheCluster
   };
 
   try {
-    const clusterId = randomBytes(16).toString("base64url");
+    // Kafka's own ids never begin with "-" either: the tool would take it for an option.
+    const clusterId = `A${randomBytes(16).toString("base64url").slice(1)}`;
     for (const node of nodes) writeProperties(node, nodes, options, certificates);
     await Promise.all(nodes.map((node) => format(node, jars, clusterId, options)));
     await Promise.all(nodes.map(launch));

@@ -4,7 +4,8 @@
  * It compares size and modification time on a timer rather than asking the kernel: that survives editors that
  * write beside and rename, symlinks that are switched (Kubernetes), and network disks, and is the same on both
  * runtimes. Half-written files are not a problem: what does not parse changes nothing and is tried again. A file
- * that is gone is looked for once more before anybody hears of it: most come back at once.
+ * that is gone is looked for once more before anybody hears of it: most come back at once. The first look counts as
+ * a change: what was written between the reading of the files and that look would never be noticed otherwise.
  *
  * @module
  */
@@ -21,7 +22,7 @@ const lookShareMax = 0.1;
 type Seen = ReadonlyMap<string, string>;
 
 /**
- * Calls `changed` when a file is changed, made or removed that one of `origins()` stands for: a file, the rule files
+ * Calls `changed` after the first look, and when a file is changed, made or removed that one of `origins()` stands for: a file, the rule files
  * of a folder, or what a pattern matches. Returns what stops it.
  */
 export function watchFiles(
@@ -47,7 +48,7 @@ export function watchFiles(
     }
     lookedTwice = false;
     known = now;
-    if (before !== undefined && differs(before, now)) changed();
+    if (before === undefined || differs(before, now)) changed();
   };
   void look();
   return () => {

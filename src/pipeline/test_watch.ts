@@ -27,14 +27,14 @@ export async function watchTests({ config, reload, test }: WatchParts): Promise<
     changed = true;
     wake();
   });
-  let loaded: LoadResult = { ok: true, config, warnings: [] };
   for (let run = 1;; run++) {
-    await test(loaded, run);
+    // The first look of the watch counts as a change.
     while (!changed) await new Promise<void>((resolve) => wake = resolve);
     changed = false;
-    loaded = reload();
+    const loaded = reload();
     // Files that a faulty configuration names are not known: those known before may be the cure.
     if (loaded.ok) paths = pathsOf(loaded.config);
+    await test(loaded, run);
   }
 }
 

@@ -28,10 +28,10 @@ export async function watchTests({ config, reload, test }: WatchParts): Promise<
     wake();
   });
   for (let run = 1;; run++) {
-    // The first look of the watch counts as a change.
+    // The first look of the watch counts as a change; what the caller has loaded is a moment old.
     while (!changed) await new Promise<void>((resolve) => wake = resolve);
     changed = false;
-    const loaded = reload();
+    const loaded: LoadResult = run === 1 ? { ok: true, config, warnings: [] } : reload();
     // Files that a faulty configuration names are not known: those known before may be the cure.
     if (loaded.ok) paths = pathsOf(loaded.config);
     await test(loaded, run);

@@ -81,7 +81,7 @@ export type FromWorker =
   | { readonly type: "prepared"; readonly version: number }
   | { readonly type: "refused"; readonly version: number; readonly faults: readonly Fault[] }
   | { readonly type: "report"; readonly id: number; readonly report: WorkerReport }
-  | { readonly type: "drained"; readonly lost: number }
+  | { readonly type: "drained" }
   | {
     readonly type: "log";
     readonly level: "debug" | "info" | "warn" | "error";

@@ -62,7 +62,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
       case "ask":
         return post({ type: "report", id: message.id, report: pipeline.report() });
       case "drain":
-        void pipeline.drain(message.deadlineMs).then((lost) => post({ type: "drained", lost }));
+        void pipeline.drain(message.deadlineMs).then(() => post({ type: "drained" }));
         return;
     }
   };

@@ -8,7 +8,7 @@ import { messageOf } from "../core/errors.ts";
 import { type CompiledAction, done, failed, goOn } from "./actions.ts";
 import { forwardRedacted } from "./forward_action.ts";
 import { LineContext, valueSlot } from "./line_context.ts";
-import type { Match } from "./matcher.ts";
+import type { Match } from "./leaf_matcher.ts";
 import { Prefilter } from "./prefilter.ts";
 import type { Needs } from "./prefilter_needs.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";

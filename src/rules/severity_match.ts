@@ -14,37 +14,7 @@
  */
 
 import { didYouMean } from "../core/suggest.ts";
-
-/** Severities by number, RFC 5424 table 2. */
-export const severityNames = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] as const;
-
-/** Facilities by number, RFC 5424 table 1. */
-export const facilityNames = [
-  "kern",
-  "user",
-  "mail",
-  "daemon",
-  "auth",
-  "syslog",
-  "lpr",
-  "news",
-  "uucp",
-  "cron",
-  "authpriv",
-  "ftp",
-  "ntp",
-  "audit",
-  "alert",
-  "clockd",
-  "local0",
-  "local1",
-  "local2",
-  "local3",
-  "local4",
-  "local5",
-  "local6",
-  "local7",
-] as const;
+import { facilityNames, severityNames } from "../core/syslog_names.ts";
 
 /** Other names of severities that people write; syslog.h has the first three. */
 const severityAliases: Readonly<Record<string, number>> = {

@@ -8,7 +8,7 @@
 
 import type { LineContext } from "./line_context.ts";
 import type { FieldName, Line } from "./program.ts";
-import type { Match } from "./matcher.ts";
+import type { Match } from "./leaf_matcher.ts";
 
 /** V8 interprets a pattern the first time and compiles it the second. */
 const runs = 2;

@@ -17,8 +17,12 @@ import {
   type Kernel,
   noPriority,
 } from "../kernel/kernel.ts";
-import { facilityNames, facilityOfPriority } from "./facility.ts";
-import { severityNames, severityOfPriority } from "./severity.ts";
+import {
+  facilityNames,
+  facilityOfPriority,
+  severityNames,
+  severityOfPriority,
+} from "../core/syslog_names.ts";
 import { findParameter } from "./structured_data.ts";
 
 /** Fields of a header that are text. */

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createKernel } from "../../../src/kernel/instance.ts";
-import { facilityNames } from "../../../src/syslog/facility.ts";
+import { facilityNames, severityNames } from "../../../src/core/syslog_names.ts";
 import { HeaderReader } from "../../../src/syslog/header.ts";
-import { severityNames } from "../../../src/syslog/severity.ts";
 
 const kernel = createKernel({ scratchBytes: 64, arenaBytes: 64 });
 const reader = new HeaderReader(kernel);

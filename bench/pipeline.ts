@@ -167,7 +167,10 @@ async function run(name: string, { what, rules, line }: Case): Promise<void> {
   for (; input.length + 600 < chunkBytes; lines++) input += line(lines) + "\n";
   const chunk = Buffer.from(input);
   const { intake, counters } = createPipeline(compile(rules));
-  const stream = intake.open({ peer: "127.0.0.1:1", pause() {}, resume() {}, destroy() {} }, "auto");
+  const stream = intake.open(
+    { peer: "127.0.0.1:1", unsentBytes: 0, pause() {}, resume() {}, write() {}, end() {}, destroy() {} },
+    "auto",
+  );
   const samples: number[] = [];
   const begin = performance.now();
   for (let now = begin; now < begin + warmMs + measureMs;) {

@@ -90,6 +90,18 @@ export class Tracked<State> implements Connection {
     this.#connection.resume();
   }
 
+  write(bytes: Uint8Array): void {
+    this.#connection.write(bytes);
+  }
+
+  get unsentBytes(): number {
+    return this.#connection.unsentBytes;
+  }
+
+  end(): void {
+    this.#connection.end();
+  }
+
   destroy(): void {
     this.#connection.destroy();
   }
@@ -100,6 +112,8 @@ export interface TrackedHandler<State> {
   /** `undefined` refuses the connection. */
   opened(connection: Tracked<State>): State | undefined;
   received(state: State, chunk: Uint8Array): void;
+  halfClosed?(state: State): void;
+  drained?(state: State): void;
   closed(state: State, error?: Error): void;
 }
 
@@ -151,6 +165,13 @@ export class Connections {
         tracked.bytes += chunk.length;
         handler.received(tracked.state!, chunk);
       },
+      // Without the method a connection ends with its peer's FIN.
+      ...(handler.halfClosed === undefined
+        ? {}
+        : { halfClosed: (tracked: Tracked<State>) => handler.halfClosed!(tracked.state!) }),
+      ...(handler.drained === undefined
+        ? {}
+        : { drained: (tracked: Tracked<State>) => handler.drained!(tracked.state!) }),
       closed: (tracked, error) => {
         this.#open.delete(tracked.id);
         handler.closed(tracked.state!, error);

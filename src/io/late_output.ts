@@ -50,12 +50,12 @@ export class LateOutput extends Duplex {
       this.#heldBytes += chunk.length;
       return done();
     }
-    this.#release();
+    this.release();
     this.#raw.write(chunk, done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#release();
+    this.release();
     this.#raw.end();
     done();
   }
@@ -65,7 +65,8 @@ export class LateOutput extends Duplex {
     done(error);
   }
 
-  #release(): void {
+  /** Sends what is held, and everything from here on at once. */
+  release(): void {
     this.#holding = false;
     for (const chunk of this.#held) this.#raw.write(chunk);
     this.#held = [];

@@ -103,6 +103,7 @@ class TlsConnection<State> implements Connection {
     if (this.#gate.ended) return void socket.destroy();
     if (client !== "none" && !this.#trusted(socket, client)) return;
     socket.on("data", (chunk: Uint8Array) => this.#gate.take(chunk));
+    socket.on("drain", () => this.#gate.drain());
     if (this.#gate.paused) this.#stopReading();
   }
 
@@ -142,6 +143,23 @@ class TlsConnection<State> implements Connection {
 
   resume(): void {
     this.#gate.resume();
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#gate.ended || this.#secure === undefined) return;
+    // Who reads answers reads what is before them too.
+    this.#late?.release();
+    this.#secure.write(bytes);
+  }
+
+  get unsentBytes(): number {
+    return this.#secure?.writableLength ?? 0;
+  }
+
+  end(): void {
+    if (this.#gate.ended) return;
+    this.#late?.release();
+    this.#secure?.end();
   }
 
   destroy(): void {

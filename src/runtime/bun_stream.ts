@@ -32,10 +32,16 @@ function release(chunk: Uint8Array): void {
 class BunConnection<State> implements Connection {
   readonly peer: string;
   readonly gate: Gate<State>;
+  readonly #socket: BunSocket<unknown>;
+  /** What the socket did not take of the bytes that were written. */
+  readonly #unsent: Uint8Array[] = [];
+  unsentBytes = 0;
+  #ending = false;
   /** The chunk in whose delivery the handler paused: it is the handler's until `resume`. */
   #lent: Uint8Array | undefined;
 
   constructor(socket: BunSocket<unknown>, handler: ConnectionHandler<State>) {
+    this.#socket = socket;
     this.peer = socket.remoteAddress === undefined || socket.remotePort === undefined
       ? "unix"
       : formatAddress(socket.remoteAddress, socket.remotePort);
@@ -65,6 +71,37 @@ class BunConnection<State> implements Connection {
     this.#lent = undefined;
     this.gate.resume();
     if (lent !== undefined) release(lent);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.gate.ended || this.#ending) return;
+    const sent = this.unsentBytes === 0 ? this.#socket.write(bytes) : 0;
+    if (sent < 0 || sent === bytes.length) return;
+    this.#unsent.push(sent === 0 ? bytes : bytes.subarray(sent));
+    this.unsentBytes += bytes.length - sent;
+  }
+
+  end(): void {
+    if (this.gate.ended || this.#ending) return;
+    this.#ending = true;
+    if (this.unsentBytes === 0) this.#socket.shutdown();
+  }
+
+  /** The socket takes bytes again. */
+  drain(): void {
+    if (this.unsentBytes === 0) return;
+    while (this.#unsent.length > 0) {
+      const bytes = this.#unsent[0]!;
+      const sent = Math.max(0, this.#socket.write(bytes));
+      this.unsentBytes -= sent;
+      if (sent < bytes.length) {
+        this.#unsent[0] = bytes.subarray(sent);
+        return;
+      }
+      this.#unsent.shift();
+    }
+    if (this.#ending) this.#socket.shutdown();
+    else this.gate.drain();
   }
 
   destroy(): void {
@@ -97,7 +134,11 @@ export async function listenBunStream<State>(
         socket.data?.take(chunk);
       },
       end(socket) {
-        socket.end();
+        if (handler.halfClosed === undefined) socket.end();
+        else socket.data?.gate.halfClose();
+      },
+      drain(socket) {
+        socket.data?.drain();
       },
       close(socket, error) {
         socket.data?.gate.finish(error);

@@ -14,6 +14,7 @@ import type { DenoConn, DenoListener } from "./globals.ts";
 import { formatAddress } from "./address.ts";
 import { reportFault } from "./fault.ts";
 import { ReadBuffers } from "./read_buffers.ts";
+import { WriteLoop } from "./write_loop.ts";
 
 /** Bytes of one connection between two turns of the event loop; about 1 ms of work in the pipeline. */
 const turnBytesMax = 512 * 1024;
@@ -49,6 +50,8 @@ class DenoConnection<State> implements Connection {
   readonly #conn: DenoConn;
   readonly #handler: ConnectionHandler<State>;
   readonly #buffers: ReadBuffers;
+  readonly #output: WriteLoop;
+  #state: State | undefined;
   #paused = false;
   #destroyed = false;
   /** Set while the loop waits for `resume`. */
@@ -58,6 +61,7 @@ class DenoConnection<State> implements Connection {
     this.#conn = conn;
     this.#handler = handler;
     this.#buffers = buffers;
+    this.#output = new WriteLoop(conn, () => this.#drained());
     const { transport, hostname, port } = conn.remoteAddr;
     if (transport === "unix") this.peer = "unix";
     else this.peer = hostname === undefined || port === undefined ? "unknown" : formatAddress(hostname, port);
@@ -72,11 +76,37 @@ class DenoConnection<State> implements Connection {
     this.#wakeUp();
   }
 
+  write(bytes: Uint8Array): void {
+    if (!this.#destroyed) this.#output.write(bytes);
+  }
+
+  get unsentBytes(): number {
+    return this.#output.unsentBytes;
+  }
+
+  end(): void {
+    if (this.#destroyed) return;
+    this.#output.end();
+    this.#wakeUp();
+  }
+
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     closeQuietly(this.#conn);
     this.#wakeUp();
+  }
+
+  #drained(): void {
+    // Who waits at the end of the stream looks whether all is sent.
+    this.#wakeUp();
+    if (this.#destroyed || this.#state === undefined || this.#handler.drained === undefined) return;
+    try {
+      this.#handler.drained(this.#state);
+    } catch (error) {
+      reportFault("connection.drained", error);
+      this.destroy();
+    }
   }
 
   #wakeUp(): void {
@@ -94,11 +124,22 @@ class DenoConnection<State> implements Connection {
     }
   }
 
+  /** The peer's FIN came: resolves when the handler has sent its last answer, or destroyed the connection. */
+  async #answered(state: State): Promise<void> {
+    if (this.#handler.halfClosed === undefined) return;
+    this.#handler.halfClosed(state);
+    while (!this.#destroyed && !this.#output.ended) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
   /** The life of the connection; never rejects. */
   async run(): Promise<void> {
     let state: State | undefined;
     try {
-      state = this.#handler.opened(this);
+      state = this.#state = this.#handler.opened(this);
     } catch (error) {
       reportFault("connection.opened", error);
     }
@@ -123,7 +164,11 @@ class DenoConnection<State> implements Connection {
       for (;;) {
         const bytes = await this.#conn.read(buffer);
         if (this.#paused) await this.#readable();
-        if (bytes === null || this.#destroyed) return undefined;
+        if (this.#destroyed) return undefined;
+        if (bytes === null) {
+          await this.#answered(state);
+          return undefined;
+        }
         try {
           this.#handler.received(state, bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
         } catch (error) {
@@ -162,7 +207,8 @@ function closeQuietly(conn: { close(): void }): void {
  * the books count it; what its peer sent is lost, since Deno has closed the socket.
  */
 function goneConn(error: unknown): DenoConn {
-  return { remoteAddr: { transport: "tcp" }, read: () => Promise.reject(error), close() {} };
+  const fail = () => Promise.reject(error);
+  return { remoteAddr: { transport: "tcp" }, read: fail, write: fail, closeWrite: fail, close() {} };
 }
 
 /** Accepts from `listener` until it is closed. All connections of it share one set of read buffers. */

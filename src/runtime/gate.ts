@@ -32,6 +32,8 @@ export class Gate<State> {
   /** `closed` was called, or is about to be. */
   #closed = false;
   #held: Uint8Array[] = [];
+  /** The peer's FIN came while chunks were held, or while paused. */
+  #halfClosing = false;
   /** The socket closed while chunks were held. */
   #closing: { readonly error: Error | undefined } | undefined;
   /** Why we ended it, before what the socket says. */
@@ -77,6 +79,32 @@ export class Gate<State> {
     }
   }
 
+  /** The peer's FIN came, and the handler has `halfClosed`. */
+  halfClose(): void {
+    if (this.#ended) return;
+    if (this.#paused) {
+      this.#halfClosing = true;
+      return;
+    }
+    this.#halfClosing = false;
+    this.#call("connection.halfClosed", () => this.#handler.halfClosed!(this.#state!));
+  }
+
+  /** The socket has sent what was written. */
+  drain(): void {
+    if (this.#ended || this.#handler.drained === undefined) return;
+    this.#call("connection.drained", () => this.#handler.drained!(this.#state!));
+  }
+
+  #call(where: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      reportFault(where, error);
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
   /** The socket is closed; `error` unless by FIN. */
   finish(error: Error | undefined): void {
     if (this.#closed) return;
@@ -106,6 +134,7 @@ export class Gate<State> {
     if (this.#ended || !this.#paused) return;
     this.#paused = false;
     while (this.#held.length > 0 && !this.#paused && !this.#ended) this.take(this.#held.shift()!);
+    if (this.#halfClosing && !this.#paused) this.halfClose();
     if (this.#paused || this.#ended) return;
     if (this.#closing !== undefined) this.finish(this.#closing.error);
     else this.#socket.resume();

@@ -15,7 +15,11 @@ export interface BunSocket<Data> {
   readonly remotePort?: number;
   pause(): void;
   resume(): void;
+  /** Bytes that were taken, -1 where the socket is closed. What was not taken goes again after `drain`. */
+  write(bytes: Uint8Array): number;
   end(): void;
+  /** Sends FIN and reads on. */
+  shutdown(): void;
   terminate(): void;
 }
 
@@ -32,6 +36,7 @@ export interface BunSocketHandlers<Data> {
   open(socket: BunSocket<Data>): void;
   data(socket: BunSocket<Data>, chunk: Uint8Array): void;
   end(socket: BunSocket<Data>): void;
+  drain(socket: BunSocket<Data>): void;
   close(socket: BunSocket<Data>, error?: Error): void;
   error(socket: BunSocket<Data>, error: Error): void;
 }
@@ -72,6 +77,10 @@ export interface DenoConn {
   readonly remoteAddr: DenoAddress;
   /** Bytes read, null at the end of the stream. */
   read(into: Uint8Array): Promise<number | null>;
+  /** Bytes that were taken, at least one. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Sends FIN. */
+  closeWrite(): Promise<void>;
   close(): void;
 }
 

@@ -12,7 +12,16 @@ export interface Connection {
   /** Stops reading. No `received` comes after it returns, until `resume`. */
   pause(): void;
   resume(): void;
-  /** Ends it at once, dropping unread bytes. */
+  /**
+   * Sends bytes, which must not change any more. What the peer does not take yet waits in memory: whoever answers
+   * looks at `unsentBytes` and stops reading while it is too much.
+   */
+  write(bytes: Uint8Array): void;
+  /** Bytes of `write` that the operating system did not take yet. */
+  readonly unsentBytes: number;
+  /** Sends FIN behind what was written. Reading goes on until the peer's own FIN, or `destroy`. */
+  end(): void;
+  /** Ends it at once, dropping unread and unsent bytes. */
   destroy(): void;
   /** Names the TLS peer where there is one (certificate CN), else undefined. */
   readonly tlsPeer?: string;
@@ -31,6 +40,13 @@ export interface ConnectionHandler<State> {
    * it stays valid (and unchanged) until `resume`.
    */
   received(state: State, chunk: Uint8Array): void;
+  /**
+   * The peer sent FIN and may still read: the handler answers what is left and calls `end`. Without this method the
+   * connection is closed at once. Not called on TLS, where both directions end together.
+   */
+  halfClosed?(state: State): void;
+  /** Everything that was written was taken by the operating system, after `unsentBytes` had been above 0. */
+  drained?(state: State): void;
   /** Called once; after it no `received`. `error` when it did not end with a FIN. */
   closed(state: State, error?: Error): void;
 }

@@ -15,6 +15,10 @@ class FakeConnection implements Connection {
   pause(): void {
     this.calls.push("pause");
   }
+  unsentBytes = 0;
+  write(): void {}
+  end(): void {}
+
   resume(): void {
     this.calls.push("resume");
   }

@@ -164,6 +164,9 @@ class Sender {
       peer: "192.0.2.1:5140",
       pause: () => this.#paused = true,
       resume: () => this.#paused = false,
+      unsentBytes: 0,
+      write: () => {},
+      end: () => {},
       destroy: () => {},
     };
     this.stream = bench.intake.open(connection, "auto");
@@ -459,6 +462,9 @@ describe("Intake", () => {
         peer: "",
         pause: () => {},
         resume: () => {},
+        unsentBytes: 0,
+        write: () => {},
+        end: () => {},
         destroy: () => void ended.push(n),
       };
       bench.intake.received(bench.intake.open(connection, "newline"), encoder.encode("z".repeat(450)));

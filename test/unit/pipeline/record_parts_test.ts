@@ -86,7 +86,15 @@ class Bench {
       adopt: () => undefined,
     });
     this.#stream = this.#intake.open(
-      { peer: "192.0.2.1:5140", pause: () => {}, resume: () => {}, destroy: () => {} },
+      {
+        peer: "192.0.2.1:5140",
+        unsentBytes: 0,
+        pause: () => {},
+        resume: () => {},
+        write: () => {},
+        end: () => {},
+        destroy: () => {},
+      },
       "auto",
     );
   }

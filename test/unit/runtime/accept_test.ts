@@ -29,6 +29,8 @@ function fakeConn(chunks: string[]): DenoConn {
       const text = chunks.shift();
       return Promise.resolve(text === undefined ? null : new TextEncoder().encodeInto(text, into).written);
     },
+    write: (bytes) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
     close() {},
   };
 }

@@ -4,7 +4,15 @@ import { setFaultReporter } from "../../../src/runtime/fault.ts";
 import { Gate } from "../../../src/runtime/gate.ts";
 import type { Connection } from "../../../src/runtime/runtime.ts";
 
-const connection: Connection = { peer: "test", pause() {}, resume() {}, destroy() {} };
+const connection: Connection = {
+  peer: "test",
+  unsentBytes: 0,
+  pause() {},
+  resume() {},
+  write() {},
+  end() {},
+  destroy() {},
+};
 
 /** A gate over a socket that only records, with a handler that records; `onReceived` runs in `received`. */
 function setUp(onReceived: (text: string, gate: Gate<object>) => void = () => {}) {

@@ -6,7 +6,7 @@
 #   --no-kafka     leaves out all that needs a Kafka broker
 #   --long         adds the tests that take minutes
 #   --only SUITE   runs the named suites: shell format lint types imports words generated unit-bun unit-deno
-#                  kafka kafka-deno binary binary-deno browser, or another folder of test/
+#                  kafka kafka-deno binary binary-deno browser fuzz fuzz-deno, or another folder of test/
 #   KAFKA_BROKERS  an existing cluster (host:port,...) to use instead of starting one
 #
 # What is missing is installed: Bun and Deno from npm into .tools/, the rest from Debian packages (as root, or with
@@ -158,6 +158,7 @@ suite() {
   fi
   grep -v '^  skipped: ' "$work/$name.notes"
   result "$name" "$1" "$2" "$3" "$since"
+  grep -h '^fuzz .*: seed ' "$work/$name.log"
   [ "$3" -gt 0 ] && remark "$name skipped $3: $(sed -n 's/^  skipped: //p' "$work/$name.notes" | head -n 3 | paste -sd ';' | cut -c1-160)"
   return 0
 }

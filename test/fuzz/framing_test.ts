@@ -108,7 +108,7 @@ function account(stream: string, frames: readonly OracleFrame[]): void {
   let ends = [0];
   let truncated = false;
   for (const [index, frame] of frames.entries()) {
-    const starts = truncated
+    const starts: number[] = truncated
       ? laterPlaces(stream, ends[0]!, frame.text)
       : [...gapEnds(stream, ends)].filter((place) => stream.startsWith(frame.text, place));
     assert.ok(starts.length > 0, `frame ${index} stands behind the one before and its delimiter`);

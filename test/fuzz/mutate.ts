@@ -28,7 +28,7 @@ export function mutate(
   tokens: readonly string[],
   changes = 4,
 ): Uint8Array {
-  let mutated = bytes.slice();
+  let mutated: Uint8Array = bytes.slice();
   for (let left = random.between(0, changes); left > 0; left--) mutated = mutateOnce(random, mutated, tokens);
   return mutated;
 }

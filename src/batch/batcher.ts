@@ -8,7 +8,7 @@
  * A batch closes when
  *  - the next record would make it larger than `batchBytesMax` (a record that is larger by itself travels alone);
  *  - it is old enough and the sink wants it (`linger.ts`);
- *  - memory ran out and the sink is hungry; or the caller says so (`close`, `closeAll`).
+ *  - memory ran out and the sink is hungry; or the caller says so (`close`, `closeHurried`, `closeAll`).
  *
  * Hot path: `append` and `appendRows` allocate objects only when a batch closes. They may call `emit`, which may
  * `release` at once, but must not append.
@@ -20,6 +20,7 @@ import { batchHeaderBytes, framePart, frameRowBytes, type Kernel, recordBytesMax
 import { Lane, LaneTable, OpenLanes } from "./lane.ts";
 import { LaneMemory } from "./lane_memory.ts";
 import { type BatchTimers, Linger, type SinkAppetite } from "./linger.ts";
+import type { Receipt } from "./receipt.ts";
 import type { ClosedBatch } from "./record_batch.ts";
 
 /** A batch spans less than 12 days, so that timestamp deltas fit any integer they pass through; a clock that is set may jump by decades. */
@@ -54,6 +55,8 @@ export interface BatcherStats {
 
 /** The open batches of one worker. */
 export class Batcher {
+  /** The request whose lines are appended now; their batches carry it. */
+  receipt: Receipt | undefined = undefined;
   readonly #kernel: Kernel;
   readonly #memory: LaneMemory;
   readonly #linger: Linger;
@@ -65,6 +68,8 @@ export class Batcher {
   readonly #timers: BatchTimers;
   readonly #emit: (batch: ClosedBatch) => void;
   #noRoom = 0;
+  /** Lanes with a batch that an answer waits for; a lane may have closed it meanwhile. */
+  #hurried: Lane[] = [];
 
   constructor(options: BatcherOptions) {
     const { kernel } = options;
@@ -131,6 +136,7 @@ export class Batcher {
         if (alone) lane.limit = lane.end;
         if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
         row = next;
+        if (this.receipt !== undefined) this.#attach(lane, this.receipt);
         if (alone) this.close(lane);
       } else {
         const need = this.#rowBytesMax(row, part);
@@ -171,13 +177,14 @@ export class Batcher {
       headersLength,
     );
     lane.count++;
+    if (this.receipt !== undefined) this.#attach(lane, this.receipt);
     if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
     invariant(lane.end <= lane.limit, "a record ends inside the room that was made for it");
     if (lane.limit - lane.at - batchHeaderBytes > this.#batchBytesMax) this.close(lane);
     return true;
   }
 
-  /** Closes a lane's batch before its time, if it has one: an answer waits for it. */
+  /** Closes a lane's batch before its time, if it has one. */
   close(lane: Lane): void {
     if (lane.at === 0) return;
     const batch = this.#detach(lane);
@@ -190,8 +197,28 @@ export class Batcher {
     for (let lane = this.#open.oldest; lane !== undefined; lane = this.#open.oldest) this.close(lane);
   }
 
+  /** True while an open batch has lines that an answer waits for. */
+  get hurries(): boolean {
+    return this.#hurried.length > 0;
+  }
+
+  /**
+   * Closes the batches that answers wait for, if the sink is hungry; else `wants` will. Call it once when the turn is
+   * over in which requests came: those of one turn share batches, and those that come while the sink is busy too.
+   */
+  closeHurried(): void {
+    if (this.#hurried.length === 0 || !this.#sink.hungry) return;
+    const lanes = this.#hurried;
+    this.#hurried = [];
+    for (const lane of lanes) {
+      lane.listed = false;
+      if (lane.hurried) this.close(lane);
+    }
+  }
+
   /** The sink became hungry: what is due goes out. Call it from `SinkEvents.wants`. */
   wants(): void {
+    this.closeHurried();
     this.#linger.closeDue();
     this.#linger.arm();
   }
@@ -209,6 +236,11 @@ export class Batcher {
   /** True while enough memory is free that connections which found no room should try again. */
   get roomy(): boolean {
     return this.#memory.roomy;
+  }
+
+  /** Bytes of the arena that open and closed batches hold. */
+  get bytesUsed(): number {
+    return this.#memory.bytesUsed;
   }
 
   /** True while no record waits in an open batch. */
@@ -246,6 +278,19 @@ export class Batcher {
   /** True if the clock was set while the batch was open, by more than a delta can hold. */
   #farFrom(lane: Lane, nowMs: number): boolean {
     return lane.at !== 0 && Math.abs(nowMs - lane.baseTimestampMs) > timestampDeltaMax;
+  }
+
+  /** The open batch of `lane` has a line of this request. */
+  #attach(lane: Lane, receipt: Receipt): void {
+    const receipts = lane.receipts ??= [];
+    if (receipts.length > 0 && receipts[receipts.length - 1] === receipt) return;
+    receipts.push(receipt);
+    receipt.attached();
+    if (!receipt.hurries || lane.hurried) return;
+    lane.hurried = true;
+    if (lane.listed) return;
+    lane.listed = true;
+    this.#hurried.push(lane);
   }
 
   /** Makes `need` bytes free behind `lane.end`, in the open batch or in a new one. False: no room now. */
@@ -292,7 +337,11 @@ export class Batcher {
       baseTimestampMs: lane.baseTimestampMs,
       maxTimestampMs: lane.maxTimestampMs,
       openedAtMs: lane.openedAtMs,
+      receipts: lane.receipts,
+      committed: false,
     };
+    lane.receipts = undefined;
+    lane.hurried = false;
     this.trim(batch);
     lane.at =
       lane.end =

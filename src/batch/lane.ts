@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Receipt } from "./receipt.ts";
 
 /** The open batch of one topic, or the memory of its last one. Fields belong to the batcher; others only read. */
 export class Lane {
@@ -29,6 +30,12 @@ export class Lane {
   bytesLast = 0;
   /** Looked up since the table last searched for idle lanes. */
   touched = true;
+  /** Requests with lines in the open batch, each once unless others came in between. */
+  receipts: Receipt[] | undefined = undefined;
+  /** One of them waits for the batch to go. */
+  hurried = false;
+  /** In the batcher's list of hurried lanes. */
+  listed = false;
   /** Neighbours in `OpenLanes`. */
   older: Lane | undefined = undefined;
   newer: Lane | undefined = undefined;

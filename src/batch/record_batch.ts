@@ -11,6 +11,8 @@
  * @module
  */
 
+import type { Receipt } from "./receipt.ts";
+
 /** Bytes in front of each batch in which a Produce request's head may be written (topic names are at most 249 bytes). */
 export const headroomBytes = 512;
 
@@ -35,6 +37,10 @@ export interface ClosedBatch {
   readonly maxTimestampMs: number;
   /** When the first record was appended, on the monotonic clock (`performance.now()`), for latency. */
   readonly openedAtMs: number;
+  /** Requests with lines in it that wait for an answer; see `receipt.ts`. */
+  receipts?: readonly Receipt[] | undefined;
+  /** Its bytes are on the disk, as durable as the spool makes them. */
+  committed?: boolean;
 }
 
 /** What became of a batch. */

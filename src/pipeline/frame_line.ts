@@ -78,6 +78,11 @@ export class FrameLine implements Line, FrameBytes {
     this.scratchUsed = 0;
   }
 
+  /** The row it was moved to. */
+  get row(): number {
+    return this.#row;
+  }
+
   text(field: FieldName): string | undefined {
     switch (field) {
       case "msg":

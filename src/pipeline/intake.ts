@@ -27,6 +27,8 @@ import type { Connection } from "../runtime/runtime.ts";
 import type { Letters } from "./letters.ts";
 import { LinePlacer, type PendingLine, type Wait } from "./line_placer.ts";
 import type { WorkerLog } from "./protocol.ts";
+import type { FrameSource } from "./request_frames.ts";
+import type { Submission } from "./submission.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
@@ -36,10 +38,12 @@ const streamMs = 2;
 /** What all connections together may take of a turn of the event loop. */
 const turnMs = 5;
 
-/** One connection's way through the intake. */
+/** One connection's way through the intake, or one request's: a stream of one chunk that has ended. */
 export interface Stream {
   readonly connection: Connection;
-  readonly framer: Framer;
+  readonly framer: FrameSource;
+  /** The request, if it is one. */
+  readonly submission: Submission | undefined;
   /** Bytes of the chunk that waits with it. */
   heldBytes: number;
   /** Bytes of its half line, and since when there is one (`performance.now()`). */
@@ -64,6 +68,8 @@ export interface IntakeParts {
   /** Bound of all half lines together. */
   readonly halfBytesMax: number;
   readonly log: WorkerLog;
+  /** All lines of a request are placed (undefined), or those behind `submission.placed` never will be. */
+  submissionEnded?(submission: Submission, refusal: "stopping" | undefined): void;
   /** The next program, if a newer version is in force. */
   adopt(version: number): { readonly program: Program; readonly version: number } | undefined;
 }
@@ -116,6 +122,7 @@ export class Intake {
     const stream: Stream = {
       connection,
       framer: new Framer(this.#parts.kernel, mode),
+      submission: undefined,
       heldBytes: 0,
       halfBytes: 0,
       halfSinceMs: 0,
@@ -149,6 +156,52 @@ export class Intake {
     this.#counters.publish();
   }
 
+  /**
+   * Takes the lines of a request: all of them, or up to where it has to wait. `submissionEnded` tells when all are
+   * placed, which may be before this returns.
+   */
+  submit(submission: Submission, framer: FrameSource): Stream {
+    const { bytes } = submission.request.lines;
+    const stream: Stream = {
+      connection: connectionOf(submission),
+      framer,
+      submission,
+      // Requests have their own bound; what they hold does not pause connections.
+      heldBytes: 0,
+      halfBytes: 0,
+      halfSinceMs: 0,
+      emptyFrames: 0,
+      state: "ended",
+      pending: undefined,
+    };
+    this.#streams.add(stream);
+    this.checkRules();
+    this.#counters.add(counter.bytes_received, bytes.byteLength);
+    framer.begin(bytes);
+    this.#goOn(stream);
+    this.#counters.publish();
+    return stream;
+  }
+
+  /** Takes no more lines of a request that waits. What was placed stays; the rest was never received. */
+  withdraw(stream: Stream): void {
+    for (const waiting of Object.values(this.#waiting)) waiting.delete(stream);
+    this.#halfBytes -= stream.halfBytes;
+    this.#streams.delete(stream);
+  }
+
+  /** What a request waits for, if it does. */
+  waitOf(stream: Stream): Wait | undefined {
+    const { room, letters, turn } = this.#waiting;
+    return room.has(stream)
+      ? "room"
+      : letters.has(stream)
+      ? "letters"
+      : turn.has(stream)
+      ? "turn"
+      : undefined;
+  }
+
   /** Takes one datagram, which is one frame. */
   datagram(packet: Uint8Array, peer: string): void {
     this.checkRules();
@@ -178,7 +231,12 @@ export class Intake {
     let lines = 0;
     for (const waiting of Object.values(this.#waiting)) {
       for (const stream of waiting) {
-        const { framer } = stream;
+        const { framer, submission } = stream;
+        if (submission !== undefined) {
+          this.withdraw(stream);
+          this.#parts.submissionEnded?.(submission, "stopping");
+          continue;
+        }
         for (let rows = framer.next(); rows > 0; rows = framer.next()) lines += this.#giveUp(stream, rows);
         const rows = framer.finish();
         if (rows > 0) lines += this.#giveUp(stream, rows);
@@ -208,6 +266,7 @@ export class Intake {
     else {
       stream.heldBytes = 0;
       if (stream.state === "ended") this.#streams.delete(stream);
+      if (stream.submission !== undefined) this.#parts.submissionEnded?.(stream.submission, undefined);
     }
   }
 
@@ -236,7 +295,8 @@ export class Intake {
 
   /** True if all rows were placed, else the stream is suspended at the first that was not. */
   #place(stream: Stream, rows: number, untilMs: number): boolean {
-    const placed = this.#placer.place(rows, stream.connection.peer, stream.pending, untilMs);
+    const { connection, pending, submission } = stream;
+    const placed = this.#placer.place(rows, connection.peer, pending, untilMs, submission);
     stream.pending = this.#placer.left;
     if (placed < rows) stream.framer.suspend(placed);
     return placed === rows;
@@ -255,7 +315,7 @@ export class Intake {
     }
     this.#heldBytes += stream.heldBytes;
     this.#waiting[wait].add(stream);
-    if (wait !== "turn") this.#counters.add(counter.pauses, 1);
+    if (wait !== "turn" && stream.submission === undefined) this.#counters.add(counter.pauses, 1);
     if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
   }
 
@@ -340,3 +400,10 @@ export class Intake {
     oldest.connection.destroy();
   }
 }
+
+/** A request has no connection of its own here: who took it knows how to stop reading. */
+function connectionOf({ request }: Submission): Connection {
+  return { peer: request.peer, pause: nothing, resume: nothing, destroy: nothing };
+}
+
+function nothing(): void {}

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { type Receipt, settleReceipts } from "../batch/receipt.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { DeadLetter, Letter } from "../sink/dead_letter.ts";
@@ -43,16 +44,19 @@ export class Letters {
     return this.#parts.deadLetter.status().problem;
   }
 
-  /** Takes one line (a copy of it); false: no room now. */
-  write(letter: Letter): boolean {
+  /** Takes one line (a copy of it), for which an answer may wait; false: no room now. */
+  write(letter: Letter, receipt?: Receipt): boolean {
     const { deadLetter, counters, topics } = this.#parts;
     const { topic } = letter;
     const taken = deadLetter.write(letter, () => {
       this.#settled(1);
       if (topic !== undefined) topics.deadLettered(topic, 1);
+      receipt?.settled(false);
     });
-    if (taken) counters.add(counter.in_flight, 1);
-    return taken;
+    if (!taken) return false;
+    counters.add(counter.in_flight, 1);
+    receipt?.attached();
+    return true;
   }
 
   /** Takes a batch that the sink rejected. */
@@ -61,6 +65,7 @@ export class Letters {
     deadLetter.writeBatch(batch, outcome.reason, outcome.message, () => {
       this.#settled(batch.count);
       topics.deadLettered(batch.topic, batch.count);
+      settleReceipts(batch, outcome);
       release(batch);
     });
   }

@@ -17,6 +17,7 @@ import { copyHeaders, writeHeaders } from "../rules/headers.ts";
 import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
 import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
+import type { Submission } from "./submission.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** What a stream waits for: memory for its lane, room in the dead letter, or its next turn. */
@@ -67,6 +68,8 @@ export class LinePlacer {
   #program: Program;
   #fallback: Forward;
   #nextCopy = 0;
+  /** The request whose lines are placed now. */
+  #submission: Submission | undefined;
 
   constructor(parts: PlacerParts) {
     this.#kernel = parts.kernel;
@@ -92,12 +95,23 @@ export class LinePlacer {
 
   /**
    * Places rows [0, rows); returns the first that was not placed. `pending` belongs to row 0. After `untilMs`
-   * (`performance.now()`) it stops, but not before one row is placed.
+   * (`performance.now()`) it stops, but not before one row is placed. `submission` is the request that waits for them.
    */
-  place(rows: number, peer: string, pending: PendingLine | undefined, untilMs: number): number {
+  place(
+    rows: number,
+    peer: string,
+    pending: PendingLine | undefined,
+    untilMs: number,
+    submission?: Submission,
+  ): number {
     this.left = undefined;
+    if (submission !== undefined) this.#begin(submission);
     const placed = this.#place(rows, peer, pending, untilMs);
     this.#countFlags(placed);
+    if (submission !== undefined) {
+      submission.placed += placed;
+      this.#submission = this.#batcher.receipt = undefined;
+    }
     return placed;
   }
 
@@ -128,7 +142,10 @@ export class LinePlacer {
   #place(rows: number, peer: string, first: PendingLine | undefined, untilMs: number): number {
     const nowMs = Date.now();
     const { uniform } = this.#program;
-    if (uniform !== undefined && first === undefined) return this.#placeUniform(rows, uniform, nowMs);
+    const key = this.#submission?.request.key;
+    if (uniform !== undefined && first === undefined && key === undefined) {
+      return this.#placeUniform(rows, uniform, nowMs);
+    }
     if (this.#program.needsHeaders || first !== undefined) this.#kernel.parseHeaders(0, rows);
     const line = this.#line;
     line.nowMs = nowMs;
@@ -151,11 +168,17 @@ export class LinePlacer {
     return rows;
   }
 
+  #begin(submission: Submission): void {
+    this.#submission = submission;
+    this.#batcher.receipt = submission.receipt;
+  }
+
   /** Every line gets the same: rows become records in one call. */
   #placeUniform(rows: number, uniform: NonNullable<Program["uniform"]>, nowMs: number): number {
     const part = uniform.value === "raw" ? framePart.raw : framePart.message;
     if (part === framePart.message) this.#kernel.parseHeaders(0, rows);
-    const taken = this.#batcher.appendRows(this.#batcher.lane(uniform.topic), 0, rows, part, nowMs);
+    const topic = uniform.rule >= 0 ? uniform.topic : this.#submission?.request.topic ?? uniform.topic;
+    const taken = this.#batcher.appendRows(this.#batcher.lane(topic), 0, rows, part, nowMs);
     if (taken < rows) this.stopped = "room";
     this.#counters.add(counter.received, taken);
     this.#counters.add(counter.in_flight, taken);
@@ -174,11 +197,12 @@ export class LinePlacer {
         return true;
       }
       case "default":
-        if (!this.#forward(this.#fallback, nowMs)) return false;
+        if (!this.#forward(this.#fallbackNow(), nowMs)) return false;
         this.#counters.add(counter.received, 1);
         return true;
       case "drop":
         this.dropped(dropCounter[outcome.reason as RuleDropReason], 1);
+        this.#submission?.note(this.#line.row, "dropped", outcome.reason);
         return true;
       case "dead_letter":
         if (!this.#letter(outcome.reason, outcome.message, undefined, program.names[outcome.rule])) {
@@ -187,6 +211,12 @@ export class LinePlacer {
         this.#counters.add(counter.received, 1);
         return true;
     }
+  }
+
+  /** Where a line goes that no rule forwards: a request may have chosen. */
+  #fallbackNow(): Forward {
+    const topic = this.#submission?.request.topic;
+    return topic === undefined ? this.#fallback : { ...this.#fallback, topic, topicFromLine: true };
   }
 
   /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */
@@ -221,17 +251,18 @@ export class LinePlacer {
     }
     let keyAt = 0;
     let keyLength = -1;
-    if (forward.key !== undefined) {
-      if (!fits(forward.key, scratchBytes - scratchUsed)) {
+    const key = forward.key ?? this.#submission?.request.key;
+    if (key !== undefined) {
+      if (!fits(key, scratchBytes - scratchUsed)) {
         return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
       }
       keyAt = scratchAt + scratchUsed;
-      keyLength = this.#buffer.utf8Write(forward.key, keyAt, scratchBytes - scratchUsed);
+      keyLength = this.#buffer.utf8Write(key, keyAt, scratchBytes - scratchUsed);
     }
     let headersAt = 0;
     let headersLength = 0;
     if (forward.headers !== undefined) {
-      if (forward.key !== undefined) scratchUsed += keyLength;
+      if (key !== undefined) scratchUsed += keyLength;
       headersAt = scratchAt + scratchUsed;
       headersLength = writeHeaders(forward.headers, this.#buffer, headersAt, scratchBytes - scratchUsed);
       if (headersLength < 0) {
@@ -254,7 +285,8 @@ export class LinePlacer {
   #letter(reason: string, message: string, topic?: string, rule?: string): boolean {
     const line = this.#line;
     this.stopped = "letters";
-    return this.#letters.write({
+    const submission = this.#submission;
+    const taken = this.#letters.write({
       timeMs: line.nowMs,
       reason,
       message,
@@ -263,7 +295,9 @@ export class LinePlacer {
       peer: line.peer,
       truncated: line.truncated,
       value: line.raw,
-    });
+    }, submission?.receipt);
+    if (taken) submission?.note(line.row, "dead_lettered", reason);
+    return taken;
   }
 
   #countFlags(rows: number): void {
@@ -275,7 +309,9 @@ export class LinePlacer {
       if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) {
         unparsed++;
       }
-      if ((flags & frameFlag.truncated) !== 0) truncated++;
+      if ((flags & frameFlag.truncated) === 0) continue;
+      truncated++;
+      this.#submission?.note(row, "truncated", "frame_too_large");
     }
     if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
     if (truncated > 0) this.#counters.add(counter.frames_truncated, truncated);

@@ -13,6 +13,7 @@
  * @module
  */
 import { Batcher } from "../batch/batcher.ts";
+import { settleReceipts } from "../batch/receipt.ts";
 import { Compressor, type CompressorSink } from "../batch/compress.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Config, RuleSet } from "../config/config.ts";
@@ -32,6 +33,7 @@ import { Letters } from "./letters.ts";
 import { Listeners } from "./listeners.ts";
 import { controlWord, type StartMessage, type WorkerLog, type WorkerReport } from "./protocol.ts";
 import { createSink } from "./sinks.ts";
+import { Submissions } from "./submissions.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
 
@@ -40,6 +42,8 @@ import { TopicGate } from "./topic_gate.ts";
  * text on their way, half frames, and what sockets have not sent.
  */
 const arenaShare = 1 / 8;
+/** The part of it that requests may hold while they wait for room, over all workers. */
+const submissionsShare = 1 / 16;
 /** Five requests of a few full batches in flight, and as much growing behind them. */
 const arenaBytesMin = 8 * 1024 * 1024;
 /** Addresses in a kernel's memory are 31 bits, and the arena is not all of it. */
@@ -64,11 +68,14 @@ export class WorkerPipeline {
   readonly #batcher: Batcher;
   readonly #letters: Letters;
   readonly #intake: Intake;
+  readonly #submissions: Submissions;
   readonly #listeners: Listeners;
   readonly #control: Int32Array;
   readonly #prepared = new Map<number, Program>();
   #ticker: ReturnType<typeof setInterval> | undefined;
   #wakePending = false;
+  /** Bytes of batches that are done with. */
+  #bytesDone = 0;
 
   /** @throws ForwarderError when memory or rules cannot be had */
   constructor(start: StartMessage, log: WorkerLog) {
@@ -84,17 +91,18 @@ export class WorkerPipeline {
       wants: () => this.#batcher.wants(),
     }, log);
     const front = this.#front();
+    const timers = {
+      nowMs: () => performance.now(),
+      set: setTimeout,
+      clear: (timer: unknown) => clearTimeout(timer as number),
+    };
     this.#batcher = new Batcher({
       kernel: this.#kernel,
       batchBytesMax: config.kafka.batchBytesMax,
       lingerMs: config.kafka.lingerMs,
       lanesMax: config.kafka.topicsMax + 1,
       sink: front,
-      timers: {
-        nowMs: () => performance.now(),
-        set: setTimeout,
-        clear: (timer) => clearTimeout(timer as number),
-      },
+      timers,
       emit: (batch) => {
         this.#topics.submitted(batch.topic, batch.count);
         front.send(batch);
@@ -111,18 +119,30 @@ export class WorkerPipeline {
       topics: this.#topics,
       release: (batch) => this.#release(batch),
     });
+    const gate = new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax);
+    this.#submissions = new Submissions({
+      kernel: this.#kernel,
+      batcher: this.#batcher,
+      gate,
+      timers,
+      waitingBytesMax: Math.floor(config.limits.memoryBytes * submissionsShare / config.workers),
+      bytesDone: () => this.#bytesDone,
+      blocked: () => undefined,
+    });
     this.#intake = new Intake({
       kernel: this.#kernel,
       batcher: this.#batcher,
       letters: this.#letters,
-      gate: new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax),
+      gate,
       counters: this.#counters,
       program: this.#compile(config.rules),
       rulesVersion: start.version,
       halfBytesMax: arenaBytesOf(config),
       log,
       adopt: (version) => this.#adopt(version),
+      submissionEnded: this.#submissions.submissionEnded,
     });
+    this.#submissions.join(this.#intake);
     this.#listeners = new Listeners({
       config,
       worker,
@@ -160,6 +180,11 @@ export class WorkerPipeline {
     this.#tick();
   }
 
+  /** Where sources that answer hand over their requests. */
+  get submissions(): Submissions {
+    return this.#submissions;
+  }
+
   report(): WorkerReport {
     const { arenaBytes, arenaBytesUsed, arenaBytesHighWater } = this.#batcher.stats();
     this.#counters.publish();
@@ -186,6 +211,7 @@ export class WorkerPipeline {
   async drain(deadlineMs: number): Promise<number> {
     const deadline = performance.now() + deadlineMs;
     await this.#listeners.stopAccepting();
+    this.#submissions.stop();
     await this.#listeners.readToTheEnd();
     while (!this.#idle() && performance.now() < deadline) {
       this.#batcher.closeAll();
@@ -194,6 +220,7 @@ export class WorkerPipeline {
     }
     clearInterval(this.#ticker);
     const waiting = this.#intake.abandon();
+    this.#submissions.close();
     // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
     const inFlight = this.#counters.value(counter.in_flight);
@@ -248,10 +275,12 @@ export class WorkerPipeline {
     this.#counters.publish();
     this.#topics.delivered(batch.topic, batch.count);
     this.#latency.record(performance.now() - batch.openedAtMs, batch.count);
+    settleReceipts(batch, outcome);
     this.#release(batch);
   }
 
   #release(batch: ClosedBatch): void {
+    this.#bytesDone += batch.end - batch.at;
     this.#batcher.release(batch);
     this.#wakeSoon();
   }
@@ -281,6 +310,7 @@ export class WorkerPipeline {
 
   #tick(): void {
     this.#listeners.tick();
+    this.#submissions.tick();
     this.#counters.set(counter.heartbeat, performance.now());
     this.#counters.set(counter.rules_version, this.#intake.rulesVersion);
     this.#counters.publish();

@@ -38,9 +38,12 @@ const streamMs = 2;
 /** What all connections together may take of a turn of the event loop. */
 const turnMs = 5;
 
+/** What the intake does with a connection. */
+export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy">;
+
 /** One connection's way through the intake, or one request's: a stream of one chunk that has ended. */
 export interface Stream {
-  readonly connection: Connection;
+  readonly connection: StreamPeer;
   readonly framer: FrameSource;
   /** The request, if it is one. */
   readonly submission: Submission | undefined;
@@ -118,7 +121,7 @@ export class Intake {
     };
   }
 
-  open(connection: Connection, mode: FramingMode): Stream {
+  open(connection: StreamPeer, mode: FramingMode): Stream {
     const stream: Stream = {
       connection,
       framer: new Framer(this.#parts.kernel, mode),
@@ -402,7 +405,7 @@ export class Intake {
 }
 
 /** A request has no connection of its own here: who took it knows how to stop reading. */
-function connectionOf({ request }: Submission): Connection {
+function connectionOf({ request }: Submission): StreamPeer {
   return { peer: request.peer, pause: nothing, resume: nothing, destroy: nothing };
 }
 

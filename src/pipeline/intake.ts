@@ -121,7 +121,7 @@ export class Intake {
     };
   }
 
-  open(connection: StreamPeer, mode: FramingMode): Stream {
+  open(connection: Connection, mode: FramingMode): Stream {
     const stream: Stream = {
       connection,
       framer: new Framer(this.#parts.kernel, mode),

@@ -58,6 +58,21 @@ export interface KafkaConfig {
   };
 }
 
+/** Where batches for Kafka lie on the disk, until they are acknowledged. */
+export interface SpoolConfig {
+  /** Absolute. */
+  readonly dir: string;
+  readonly durability: "none" | "os" | "fsync";
+  /** All files of all workers. */
+  readonly bytesMax: number;
+  readonly freeBytesMin: number;
+  readonly replay: "live_first" | "ordered";
+  /** Over all workers. */
+  readonly replayBytesPerS: number;
+  /** Per topic, over all workers. */
+  readonly parkedBytesMax: number;
+}
+
 /** One rule or test as it was written, with where it stands. */
 export interface RuleSource {
   /** Parsed YAML, valid against the rule schema. */
@@ -105,6 +120,8 @@ export interface Config {
   readonly sink: "kafka" | "file" | "stdout" | "blackhole";
   readonly fileSink: { readonly dir: string; readonly rotateBytes: number; readonly keep: number };
   readonly kafka: KafkaConfig;
+  /** Undefined where the sink is not Kafka. */
+  readonly spool: SpoolConfig | undefined;
   readonly deadLetter: { readonly file: string; readonly bytesMax: number };
   readonly limits: { readonly memoryBytes: number; readonly connections: number; readonly idleMs: number };
   readonly workers: number;

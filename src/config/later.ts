@@ -2,7 +2,7 @@
  * Names of the documented configuration that this version does not carry yet, in one place.
  *
  * Whoever writes one of them meant something by it, so it is a fault with the reason and not an "unknown key";
- * to ignore it would be to run without a spool that the operator relies on. A name leaves this list in the commit
+ * to ignore it would be to run without something that the operator relies on. A name leaves this list in the commit
  * that builds it.
  *
  * @module
@@ -11,7 +11,6 @@ import type { Path } from "./yaml.ts";
 
 /** What a refused key is missing, by its path; `*` stands for a list index. */
 const keys: Readonly<Record<string, string>> = {
-  "spool": "this version has no spool yet; remove the key (lines wait in memory and in the sender's socket)",
   "listen.*.relp": "this version has no RELP listener yet; use syslog: tcp://",
   "listen.*.http": "this version has no HTTP listener yet; remove this listener",
   "listen.*.tokens_file": "this version has no HTTP listener yet; remove the key",

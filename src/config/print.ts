@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Config, KafkaConfig, SyslogListen } from "./config.ts";
+import type { Config, KafkaConfig, SpoolConfig, SyslogListen } from "./config.ts";
 import { formatDuration, formatSize } from "./fields.ts";
 import { redacted } from "./rule_text.ts";
 import { formatHostPort } from "./units.ts";
@@ -28,6 +28,7 @@ export function redactConfig(config: Config): Record<string, unknown> {
       keep: config.fileSink.keep,
     },
     kafka: writtenKafka(config.kafka),
+    ...(config.spool === undefined ? {} : { spool: writtenSpool(config.spool) }),
     dead_letter: { file: config.deadLetter.file, bytes_max: formatSize(config.deadLetter.bytesMax) },
     limits: {
       memory: formatSize(config.limits.memoryBytes),
@@ -78,6 +79,18 @@ function writtenListen(listen: SyslogListen, frameBytesMax: number): Record<stri
         client: listen.tls.client,
       },
     }),
+  };
+}
+
+function writtenSpool(spool: SpoolConfig): Record<string, unknown> {
+  return {
+    dir: spool.dir,
+    durability: spool.durability,
+    bytes_max: formatSize(spool.bytesMax),
+    free_min: formatSize(spool.freeBytesMin),
+    replay: spool.replay,
+    replay_rate: formatSize(spool.replayBytesPerS),
+    parked_max: formatSize(spool.parkedBytesMax),
   };
 }
 

@@ -10,6 +10,7 @@ import { formatSize } from "./fields.ts";
 import { tryRead } from "./files.ts";
 import { Findings, type ResolveContext } from "./findings.ts";
 import { resolveKafka } from "./resolve_kafka.ts";
+import { resolveSpool } from "./resolve_spool.ts";
 import { resolveFrameBytesMax, resolveListeners } from "./resolve_listen.ts";
 import type { WrittenConfig } from "./schema.ts";
 import { isLoopback } from "../core/loopback.ts";
@@ -52,19 +53,21 @@ class Resolver {
         } at most; write less or raise workers`,
       );
     }
+    const sink = this.#sink();
     const config: Resolved["config"] = {
       file: this.#context.file,
       dialect: this.#context.dialect,
       listen: resolveListeners(this.#written, this.#context, this.#findings),
       frameBytesMax: resolveFrameBytesMax(this.#written, this.#findings),
       admin: this.#admin(),
-      sink: this.#sink(),
+      sink,
       fileSink: {
         dir: file.dir === undefined ? dataDir : absolute(file.dir),
         rotateBytes: file.rotate,
         keep: file.keep,
       },
       kafka: resolveKafka(this.#written, this.#context, this.#findings),
+      spool: resolveSpool(this.#written, sink, workers, this.#context, this.#findings),
       deadLetter: {
         file: deadLetter.file === undefined ? `${dataDir}/dead_letter.ndjson` : absolute(deadLetter.file),
         bytesMax: deadLetter.bytes_max,

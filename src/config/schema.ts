@@ -12,6 +12,7 @@ import { choice, count, duration, readText, section, size, text } from "./fields
 import { later } from "./later.ts";
 import { kafkaSchema } from "./schema_kafka.ts";
 import { listenSchema } from "./schema_listen.ts";
+import { spoolSchema } from "./schema_spool.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { quote, type Read, readHostPort } from "./units.ts";
 import { wants } from "./fields.ts";
@@ -74,6 +75,7 @@ export const configEntries = {
     {},
   ),
   kafka: v.optional(kafkaSchema, {}),
+  spool: v.optional(spoolSchema),
   dead_letter: v.optional(
     section("Where lines go that cannot be delivered", {
       file: v.optional(

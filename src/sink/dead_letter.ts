@@ -17,7 +17,7 @@
 import { BatchLines } from "./batch_lines.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { InvariantError } from "../core/invariant.ts";
-import { backoffMs, ioProblem } from "./io_problem.ts";
+import { backoffMs, ioProblem } from "../core/io_problem.ts";
 import { JsonLines } from "./json_lines.ts";
 import { type OpenAppend, SharedAppend } from "./shared_append.ts";
 

@@ -10,7 +10,7 @@
 import { Buffer } from "node:buffer";
 import { mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { codeOf } from "./io_problem.ts";
+import { codeOf } from "../core/io_problem.ts";
 
 /** An open file, as far as it is used here; `FileHandle` of node:fs/promises is one. */
 export interface AppendHandle {

@@ -15,7 +15,7 @@ import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { writeStdout } from "../runtime/stdout.ts";
 import { BatchLines } from "./batch_lines.ts";
-import { backoffMs, codeOf, ioProblem } from "./io_problem.ts";
+import { backoffMs, codeOf, ioProblem } from "../core/io_problem.ts";
 import { JsonLines } from "./json_lines.ts";
 import type { Sink, SinkEvents, SinkStatus } from "./sink.ts";
 

@@ -35,6 +35,7 @@ test("loadConfig() gives the embedded default when there is no file", () => {
       topicsAllow: ["logs-*", "logs"],
       topicsMax: 1000,
     },
+    spool: undefined,
     deadLetter: { file: "/w/corndog-data/dead_letter.ndjson", bytesMax: 1_073_741_824 },
     limits: { memoryBytes: 268_435_456, connections: 10_000, idleMs: 600_000 },
     workers: 3,
@@ -78,6 +79,15 @@ test("loadConfig() carries every key when all are written", () => {
       tls: { verify: true },
       sasl: { mechanism: "scram-sha-512", username: "edge", password: "hunter2" },
     },
+    spool: {
+      dir: "/c/spool",
+      durability: "fsync",
+      bytesMax: 21_474_836_480,
+      freeBytesMin: 1_073_741_824,
+      replay: "ordered",
+      replayBytesPerS: 10_000_000,
+      parkedBytesMax: 268_435_456,
+    },
     deadLetter: { file: "/c/letters.ndjson", bytesMax: 2_147_483_648 },
     limits: { memoryBytes: 536_870_912, connections: 500, idleMs: 300_000 },
     workers: 3,
@@ -86,11 +96,11 @@ test("loadConfig() carries every key when all are written", () => {
   });
   assert.deepEqual(rules.rules.map(({ file, path, line }) => [file, path, line]), [
     ["/c/rules/10-web.yml", "rules.0", 2],
-    ["/c/corndog.yml", "rules.1", 34],
+    ["/c/corndog.yml", "rules.1", 35],
   ]);
   assert.deepEqual(rules.tests.map(({ file, path, line }) => [file, path, line]), [
     ["/c/rules/10-web.yml", "tests.0", 9],
-    ["/c/corndog.yml", "tests.0", 37],
+    ["/c/corndog.yml", "tests.0", 38],
   ]);
 });
 
@@ -114,7 +124,7 @@ test("loadConfig() names all faults at once, in reading order, each with its cur
     'corndog.yml:17:17: kafka.tls.foo: unknown key "foo"; the keys here are ca, cert, key, verify',
     'corndog.yml:18:22: kafka.sasl.mechanism: "scram" is not one of: plain, scram-sha-256, scram-sha-512',
     "corndog.yml:18:39: kafka.sasl.username: wants text, but the number 123 is written here; put it in quotes",
-    "corndog.yml:19:1: spool: this version has no spool yet; remove the key (lines wait in memory and in the sender's socket)",
+    'corndog.yml:19:22: spool.durability: "disk" is not one of: none, os, fsync',
     'corndog.yml:20:11: limits.memori: unknown key "memori"; did you mean "memory"?',
     "corndog.yml:20:38: limits.connections: -1 is too small; the least is 1",
     "corndog.yml:20:42: limits.idle: has no value; write a time such as 5ms, 10s, 10m or 1h or remove the key",
@@ -348,8 +358,7 @@ for (const { name, input, want } of bad) {
 }
 
 test("loadConfig() refuses every documented key of a later version by its name, not as unknown", () => {
-  const text = `spool: {}
-listen:
+  const text = `listen:
   - { syslog: "tcp://h:1", oversize: split, timezone: UTC, join: x, proxy_from: [], allow_from: [], rate: 1 }
   - { http: "http://h:1", tokens_file: t }
   - { relp: "tcp://h:2" }
@@ -358,7 +367,7 @@ dead_letter: { topic: t }
 limits: { connections_per_peer: 1, handshake: 1s }
 `;
   const faults = shown(loadText(text));
-  assert.equal(faults.length, 15);
+  assert.equal(faults.length, 14);
   for (const fault of faults) assert.match(fault, /this version/, fault);
 });
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { messageOf } from "../core/errors.ts";
+import { messageOf } from "./errors.ts";
 
 /** What the codes mean for somebody who has to do something (errno(3)). */
 const meanings: Readonly<Record<string, string>> = {

@@ -12,8 +12,10 @@ import { type Option, parseArguments } from "./arguments.ts";
 import { checkCommand, schemaCommand, testCommand } from "./check_command.ts";
 import { type Command, exitCode } from "./command.ts";
 import type { Commands } from "./commands.ts";
+import { completionScript, shells } from "./completion.ts";
 import { commandHelp, helpOption, topHelp } from "./help.ts";
 import { type CliIo, processIo } from "./io.ts";
+import { manPage } from "./man_page.ts";
 import { reportError } from "./report.ts";
 import { demoCommand, runCommand } from "./run_command.ts";
 import { statsCommand } from "./stats_command.ts";
@@ -32,6 +34,42 @@ const versionCommand: Command = {
   },
 };
 
+const completionCommand: Command = {
+  name: "completion",
+  usage: shells.join("|"),
+  summary: "completions for a shell",
+  details: "Writes what the shell has to read to complete corndog's commands and options.",
+  options: [],
+  examples: [
+    ["source <(corndog completion bash)", "for this shell"],
+    ["corndog completion fish > ~/.config/fish/completions/corndog.fish", "for good"],
+  ],
+  restMax: 1,
+  act({ given, io }): Promise<number> {
+    const shell = shells.find((name) => name === given.rest[0]);
+    if (shell === undefined) {
+      const written = given.rest[0] === undefined ? "name a shell" : `no completions for "${given.rest[0]}"`;
+      return Promise.resolve(usage(io, `${written}: ${shells.join(", ")}`, completionCommand));
+    }
+    io.out(completionScript(shell, allCommands));
+    return Promise.resolve(exitCode.fine);
+  },
+};
+
+const manCommand: Command = {
+  name: "man",
+  usage: "",
+  summary: "the man page",
+  details: "Writes corndog(1) in the form that man reads.",
+  options: [],
+  examples: [["corndog man | man -l -", "to read it"]],
+  restMax: 0,
+  act({ io }): Promise<number> {
+    io.out(manPage(allCommands));
+    return Promise.resolve(exitCode.fine);
+  },
+};
+
 /** All commands, in the order of the help. */
 export const allCommands: readonly Command[] = [
   runCommand,
@@ -40,6 +78,8 @@ export const allCommands: readonly Command[] = [
   testCommand,
   statsCommand,
   schemaCommand,
+  completionCommand,
+  manCommand,
   versionCommand,
 ];
 

@@ -1,5 +1,6 @@
 /**
- * `corndog run`: joins control plane, admin API, statsd, file watch and signals, and waits for the end.
+ * `corndog run`: joins control plane, admin API, statsd, file watch, service manager and signals, and waits for the
+ * end.
  *
  * Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the rules again.
  *
@@ -9,16 +10,18 @@ import process from "node:process";
 import { checkAdminAccess } from "../admin/access.ts";
 import { createAdminApp } from "../admin/app.ts";
 import type { Config } from "../config/config.ts";
-import { formatFault, ForwarderError } from "../core/errors.ts";
+import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
 import { probeAddress } from "../io/probe.ts";
 import type { Logger } from "../observe/log.ts";
 import { startStatsd } from "../observe/statsd.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
+import { openNotifySocket } from "../runtime/notify_socket.ts";
 import { version } from "../version.ts";
 import { ControlPlane } from "./control_plane.ts";
 import { watchFiles } from "./file_watch.ts";
 import type { ReadConfig } from "./rules_desk.ts";
+import { ServiceManager, watchdogMsOf } from "./service_manager.ts";
 import type { SpawnWorker } from "./workers.ts";
 
 /** What a run needs. */
@@ -52,9 +55,18 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     log,
     spawn: parts.spawn,
     readConfig: parts.readConfig,
-    ...(parts.beforeDrain === undefined ? {} : { beforeDrain: parts.beforeDrain }),
+    beforeDrain: async () => {
+      manager?.stopping();
+      await parts.beforeDrain?.();
+    },
   });
-  const stopSignals = onSignals(plane, log);
+  const manager = await serviceManager(plane, log);
+  const reload = () => plane.reload();
+  const stopSignals = onSignals(
+    plane,
+    log,
+    () => void (manager === undefined ? reload() : manager.reloading(reload)),
+  );
   // The admin API is up before the listeners, so that a start that hangs can be looked at.
   const admin = await startAdmin(plane, config, log);
   try {
@@ -84,9 +96,11 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     ? undefined
     : startStatsd(config.statsd, () => plane.stats(), log);
   const stopWatching = watchFiles(() => plane.watched, () => void plane.reload());
+  manager?.ready();
   parts.started?.(plane, adminUrl);
 
   const exitCode = await plane.ended;
+  manager?.stop();
   stopWatching();
   stopSignals();
   await statsd?.stop();
@@ -120,7 +134,23 @@ async function startAdmin(plane: ControlPlane, config: Config, log: Logger) {
   return await runtime.serveHttp({ hostname, port }, (request) => app.fetch(request));
 }
 
-function onSignals(plane: ControlPlane, log: Logger): () => void {
+/** The line to systemd, where it started this process with `Type=notify`. */
+async function serviceManager(plane: ControlPlane, log: Logger): Promise<ServiceManager | undefined> {
+  const path = process.env.NOTIFY_SOCKET;
+  if (path === undefined || path === "") return undefined;
+  try {
+    return new ServiceManager({
+      socket: await openNotifySocket(path),
+      watchdogMs: watchdogMsOf(process.env, process.pid),
+      service: plane,
+    });
+  } catch (error) {
+    log.warn("notify_unavailable", { problem: messageOf(error) });
+    return undefined;
+  }
+}
+
+function onSignals(plane: ControlPlane, log: Logger, reload: () => void): () => void {
   let asked = false;
   const end = (signal: string) => {
     log.info("signal", { signal });
@@ -131,7 +161,7 @@ function onSignals(plane: ControlPlane, log: Logger): () => void {
   const handlers = {
     SIGTERM: () => end("SIGTERM"),
     SIGINT: () => end("SIGINT"),
-    SIGHUP: () => void plane.reload(),
+    SIGHUP: reload,
   } as const;
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal as "SIGTERM", handler);
   return () => {

@@ -12,7 +12,7 @@ import process from "node:process";
 import { bunGlobal, denoGlobal } from "./globals.ts";
 
 /** glibc, then musl on both architectures that are built. */
-const libcNames = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+export const libcNames = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 // <asm-generic/socket.h>, Linux on x86-64 and ARM64.
 const SOL_SOCKET = 1;

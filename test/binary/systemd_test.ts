@@ -1,0 +1,75 @@
+/**
+ * corndog as a service of systemd, without systemd: a unix datagram socket stands in for it and shows what it is told.
+ *
+ * @runtimes bun deno
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { Corndog } from "../support/corndog.ts";
+import { until } from "../support/until.ts";
+
+const config = `listen: [{ syslog: "tcp://127.0.0.1:0" }]
+admin: { listen: "127.0.0.1:0" }
+sink: blackhole
+workers: 1
+`;
+
+/** Receives what is sent to a unix datagram socket. */
+async function notifySocket() {
+  const dir = await mkdtemp(join(tmpdir(), "corndog-notify-"));
+  const path = join(dir, "notify");
+  const nc = spawn("nc", ["-k", "-l", "-u", "-U", path], { stdio: ["ignore", "pipe", "inherit"] });
+  let told = "";
+  nc.stdout.on("data", (data) => told += data);
+  await until("the socket", () => existsSync(path) || undefined);
+  return {
+    path,
+    heard: (text: string) => until(text, () => told.includes(text) || undefined),
+    get told() {
+      return told;
+    },
+    async end() {
+      nc.kill();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+describe("NOTIFY_SOCKET", () => {
+  it("hears that corndog is ready, lives, reloads and stops", async () => {
+    const systemd = await notifySocket();
+    const corndog = await Corndog.start(config, {
+      env: { NOTIFY_SOCKET: systemd.path, WATCHDOG_USEC: "200000" },
+    });
+    try {
+      await systemd.heard("READY=1");
+      await systemd.heard("STATUS=Running: 0 received");
+      await systemd.heard("WATCHDOG=1");
+      corndog.signal("SIGHUP");
+      await systemd.heard("RELOADING=1\nMONOTONIC_USEC=");
+      assert.equal(await corndog.stop(), 0);
+      await systemd.heard("STOPPING=1");
+      assert.ok(systemd.told.indexOf("READY=1") < systemd.told.indexOf("RELOADING=1"));
+    } finally {
+      await corndog.dispose();
+      await systemd.end();
+    }
+  });
+
+  it("that is none is named in the log, and corndog runs", async () => {
+    const corndog = await Corndog.start(config, { env: { NOTIFY_SOCKET: "nowhere" } });
+    try {
+      const { problem } = await corndog.event("notify_unavailable");
+      assert.match(String(problem), /neither a path nor an abstract name/);
+      await corndog.started();
+      assert.equal(await corndog.stop(), 0);
+    } finally {
+      await corndog.dispose();
+    }
+  });
+});

@@ -179,6 +179,13 @@ need nc netcat-openbsd || remark "nc is missing: tests that use it as a client f
 if grep -rqs --include='*_test.ts' rsyslogd test && ! [ -x /usr/sbin/rsyslogd ]; then
   need rsyslogd rsyslog || [ -x /usr/sbin/rsyslogd ] || remark "rsyslogd is missing: tests that use it as a client fail"
 fi
+# What installs corndog or reads what it generates; the shells that users have.
+for program in busybox zsh fish curl wget; do
+  need $program $program || remark "$program is missing: tests of install.sh or of completions fail"
+done
+need groff groff-base || remark "groff is missing: the test of the man page fails"
+need xz xz-utils || remark "xz is missing: tests of install.sh fail"
+need systemd-analyze systemd || remark "systemd-analyze is missing: the test of the unit fails"
 result set-up 1 0 0 "$since"
 
 # ---- what reads the sources -----------------------------------------------------------------------------------

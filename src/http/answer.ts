@@ -87,7 +87,7 @@ export class Answer {
     head += "\r\n";
     const bodyBytes = withBody ? this.body.length : 0;
     const bytes = Buffer.allocUnsafe(head.length + bodyBytes);
-    bytes.latin1Write(head, 0, head.length);
+    bytes.write(head, 0, head.length, "latin1");
     if (bodyBytes > 0) bytes.set(this.body, head.length);
     return bytes;
   }

@@ -14,8 +14,11 @@ export interface Exchange {
   readonly peer: string;
   /** The client's certificate names it. */
   readonly tlsPeer: string | undefined;
-  /** The client went away: nobody waits for the answer. */
-  readonly gone: boolean;
+  /**
+   * The body is needed beyond `serve`, until the answer: the chunk in which it came stays as it is, and the connection
+   * is not read meanwhile. Call it in `serve`.
+   */
+  keepBody(): void;
   /** Answers. Exactly once, and only where `serve` gave no answer; nothing happens where the client is gone. */
   answer(answer: Answer): void;
 }
@@ -36,4 +39,6 @@ export interface HttpService<Plan> {
    * no further request of this connection before it.
    */
   serve(plan: Plan, exchange: Exchange, body: Uint8Array): Answer | undefined;
+  /** The client went away: nobody waits for the answer any more. */
+  gone(exchange: Exchange): void;
 }

@@ -48,7 +48,6 @@ const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Visible ASCII, which a target consists of; bytes above it are sent unescaped by some and are taken. */
 const targetPattern = /^[!-~\x80-\xff]+$/;
 /** No control byte but HT. */
-// deno-lint-ignore no-control-regex -- they are what is looked for
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/;
 const lengthPattern = /^\d{1,15}$/;
 const hostPattern = /^(?:[a-z0-9._~!$&'()*+,;=%-]*|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;

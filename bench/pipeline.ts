@@ -18,11 +18,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Batcher } from "../src/batch/batcher.ts";
+import { settleReceipts, type Until } from "../src/batch/receipt.ts";
 import { invariant } from "../src/core/invariant.ts";
 import { createKernel } from "../src/kernel/instance.ts";
 import { counter, CounterRow, createCounterRows } from "../src/observe/row.ts";
 import { Intake } from "../src/pipeline/intake.ts";
 import { Letters } from "../src/pipeline/letters.ts";
+import type { SubmissionResult } from "../src/pipeline/submission.ts";
+import { Submissions } from "../src/pipeline/submissions.ts";
 import { TopicCounts } from "../src/pipeline/topic_counts.ts";
 import { TopicGate } from "../src/pipeline/topic_gate.ts";
 import { compileRules } from "../src/rules/compile.ts";
@@ -57,6 +60,8 @@ interface Case {
   readonly what: string;
   readonly rules: readonly unknown[];
   readonly line: (n: number) => string;
+  /** Each chunk is handed over as requests that wait for this: one per line, or one for all. */
+  readonly requests?: { readonly until: Until; readonly of: "line" | "chunk" };
 }
 
 const cases: Readonly<Record<string, Case>> = {
@@ -95,6 +100,24 @@ const cases: Readonly<Record<string, Case>> = {
     rules: [{ jmespath: "meta.topic", actions: [forward("{{value}}")] }],
     line: json,
   },
+  Rmemory: {
+    what: "no rules, a request per line, answered when placed",
+    rules: [],
+    line: text,
+    requests: { until: "memory", of: "line" },
+  },
+  Rkafka: {
+    what: "no rules, a request per line, answered when settled",
+    rules: [],
+    line: text,
+    requests: { until: "kafka", of: "line" },
+  },
+  Rchunk: {
+    what: "no rules, one request per chunk, answered when settled",
+    rules: [],
+    line: text,
+    requests: { until: "kafka", of: "chunk" },
+  },
 };
 
 function compile(rules: readonly unknown[]): Program {
@@ -112,15 +135,19 @@ function compile(rules: readonly unknown[]): Program {
 }
 
 /** The stages of one worker, joined as the worker joins them. */
-function createPipeline(program: Program): { intake: Intake; counters: CounterRow } {
+function createPipeline(
+  program: Program,
+): { intake: Intake; counters: CounterRow; submissions: Submissions } {
   const kernel = createKernel();
   const counters = new CounterRow(createCounterRows(1), 0);
   const topics = new TopicCounts();
+  const timers = { nowMs: () => performance.now(), set: () => 0, clear: () => {} };
   const sink = createBlackholeSink({
     events: {
       settled: (batch) => {
         counters.add(counter.delivered, batch.count);
         counters.add(counter.in_flight, -batch.count);
+        settleReceipts(batch, { kind: "delivered" });
         batcher.release(batch);
       },
       wants: () => batcher.wants(),
@@ -132,8 +159,9 @@ function createPipeline(program: Program): { intake: Intake; counters: CounterRo
     lingerMs: 1_000,
     lanesMax: 100,
     sink,
-    timers: { nowMs: () => performance.now(), set: () => 0, clear: () => {} },
+    timers,
     emit: (batch) => sink.send(batch),
+    hurried: () => submissions.closeSoon(),
   });
   const letters = new Letters({
     deadLetter: new DeadLetter({
@@ -146,27 +174,60 @@ function createPipeline(program: Program): { intake: Intake; counters: CounterRo
     topics,
     release: (batch) => batcher.release(batch),
   });
+  const gate = new TopicGate(["*"], 1000);
+  const submissions = new Submissions({
+    kernel,
+    batcher,
+    gate,
+    timers,
+    waitingBytesMax: 1 << 24,
+    bytesDone: () => 0,
+    blocked: () => undefined,
+  });
   const intake = new Intake({
     kernel,
     batcher,
     letters,
-    gate: new TopicGate(["*"], 1000),
+    gate,
     counters,
     program,
     rulesVersion: 1,
     halfBytesMax: 1024 * 1024,
     log: () => {},
     adopt: () => undefined,
+    submissionEnded: submissions.submissionEnded,
   });
-  return { intake, counters };
+  submissions.join(intake);
+  return { intake, counters, submissions };
 }
 
-async function run(name: string, { what, rules, line }: Case): Promise<void> {
+/** Hands the lines over as requests; resolves when all are answered. */
+function ask(
+  submissions: Submissions,
+  lines: readonly Uint8Array[],
+  kind: "one" | "framed",
+  until: Until,
+): Promise<void> {
+  return new Promise((resolve) => {
+    let left = lines.length;
+    const answer = (result: SubmissionResult) => {
+      invariant(result.kind === "kept", "the blackhole keeps up");
+      if (--left === 0) resolve();
+    };
+    for (const bytes of lines) {
+      const of = kind === "one" ? { kind, bytes } : { kind, bytes, framing: "newline" as const };
+      submissions.submit({ lines: of, peer: "127.0.0.1:1", until, waitMs: 10_000 }, answer);
+    }
+  });
+}
+
+async function run(name: string, { what, rules, line, requests }: Case): Promise<void> {
   let input = "";
   let lines = 0;
   for (; input.length + 600 < chunkBytes; lines++) input += line(lines) + "\n";
   const chunk = Buffer.from(input);
-  const { intake, counters } = createPipeline(compile(rules));
+  const { intake, counters, submissions } = createPipeline(compile(rules));
+  const each = requests?.of === "line" ? input.trimEnd().split("\n").map((one) => Buffer.from(one)) : [chunk];
   const stream = intake.open(
     { peer: "127.0.0.1:1", unsentBytes: 0, pause() {}, resume() {}, write() {}, end() {}, destroy() {} },
     "auto",
@@ -175,7 +236,8 @@ async function run(name: string, { what, rules, line }: Case): Promise<void> {
   const begin = performance.now();
   for (let now = begin; now < begin + warmMs + measureMs;) {
     const start = performance.now();
-    intake.received(stream, chunk);
+    if (requests === undefined) intake.received(stream, chunk);
+    else await ask(submissions, each, requests.of === "line" ? "one" : "framed", requests.until);
     // The blackhole settles in a microtask; what is over a turn's budget goes on in the next one.
     await Promise.resolve();
     while (intake.waiting.connections > 0) await new Promise<void>((resolve) => setImmediate(resolve));

@@ -38,6 +38,8 @@ export interface BatcherOptions {
   readonly timers: BatchTimers;
   /** Takes a closed batch; `release` it when nobody reads its bytes any more. */
   emit(batch: ClosedBatch): void;
+  /** An answer waits for an open batch: call `closeHurried` when this turn is over. Not again before it closed. */
+  hurried?(): void;
 }
 
 /** What `/admin/stats` shows of a batcher. */
@@ -67,6 +69,7 @@ export class Batcher {
   readonly #sink: SinkAppetite;
   readonly #timers: BatchTimers;
   readonly #emit: (batch: ClosedBatch) => void;
+  readonly #tellHurried: (() => void) | undefined;
   #noRoom = 0;
   /** Lanes with a batch that an answer waits for; a lane may have closed it meanwhile. */
   #hurried: Lane[] = [];
@@ -89,6 +92,7 @@ export class Batcher {
     this.#sink = options.sink;
     this.#timers = options.timers;
     this.#emit = options.emit;
+    this.#tellHurried = options.hurried;
   }
 
   /**
@@ -197,11 +201,6 @@ export class Batcher {
     for (let lane = this.#open.oldest; lane !== undefined; lane = this.#open.oldest) this.close(lane);
   }
 
-  /** True while an open batch has lines that an answer waits for. */
-  get hurries(): boolean {
-    return this.#hurried.length > 0;
-  }
-
   /**
    * Closes the batches that answers wait for, if the sink is hungry; else `wants` will. Call it once when the turn is
    * over in which requests came: those of one turn share batches, and those that come while the sink is busy too.
@@ -291,6 +290,7 @@ export class Batcher {
     if (lane.listed) return;
     lane.listed = true;
     this.#hurried.push(lane);
+    if (this.#hurried.length === 1) this.#tellHurried?.();
   }
 
   /** Makes `need` bytes free behind `lane.end`, in the open batch or in a new one. False: no room now. */

@@ -121,7 +121,6 @@ export class Submissions {
       this.#waiting.add(submission);
       this.#waitingBytes += open.bytes;
     }
-    if (this.#parts.batcher.hurries) this.#closeSoon();
     if (this.#open.size > 0) this.#armSweep();
     return submission;
   }
@@ -144,6 +143,16 @@ export class Submissions {
     receipt?.placed();
   };
 
+  /** To be given to the batcher: requests of this turn share their batches. */
+  readonly closeSoon = (): void => {
+    if (this.#closePending) return;
+    this.#closePending = true;
+    setImmediate(() => {
+      this.#closePending = false;
+      this.#parts.batcher.closeHurried();
+    });
+  };
+
   /** Takes nothing more; what is open is answered as it comes. */
   stop(): void {
     this.#stopping = true;
@@ -158,6 +167,8 @@ export class Submissions {
 
   /** Called now and then: how fast batches go. */
   tick(): void {
+    // A safety net, as for streams that wait.
+    this.#parts.batcher.closeHurried();
     this.#rate.look(this.#parts.timers.nowMs());
   }
 
@@ -237,16 +248,6 @@ export class Submissions {
       if (open !== undefined) this.#answer(open, "kept", undefined);
     }
   };
-
-  /** Requests of this turn share their batches. */
-  #closeSoon(): void {
-    if (this.#closePending) return;
-    this.#closePending = true;
-    setImmediate(() => {
-      this.#closePending = false;
-      this.#parts.batcher.closeHurried();
-    });
-  }
 
   #armSweep(): void {
     if (this.#sweeper !== undefined) return;

@@ -107,6 +107,7 @@ export class WorkerPipeline {
         this.#topics.submitted(batch.topic, batch.count);
         front.send(batch);
       },
+      hurried: () => this.#submissions.closeSoon(),
     });
     this.#letters = new Letters({
       deadLetter: new DeadLetter({

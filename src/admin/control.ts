@@ -138,10 +138,37 @@ export interface Stats {
     readonly brokers: readonly Record<string, unknown>[];
     readonly topics: Readonly<Record<string, TopicStats>>;
   };
+  readonly dead_letter?: DeadLetterStats | undefined;
   readonly uptime_s: number;
   readonly version: string;
   readonly runtime: string;
   readonly state: "starting" | "running" | "draining";
+}
+
+/** Where dead letters went, and whether they can go there now. */
+export interface DeadLetterStats {
+  readonly file: {
+    readonly path: string;
+    /** Letters that were written since the start. */
+    readonly lines: number;
+    /** Size of the file when it was last looked at, and its bound. */
+    readonly bytes: number;
+    readonly bytes_max: number;
+    readonly bytes_waiting: number;
+    readonly ready: boolean;
+    readonly problem?: string;
+  };
+  /** Present where `dead_letter.topic` is in use. */
+  readonly topic?: {
+    readonly name: string;
+    /** Letters that Kafka acknowledged since the start. */
+    readonly lines: number;
+    readonly ready: boolean;
+    /** Why Kafka refused letters a moment ago. */
+    readonly problem?: string;
+  };
+  /** Letters by reason, most first. */
+  readonly reasons: Readonly<Record<string, number>>;
 }
 
 /** Counts of one topic, summed over workers. */

@@ -122,7 +122,12 @@ export interface Config {
   readonly kafka: KafkaConfig;
   /** Undefined where the sink is not Kafka. */
   readonly spool: SpoolConfig | undefined;
-  readonly deadLetter: { readonly file: string; readonly bytesMax: number };
+  readonly deadLetter: {
+    readonly file: string;
+    readonly bytesMax: number;
+    /** Kafka topic for what can be written to Kafka; without it everything goes to the file. */
+    readonly topic?: string;
+  };
   readonly limits: { readonly memoryBytes: number; readonly connections: number; readonly idleMs: number };
   readonly workers: number;
   readonly statsd: { readonly hostname: string; readonly port: number } | undefined;

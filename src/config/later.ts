@@ -23,7 +23,6 @@ const keys: Readonly<Record<string, string>> = {
   "listen.*.tls.permitted_peers": "this version does not check the names of TLS peers yet; remove the key",
   "kafka.partition_by": "this version spreads lines over partitions itself; remove the key",
   "kafka.timestamp": "this version stamps records with the time of receipt; remove the key",
-  "dead_letter.topic": "this version writes dead letters to a file only; use dead_letter.file",
   "limits.connections_per_peer": "this version has no limit per peer yet; use limits.connections",
   "limits.handshake": "this version has no key for the TLS handshake's time yet; remove the key",
 };

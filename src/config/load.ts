@@ -19,7 +19,7 @@ import { findLaterKeys } from "./later.ts";
 import { apply, fromEnvironment, fromSets, gapOf, knownKeys, originOf, type Override } from "./overrides.ts";
 import { resolve } from "./resolve.ts";
 import { collectRules } from "./rule_set.ts";
-import { templatedTopicWarnings } from "./rule_topics.ts";
+import { deadLetterTopicFaults, templatedTopicWarnings } from "./rule_topics.ts";
 import { configSchema, type WrittenConfig } from "./schema.ts";
 import { parseYaml, type Path, type YamlDocument } from "./yaml.ts";
 
@@ -165,6 +165,7 @@ class Loader {
     this.#warnings.push(...(resolved?.warnings ?? []).filter(sound).map((problem) => this.#fault(problem)));
     this.#faults.push(...collected.faults);
     this.#warnings.push(...collected.warnings);
+    this.#faults.push(...deadLetterTopicFaults(collected.rules.rules, explained?.dead_letter.topic));
     if (explained !== undefined && explained.kafka.topics.allow === undefined) {
       this.#warnings.push(...templatedTopicWarnings(collected.rules.rules, explained.kafka.topic));
     }

@@ -29,7 +29,11 @@ export function redactConfig(config: Config): Record<string, unknown> {
     },
     kafka: writtenKafka(config.kafka),
     ...(config.spool === undefined ? {} : { spool: writtenSpool(config.spool) }),
-    dead_letter: { file: config.deadLetter.file, bytes_max: formatSize(config.deadLetter.bytesMax) },
+    dead_letter: {
+      ...(config.deadLetter.topic === undefined ? {} : { topic: config.deadLetter.topic }),
+      file: config.deadLetter.file,
+      bytes_max: formatSize(config.deadLetter.bytesMax),
+    },
     limits: {
       memory: formatSize(config.limits.memoryBytes),
       connections: config.limits.connections,

@@ -15,6 +15,7 @@ import { resolveFrameBytesMax, resolveListeners } from "./resolve_listen.ts";
 import type { WrittenConfig } from "./schema.ts";
 import { isLoopback } from "../core/loopback.ts";
 import { formatHostPort } from "./units.ts";
+import type { Path } from "./yaml.ts";
 
 /** The configuration without its rules, and what was found on the way. */
 export interface Resolved {
@@ -54,6 +55,7 @@ class Resolver {
       );
     }
     const sink = this.#sink();
+    this.#checkDeadLetterTopic();
     const config: Resolved["config"] = {
       file: this.#context.file,
       dialect: this.#context.dialect,
@@ -71,6 +73,7 @@ class Resolver {
       deadLetter: {
         file: deadLetter.file === undefined ? `${dataDir}/dead_letter.ndjson` : absolute(deadLetter.file),
         bytesMax: deadLetter.bytes_max,
+        ...(deadLetter.topic === undefined ? {} : { topic: deadLetter.topic }),
       },
       limits: { memoryBytes: limits.memory, connections: limits.connections, idleMs: limits.idle },
       workers,
@@ -116,6 +119,20 @@ class Resolver {
         );}
     }
     return { hostname, port };
+  }
+
+  /** Lines must not mix with letters, or a reader of the topic could not tell what was refused. */
+  #checkDeadLetterTopic(): void {
+    const { kafka, dead_letter: { topic } } = this.#written;
+    if (topic === undefined) return;
+    const path: Path = ["dead_letter", "topic"];
+    if (topic === kafka.topic) {
+      this.#findings.fault(path, `is kafka.topic, where delivered lines go; write a topic of its own`);
+    }
+    const sink = this.#written.sink ?? (kafka.brokers === undefined ? "file" : "kafka");
+    if (sink !== "kafka") {
+      this.#findings.warn(path, `the sink is ${sink}, so dead letters go to the file alone`);
+    }
   }
 
   #sink(): Config["sink"] {

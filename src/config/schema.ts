@@ -10,7 +10,7 @@
 import * as v from "valibot";
 import { choice, count, duration, readText, section, size, text } from "./fields.ts";
 import { later } from "./later.ts";
-import { kafkaSchema } from "./schema_kafka.ts";
+import { kafkaSchema, readTopic } from "./schema_kafka.ts";
 import { listenSchema } from "./schema_listen.ts";
 import { spoolSchema } from "./schema_spool.ts";
 import { didYouMean } from "../core/suggest.ts";
@@ -78,6 +78,12 @@ export const configEntries = {
   spool: v.optional(spoolSchema),
   dead_letter: v.optional(
     section("Where lines go that cannot be delivered", {
+      topic: v.optional(
+        readText(
+          "Kafka topic for them, used while Kafka takes it; what it cannot take goes to the file",
+          readTopic,
+        ),
+      ),
       file: v.optional(
         text(
           "NDJSON file; relative to this file. Default: ./corndog-data/dead_letter.ndjson where corndog is started, or in $STATE_DIRECTORY",

@@ -74,7 +74,32 @@ export class Exposition {
   }
 }
 
-function ledgerFamilies({ ledger }: Stats): string[] {
+/** By place and reason, and how full the file is. */
+function deadLetterFamilies(stats: Stats["dead_letter"]): string[] {
+  if (stats === undefined) return [];
+  const { file, topic, reasons } = stats;
+  return [
+    family("corndog_dead_letters_total", "counter", "Dead letters that are safe, by place.", [
+      [{ place: "file" }, file.lines],
+      ...(topic === undefined ? [] : [[{ place: "topic" }, topic.lines] as const]),
+    ]),
+    family(
+      "corndog_dead_letter_reasons_total",
+      "counter",
+      "Dead letters, by reason.",
+      Object.entries(reasons).map(([reason, lines]) => [{ reason }, lines] as const),
+    ),
+    single("corndog_dead_letter_file_bytes", "gauge", "Size of the dead-letter file.", file.bytes),
+    single(
+      "corndog_dead_letter_file_bytes_max",
+      "gauge",
+      "Bound of the dead-letter file; at it corndog stops reading.",
+      file.bytes_max,
+    ),
+  ];
+}
+
+function ledgerFamilies({ ledger, dead_letter: deadLetter }: Stats): string[] {
   const dropped = Object.entries(ledger.dropped).map(([reason, count]) => [{ reason }, count] as const);
   return [
     single("corndog_lines_received_total", "counter", "Lines read from all listeners.", ledger.received),
@@ -86,6 +111,7 @@ function ledgerFamilies({ ledger }: Stats): string[] {
     ),
     single("corndog_lines_delivered_total", "counter", "Lines that the sink acknowledged.", ledger.delivered),
     single("corndog_lines_dead_lettered_total", "counter", "Lines in the dead letter.", ledger.dead_lettered),
+    ...deadLetterFamilies(deadLetter),
     family("corndog_lines_dropped_total", "counter", "Lines dropped on purpose, by reason.", dropped),
     single("corndog_lines_spooled", "gauge", "Lines on disk that wait for the sink.", ledger.spooled),
     single("corndog_lines_in_flight", "gauge", "Lines in memory on their way to the sink.", ledger.in_flight),

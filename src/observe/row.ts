@@ -36,6 +36,9 @@ const plainNames = [
   "spooled",
   "in_flight",
   "dead_lettered",
+  // Where dead letters went; together they are dead_lettered.
+  "dead_lettered_topic",
+  "dead_lettered_file",
   // Totals since the start.
   "bytes_received",
   "connections_open",

@@ -21,6 +21,7 @@ import { redactConfig } from "../config/print.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createHistogramRows } from "../observe/histogram.ts";
 import { LatencyReader } from "../observe/latency.ts";
+import { deadLetterStats } from "./letter_stats.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
 import type { Logger } from "../observe/log.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../observe/row.ts";
@@ -164,6 +165,7 @@ export class ControlPlane implements Control {
       })),
       sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
       kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
+      dead_letter: deadLetterStats(reports.map(({ deadLetter }) => deadLetter), sum),
       uptime_s: Math.round((performance.now() - this.#startedAtMs) / 100) / 10,
       version: this.#parts.version,
       runtime: this.#parts.runtime,

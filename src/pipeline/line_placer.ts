@@ -31,6 +31,8 @@ export interface PendingLine {
   readonly outcome: Outcome;
   /** The program that made the outcome; another one may be in force by now. */
   readonly program: Program;
+  /** The frame's redacted text, where rules redacted the line. */
+  readonly redactedFrame: string | undefined;
   next: number;
 }
 
@@ -70,6 +72,9 @@ export class LinePlacer {
   #nextCopy = 0;
   /** The request whose lines are placed now. */
   #submission: Submission | undefined;
+  /** Redaction of the line at hand, and what is kept of it where it waited. */
+  #redaction: Outcome["redaction"] = "none";
+  #pending: PendingLine | undefined;
 
   constructor(parts: PlacerParts) {
     this.#kernel = parts.kernel;
@@ -156,8 +161,15 @@ export class LinePlacer {
       const program = pending?.program ?? this.#program;
       const outcome = pending?.outcome ?? program.apply(line);
       this.#nextCopy = pending?.next ?? 0;
+      this.#redaction = outcome.redaction;
+      this.#pending = pending;
       if (!this.#dispose(outcome, program, nowMs)) {
-        this.left = { outcome: pending?.outcome ?? copyOf(outcome, line), program, next: this.#nextCopy };
+        this.left = {
+          outcome: pending?.outcome ?? copyOf(outcome, line),
+          program,
+          redactedFrame: this.#frameText(program),
+          next: this.#nextCopy,
+        };
         return row;
       }
       if (row % linesPerLook === linesPerLook - 1 && performance.now() > untilMs && row + 1 < rows) {
@@ -191,13 +203,13 @@ export class LinePlacer {
     switch (outcome.kind) {
       case "forward": {
         for (; this.#nextCopy < outcome.count; this.#nextCopy++) {
-          if (!this.#forward(outcome.forwards[this.#nextCopy]!, nowMs)) return false;
+          if (!this.#forward(program, outcome.forwards[this.#nextCopy]!, nowMs)) return false;
           this.#counters.add(this.#nextCopy === 0 ? counter.received : counter.fan_out, 1);
         }
         return true;
       }
       case "default":
-        if (!this.#forward(this.#fallbackNow(), nowMs)) return false;
+        if (!this.#forward(program, this.#fallbackNow(), nowMs)) return false;
         this.#counters.add(counter.received, 1);
         return true;
       case "drop":
@@ -205,7 +217,7 @@ export class LinePlacer {
         this.#submission?.note(this.#line.row, "dropped", outcome.reason);
         return true;
       case "dead_letter":
-        if (!this.#letter(outcome.reason, outcome.message, undefined, program.names[outcome.rule])) {
+        if (!this.#letter(program, outcome.reason, outcome.message, undefined, program.names[outcome.rule])) {
           return false;
         }
         this.#counters.add(counter.received, 1);
@@ -220,10 +232,11 @@ export class LinePlacer {
   }
 
   /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */
-  #forward(forward: Forward, nowMs: number): boolean {
+  #forward(program: Program, forward: Forward, nowMs: number): boolean {
     const refusal = this.#gate.refusal(forward.topic, forward.topicFromLine);
     if (refusal !== undefined) {
       return this.#letter(
+        program,
         refusal,
         `Topic "${forward.topic.slice(0, 249)}" was refused`,
         forward.topic.slice(0, 249),
@@ -237,7 +250,12 @@ export class LinePlacer {
     let scratchUsed = this.#line.scratchUsed;
     if (forward.value === "text") {
       if (!fits(forward.text, scratchBytes - scratchUsed)) {
-        return this.#letter("value_too_large", "The value that the rules made is too large", forward.topic);
+        return this.#letter(
+          program,
+          "value_too_large",
+          "The value that the rules made is too large",
+          forward.topic,
+        );
       }
       at = scratchAt + scratchUsed;
       length = this.#buffer.utf8Write(forward.text, at, scratchBytes - scratchUsed);
@@ -254,7 +272,12 @@ export class LinePlacer {
     const key = forward.key ?? this.#submission?.request.key;
     if (key !== undefined) {
       if (!fits(key, scratchBytes - scratchUsed)) {
-        return this.#letter("key_too_large", "The key that the rules made is too large", forward.topic);
+        return this.#letter(
+          program,
+          "key_too_large",
+          "The key that the rules made is too large",
+          forward.topic,
+        );
       }
       keyAt = scratchAt + scratchUsed;
       keyLength = this.#buffer.utf8Write(key, keyAt, scratchBytes - scratchUsed);
@@ -267,6 +290,7 @@ export class LinePlacer {
       headersLength = writeHeaders(forward.headers, this.#buffer, headersAt, scratchBytes - scratchUsed);
       if (headersLength < 0) {
         return this.#letter(
+          program,
           "headers_too_large",
           "The headers that the rules made are too large",
           forward.topic,
@@ -282,22 +306,36 @@ export class LinePlacer {
     return true;
   }
 
-  #letter(reason: string, message: string, topic?: string, rule?: string): boolean {
+  /** The line into the dead letter, as its rules left it: what they redacted does not go there either. */
+  #letter(program: Program, reason: string, message: string, topic?: string, rule?: string): boolean {
     const line = this.#line;
-    this.stopped = "letters";
+    const frame = this.#redaction === "done" ? this.#frameText(program) : undefined;
+    const redacted = this.#redaction === "none" ? undefined : frame === undefined ? "failed" : "done";
     const submission = this.#submission;
-    const taken = this.#letters.write({
+    const wait = this.#letters.write({
       timeMs: line.nowMs,
       reason,
       message,
+      kind: "line",
       rule,
       topic,
       peer: line.peer,
       truncated: line.truncated,
-      value: line.raw,
+      redacted,
+      value: frame === undefined ? line.raw : Buffer.from(frame),
     }, submission?.receipt);
-    if (taken) submission?.note(line.row, "dead_lettered", reason);
-    return taken;
+    if (wait === undefined) {
+      submission?.note(line.row, "dead_lettered", reason);
+      return true;
+    }
+    this.stopped = wait;
+    return false;
+  }
+
+  /** The redacted text of the frame at hand; undefined where nothing was redacted, or it cannot be had. */
+  #frameText(program: Program): string | undefined {
+    if (this.#redaction !== "done") return undefined;
+    return this.#pending === undefined ? program.redactedFrame() : this.#pending.redactedFrame;
   }
 
   #countFlags(rows: number): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KafkaConfig, RuleSet } from "../config/config.ts";
+import type { Config, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
 import type { Fault } from "../core/errors.ts";
 import {
@@ -36,7 +36,7 @@ export class LineTracer {
   static compile(
     ruleSet: RuleSet,
     version: string,
-    kafka: Pick<KafkaConfig, "topic" | "topicsAllow" | "topicsMax">,
+    config: Pick<Config, "kafka" | "deadLetter">,
     msMax?: number,
   ): { readonly ok: true; readonly tracer: LineTracer } | {
     readonly ok: false;
@@ -44,12 +44,12 @@ export class LineTracer {
   } {
     const compiled = RuleTracer.compile(
       ruleSet,
-      { version, defaultTopic: kafka.topic },
+      { version, defaultTopic: config.kafka.topic },
       () => performance.now(),
       msMax,
     );
     if (!compiled.ok) return { ok: false, faults: compiled.faults.map(locateInRule) };
-    return { ok: true, tracer: new LineTracer(compiled.tracer, new TopicVerdicts(kafka)) };
+    return { ok: true, tracer: new LineTracer(compiled.tracer, new TopicVerdicts(config)) };
   }
 
   /** `frame` is one frame as it comes from the wire, without its delimiter. */

@@ -19,6 +19,7 @@
 import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { SinkStatus } from "../sink/sink.ts";
+import type { LettersReport } from "./letters.ts";
 
 /** A listener that is bound, with the real port. */
 export interface ListenerReport {
@@ -46,6 +47,7 @@ export interface WorkerReport {
   readonly listeners: readonly ListenerReport[];
   readonly sink: SinkStatus;
   readonly deadLetterProblem: string | undefined;
+  readonly deadLetter: LettersReport;
   readonly topics: readonly TopicReport[];
   readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };

@@ -68,6 +68,7 @@ export type RefusalReason =
   /** The topic may not be chosen by senders: 403 or 422. */
   | "topic_not_legal"
   | "topic_not_allowed"
+  | "topic_is_dead_letter"
   | "topics_max";
 
 /** The answer to a request. */

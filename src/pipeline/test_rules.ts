@@ -92,7 +92,7 @@ function runTests(config: Config, request: TestRequest): number {
 
 /** The way of each line of a test that gave what was not expected, behind the lines before it. */
 function explainTest(config: Config, result: RuleTestResult & { readonly ok: false }, json: boolean): string {
-  const compiled = LineTracer.compile(config.rules, version, config.kafka);
+  const compiled = LineTracer.compile(config.rules, version, config);
   if (!compiled.ok) return "";
   const failed = new Map(result.failed.map(({ number, times }) => [number, times]));
   return inputsOf(result.source).map(({ number, input, nowMs, peer }) => {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { KafkaConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { LineResult, SentRecord } from "../rules/explain.ts";
 import { TopicGate, type TopicRefusal } from "./topic_gate.ts";
 
@@ -22,8 +22,8 @@ export type JudgedResult =
 export class TopicVerdicts {
   readonly #gate: TopicGate;
 
-  constructor({ topicsAllow, topicsMax }: Pick<KafkaConfig, "topicsAllow" | "topicsMax">) {
-    this.#gate = new TopicGate(topicsAllow, topicsMax);
+  constructor({ kafka, deadLetter }: Pick<Config, "kafka" | "deadLetter">) {
+    this.#gate = new TopicGate(kafka.topicsAllow, kafka.topicsMax, deadLetter.topic);
   }
 
   result(result: LineResult): JudgedResult {

@@ -57,7 +57,7 @@ export class TraceDesk {
   }
 
   #compile(ruleSet: RuleSet): Prepared {
-    return LineTracer.compile(ruleSet, this.#programVersion, this.#config.kafka, traceMsMax);
+    return LineTracer.compile(ruleSet, this.#programVersion, this.#config, traceMsMax);
   }
 }
 

@@ -52,7 +52,7 @@ function verdict(config: Config, json: boolean): Prepared {
   const compiled = compileRules(config.rules, { version, defaultTopic: config.kafka.topic });
   if (!compiled.ok) return { ok: false, faults: compiled.faults.map(locateInRule) };
   const reader = new LineReader();
-  const verdicts = new TopicVerdicts(config.kafka);
+  const verdicts = new TopicVerdicts(config);
   const say: Say = (number, bytes) => {
     const { result, ...explanation } = explainLine(compiled.program, reader.read(bytes));
     const judged = verdicts.result(result);
@@ -64,7 +64,7 @@ function verdict(config: Config, json: boolean): Prepared {
 }
 
 function explainer(config: Config, json: boolean): Prepared {
-  const compiled = LineTracer.compile(config.rules, version, config.kafka);
+  const compiled = LineTracer.compile(config.rules, version, config);
   if (!compiled.ok) return compiled;
   const say: Say = (number, bytes) => {
     const trace = compiled.tracer.trace(bytes);

@@ -3,7 +3,7 @@
  *
  *     connections -> intake -> batcher -> [compressor] -> sink
  *                      |                                    |
- *                      +--> letters (dead letter file) <----+ rejected
+ *                      +--> letters (topic or file) <-------+ rejected
  *
  * A settled batch gives its memory back, which wakes the streams that wait. A drain walks the same way: stop
  * accepting, read what connections have sent, close the batches, wait for sink and dead letter.
@@ -29,6 +29,7 @@ import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
 import { Intake } from "./intake.ts";
+import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
 import { Listeners } from "./listeners.ts";
 import { controlWord, type StartMessage, type WorkerLog, type WorkerReport } from "./protocol.ts";
@@ -100,7 +101,8 @@ export class WorkerPipeline {
       kernel: this.#kernel,
       batchBytesMax: config.kafka.batchBytesMax,
       lingerMs: config.kafka.lingerMs,
-      lanesMax: config.kafka.topicsMax + 1,
+      // The default topic and that of the dead letters beside those that lines choose.
+      lanesMax: config.kafka.topicsMax + 2,
       sink: front,
       timers,
       emit: (batch) => {
@@ -109,6 +111,7 @@ export class WorkerPipeline {
       },
       hurried: () => this.#submissions.closeSoon(),
     });
+    const { topic: letterTopic } = config.deadLetter;
     this.#letters = new Letters({
       deadLetter: new DeadLetter({
         path: config.deadLetter.file,
@@ -116,11 +119,17 @@ export class WorkerPipeline {
         memory: this.#kernel.bytes,
         room: () => this.#wakeSoon(),
       }),
+      topic: letterTopic === undefined || config.sink !== "kafka" ? undefined : {
+        lane: new LetterTopic(letterTopic, this.#kernel, this.#batcher),
+        ready: () => this.#sink.status().ready,
+        log,
+        nowMs: () => performance.now(),
+      },
       counters: this.#counters,
       topics: this.#topics,
       release: (batch) => this.#release(batch),
     });
-    const gate = new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax);
+    const gate = new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax, letterTopic);
     this.#submissions = new Submissions({
       kernel: this.#kernel,
       batcher: this.#batcher,
@@ -197,6 +206,7 @@ export class WorkerPipeline {
       listeners: this.#listeners.report(),
       sink: this.#sink.status(),
       deadLetterProblem: this.#letters.problem,
+      deadLetter: this.#letters.report(),
       topics: this.#topics.report(),
       arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
       waiting: this.#intake.waiting,
@@ -267,10 +277,7 @@ export class WorkerPipeline {
   }
 
   #settled(batch: ClosedBatch, outcome: BatchOutcome): void {
-    if (outcome.kind === "rejected") {
-      this.#letters.takeBatch(batch, outcome);
-      return;
-    }
+    if (this.#letters.settled(batch, outcome)) return;
     this.#counters.add(counter.delivered, batch.count);
     this.#counters.add(counter.in_flight, -batch.count);
     this.#counters.publish();
@@ -283,6 +290,7 @@ export class WorkerPipeline {
   #release(batch: ClosedBatch): void {
     this.#bytesDone += batch.end - batch.at;
     this.#batcher.release(batch);
+    this.#letters.wake();
     this.#wakeSoon();
   }
 
@@ -317,6 +325,7 @@ export class WorkerPipeline {
     this.#counters.publish();
     // A safety net: a wake that was missed costs a tick, never a hang.
     if (this.#intake.waiting.connections > 0) this.#wakeSoon();
+    this.#letters.wake();
   }
 }
 

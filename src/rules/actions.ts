@@ -178,8 +178,10 @@ function compileRedactAction(action: ActionOf<"redact">, options: ActionOptions)
   const ownCount = action.patterns.filter((pattern) => typeof pattern !== "string").length;
   const stepsPerChar = redactStepsPerChar * (1 + ownCount);
   return (context) => {
-    if (!context.spend(Math.min(context.message().length * stepsPerChar, searchStepsMax))) return failed;
-    if (context.redact(redact)) return goOn;
+    const affordable = context.spend(Math.min(context.message().length * stepsPerChar, searchStepsMax));
+    if (affordable && context.redact(redact)) return goOn;
+    context.redactionFailed = true;
+    if (!affordable) return failed;
     context.reason = "redact_too_costly";
     context.failure = "the message has too many matches to be redacted";
     return failed;

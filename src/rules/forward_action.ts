@@ -131,6 +131,7 @@ function writeRaw(forward: Forward, context: LineContext): boolean {
   if (!context.redacted) return true;
   const text = context.raw();
   if (text === undefined) {
+    context.redactionFailed = true;
     context.reason = "redact_too_costly";
     context.failure = "the frame has too many matches to be redacted";
     return false;

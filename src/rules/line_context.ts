@@ -47,6 +47,8 @@ export class LineContext {
   outputEnd = 0;
   /** True if what is done with this line ends after the rule at hand, as hotdog's failed merge asks. */
   stopsAfterRule = false;
+  /** True if the line was to be redacted and could not be within bounds. */
+  redactionFailed = false;
   /** Reason and text of a failure, written by who answers "failed". */
   reason = "";
   failure = "";
@@ -85,6 +87,7 @@ export class LineContext {
     this.#message = undefined;
     this.#raw = undefined;
     this.stopsAfterRule = false;
+    this.redactionFailed = false;
     if (this.#hasVariables) {
       this.#variables.fill(undefined);
       this.#hasVariables = false;

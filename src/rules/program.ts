@@ -108,6 +108,11 @@ export interface Outcome {
   message: string;
   /** Index of the rule that decided, -1 for none. */
   rule: number;
+  /**
+   * `done`: a rule redacted the line, its frame must not go anywhere as it came (`Program.redactedFrame`). `failed`:
+   * a rule was to redact it and could not, so that what it holds is not known.
+   */
+  redaction: "none" | "done" | "failed";
 }
 
 /** A compiled rule set. */
@@ -128,4 +133,6 @@ export interface Program {
   readonly times: RuleTimes;
   /** Runs the rules over one line. The outcome is valid until the next call. Never throws: a rule that fails gives `dead_letter`. */
   apply(line: Line): Outcome;
+  /** The redacted text of the frame of the last line, where its redaction is `done`; undefined where that is out of bounds. */
+  redactedFrame(): string | undefined;
 }

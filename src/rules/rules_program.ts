@@ -108,14 +108,20 @@ export class RulesProgram implements Program {
       reason: "",
       message: "",
       rule: -1,
+      redaction: "none",
     };
   }
 
   apply(line: Line): Outcome {
     this.#sampled = (this.#lines++ & (linesPerSample - 1)) === 0;
     const outcome = this.#tryRules(line);
+    if (this.#context.redacted && outcome.redaction === "none") outcome.redaction = "done";
     if (this.#sampled) this.times.lap(-1);
     return outcome;
+  }
+
+  redactedFrame(): string | undefined {
+    return this.#context.raw();
   }
 
   #tryRules(line: Line): Outcome {
@@ -126,6 +132,7 @@ export class RulesProgram implements Program {
     outcome.reason = "";
     outcome.message = "";
     outcome.rule = -1;
+    outcome.redaction = "none";
     context.begin(line);
     const { frame } = line;
     let filter = frame === undefined ? undefined : this.#prefilter;
@@ -206,6 +213,7 @@ export class RulesProgram implements Program {
     outcome.count = 0;
     outcome.rule = rule;
     outcome.reason = this.#context.reason;
+    if (this.#context.redactionFailed) outcome.redaction = "failed";
     const { failure } = this.#context;
     outcome.message = rule < 0 ? failure : `rule "${this.names[rule]}": ${failure}`;
     return outcome;

@@ -16,6 +16,8 @@ export type RecordFormat = (lines: JsonLines, reader: RecordReader, batch: Close
 
 interface Entry {
   readonly batch: ClosedBatch;
+  /** Records at the beginning that are left out. */
+  readonly skip: number;
   /** Present from the first fill on. */
   reader: RecordReader | undefined;
   outcome: BatchOutcome;
@@ -39,8 +41,9 @@ export class BatchLines {
     return this.#entries.length;
   }
 
-  push(batch: ClosedBatch): void {
-    this.#entries.push({ batch, reader: undefined, outcome: { kind: "delivered" } });
+  /** Adds a batch, without its first `skip` records. */
+  push(batch: ClosedBatch, skip = 0): void {
+    this.#entries.push({ batch, skip, reader: undefined, outcome: { kind: "delivered" } });
   }
 
   /**
@@ -87,7 +90,11 @@ export class BatchLines {
 
   #open(entry: Entry): RecordReader | undefined {
     const opened = openBatch(this.#memory, entry.batch);
-    if (opened.ok) return entry.reader = opened.records;
+    if (opened.ok) {
+      for (let record = 0; record < entry.skip; record++) opened.records.next();
+      opened.records.mark();
+      return entry.reader = opened.records;
+    }
     entry.outcome = undecodable(opened.fault);
     return undefined;
   }

@@ -1,11 +1,13 @@
 /**
  * The dead-letter file: NDJSON, append-only, shared by all workers, bounded.
  *
- *     {"time","reason","message","rule"?,"topic"?,"peer"?,"truncated"?,"key"?,"headers"?,"value"|"value_b64"}
+ *     {"time","reason","message","kind","topic"?,"rule"?,"peer"?,"truncated"?,"redacted"?,"undeliverable"?,
+ *      "key"?,"headers"?,"value"|"value_b64"}
  *
- * In: lines that rules or the topic gate refused (`write`), and batches that the sink refused (`writeBatch`). Out:
- * a callback per line or batch once it is on the disk, in the order in which they came. Lines are copied when they
- * are taken; a batch stays where it is and keeps its memory until its records were taken.
+ * In: lines that rules or the topic gate refused (`write`), and batches that the sink refused (`writeBatch`): of
+ * records, or of letters that were meant for the dead-letter topic, which are unfolded again. Out: a callback per line
+ * or batch once it is on the disk, in the order in which they came. Lines are copied when they are taken; a batch stays
+ * where it is and keeps its memory until its records were taken.
  *
  * Nothing is dropped: at `bytesMax`, and when the disk refuses, lines wait in a bounded queue, and when that is
  * used up `write` takes nothing more (`full`), which stops the intake. Both are tried again until an operator has
@@ -19,24 +21,25 @@ import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { InvariantError } from "../core/invariant.ts";
 import { backoffMs, ioProblem } from "../core/io_problem.ts";
 import { JsonLines } from "./json_lines.ts";
+import { type LetterFields, readLetterHeaders } from "./letter_headers.ts";
 import { type OpenAppend, SharedAppend } from "./shared_append.ts";
 
 /** One line that cannot be delivered. */
-export interface Letter {
-  /** Receive time, epoch milliseconds. */
-  readonly timeMs: number;
-  /** Constant name of the reason. */
+export interface Letter extends LetterFields {
+  /** The whole line; copied before `write` returns. */
+  readonly value: Uint8Array;
+}
+
+/** A batch that nobody else takes. */
+export interface RefusedBatch {
+  readonly batch: ClosedBatch;
   readonly reason: string;
   /** For people. */
   readonly message: string;
-  /** Name of the rule that failed. */
-  readonly rule?: string | undefined;
-  readonly topic?: string | undefined;
-  readonly peer?: string | undefined;
-  /** Only the beginning of the line is here. */
-  readonly truncated?: boolean | undefined;
-  /** The whole line; copied before `write` returns. */
-  readonly value: Uint8Array;
+  /** Records at its beginning that went elsewhere. */
+  readonly skip?: number;
+  /** Its records are letters: what they say of themselves counts, `reason` is why they are not in their topic. */
+  readonly letters?: boolean;
 }
 
 /** What a dead letter is made of. */
@@ -83,9 +86,7 @@ class Group {
   waiters: Waiter[] = [];
 }
 
-interface RefusedBatch {
-  readonly reason: string;
-  readonly message: string;
+interface Refused extends RefusedBatch {
   durable(): void;
 }
 
@@ -94,7 +95,7 @@ export class DeadLetter {
   readonly #options: DeadLetterOptions;
   readonly #file: SharedAppend;
   readonly #batches: BatchLines;
-  readonly #refused = new Map<ClosedBatch, RefusedBatch>();
+  readonly #refused = new Map<ClosedBatch, Refused>();
   #taken = new Group();
   #writing = new Group();
   #state: "idle" | "writing" | "closed" = "idle";
@@ -110,12 +111,21 @@ export class DeadLetter {
     this.#options = options;
     this.#file = new SharedAppend(options.path, options.openFile);
     this.#batches = new BatchLines(options.memory, (lines, reader, batch) => {
-      const { reason, message } = this.#refused.get(batch)!;
-      lines.openLine(reader.timestampMs);
-      lines.addText("reason", reason);
-      lines.addText("message", message);
-      lines.addText("topic", batch.topic);
-      lines.addRecordParts(reader);
+      const { reason, message, letters } = this.#refused.get(batch)!;
+      const letter = letters === true ? readLetterHeaders(reader.headers()) : undefined;
+      if (letter !== undefined) {
+        openLetter(lines, letter.fields);
+        lines.addText("undeliverable", reason);
+      } else {
+        openLetter(lines, {
+          timeMs: reader.timestampMs,
+          reason,
+          message,
+          kind: "record",
+          topic: batch.topic,
+        });
+      }
+      lines.addRecordParts(reader, letter?.own);
       lines.closeLine();
     });
   }
@@ -144,9 +154,9 @@ export class DeadLetter {
   }
 
   /** Takes a batch that the sink refused. Always taken; its memory may be given back when `durable` is called. */
-  writeBatch(batch: ClosedBatch, reason: string, message: string, durable: () => void): void {
-    this.#refused.set(batch, { reason, message, durable });
-    this.#batches.push(batch);
+  writeBatch(refused: RefusedBatch, durable: () => void): void {
+    this.#refused.set(refused.batch, { ...refused, durable });
+    this.#batches.push(refused.batch, refused.skip);
     this.#begin();
   }
 
@@ -216,13 +226,14 @@ export class DeadLetter {
   /** A batch whose records cannot be read back goes as one letter, with all its bytes. */
   #unreadable(
     batch: ClosedBatch,
-    refused: RefusedBatch,
+    refused: Refused,
     outcome: BatchOutcome & { kind: "rejected" },
   ): Letter {
     return {
       timeMs: batch.baseTimestampMs,
-      reason: refused.reason,
+      reason: outcome.reason,
       message: `${refused.message}; ${outcome.message}`,
+      kind: "record",
       topic: batch.topic,
       value: this.#options.memory.subarray(batch.at, batch.end),
     };
@@ -298,14 +309,21 @@ export class DeadLetter {
   }
 }
 
-function addLetter(lines: JsonLines, letter: Letter): void {
+/** Begins a line with what a letter says of itself. */
+function openLetter(lines: JsonLines, letter: LetterFields): void {
   lines.openLine(letter.timeMs);
   lines.addText("reason", letter.reason);
   lines.addText("message", letter.message);
-  if (letter.rule !== undefined) lines.addText("rule", letter.rule);
+  lines.addText("kind", letter.kind);
   if (letter.topic !== undefined) lines.addText("topic", letter.topic);
+  if (letter.rule !== undefined) lines.addText("rule", letter.rule);
   if (letter.peer !== undefined) lines.addText("peer", letter.peer);
-  if (letter.truncated) lines.addJson("truncated", true);
+  if (letter.truncated === true) lines.addJson("truncated", true);
+  if (letter.redacted !== undefined) lines.addJson("redacted", letter.redacted === "done" ? true : "failed");
+}
+
+function addLetter(lines: JsonLines, letter: Letter): void {
+  openLetter(lines, letter);
   lines.addBytes("value", letter.value, 0, letter.value.length);
   lines.closeLine();
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { RecordReader } from "../batch/record_reader.ts";
+import type { RecordHeader, RecordReader } from "../batch/record_reader.ts";
 
 /** A byte may become six ("\u001f"). */
 const escapedBytesMax = 6;
@@ -73,10 +73,10 @@ export class JsonLines {
     this.closeLine();
   }
 
-  /** Adds key, headers and value of the current record of `reader` to the open line. */
-  addRecordParts(reader: RecordReader): void {
+  /** Adds key, headers and value of the current record of `reader` to the open line; other `headers` if they are given. */
+  addRecordParts(reader: RecordReader, headers?: readonly RecordHeader[]): void {
     if (reader.keyLength >= 0) this.addBytes("key", reader.bytes, reader.keyAt, reader.keyLength);
-    if (reader.headerCount > 0) this.#addHeaders(reader);
+    if ((headers?.length ?? reader.headerCount) > 0) this.#addHeaders(headers ?? reader.headers());
     if (reader.valueLength >= 0) this.addBytes("value", reader.bytes, reader.valueAt, reader.valueLength);
     else this.addJson("value", null);
   }
@@ -128,9 +128,9 @@ export class JsonLines {
   }
 
   /** Headers may repeat and may be bytes: those that are not UTF-8 have `_b64` behind their name. */
-  #addHeaders(reader: RecordReader): void {
+  #addHeaders(headers: readonly RecordHeader[]): void {
     const object: Record<string, string | null> = Object.create(null);
-    for (const { name, value } of reader.headers()) {
+    for (const { name, value } of headers) {
       if (value === null) object[name] = null;
       else {
         const text = textOf(value);

@@ -363,12 +363,47 @@ test("loadConfig() refuses every documented key of a later version by its name, 
   - { http: "http://h:1", tokens_file: t }
   - { relp: "tcp://h:2" }
 kafka: { partition_by: sticky, timestamp: x }
-dead_letter: { topic: t }
 limits: { connections_per_peer: 1, handshake: 1s }
 `;
   const faults = shown(loadText(text));
-  assert.equal(faults.length, 14);
+  assert.equal(faults.length, 13);
   for (const fault of faults) assert.match(fault, /this version/, fault);
+});
+
+const deadLetterTopics: { name: string; text: string; want: string }[] = [
+  {
+    name: "it is where delivered lines go",
+    text: "kafka: { brokers: [a], topic: logs }\ndead_letter: { topic: logs }\n",
+    want:
+      "corndog.yml:2:23: dead_letter.topic: is kafka.topic, where delivered lines go; write a topic of its own",
+  },
+  {
+    name: "it is no topic name",
+    text: "kafka: { brokers: [a] }\ndead_letter: { topic: 'a b' }\n",
+    want:
+      'corndog.yml:2:23: dead_letter.topic: "a b" is not a topic name; Kafka takes letters, digits, ".", "_" and "-", at most 249',
+  },
+  {
+    name: "a rule forwards to it",
+    text:
+      "kafka: { brokers: [a] }\ndead_letter: { topic: dead }\nrules: [{ regex: x, actions: [{ type: forward, topic: dead }] }]\n",
+    want:
+      "corndog.yml:3:55: rules.0.actions.0.topic: is dead_letter.topic, which takes refused lines only; forward to another topic or use type: dead_letter",
+  },
+];
+for (const { name, text, want } of deadLetterTopics) {
+  test(`loadConfig() refuses a dead-letter topic when ${name}`, () => {
+    assert.deepEqual(shown(loadText(text)), [want]);
+  });
+}
+
+test("loadConfig() takes a dead-letter topic, and warns when nothing goes to Kafka", () => {
+  const kafka = loadText("kafka: { brokers: [a] }\ndead_letter: { topic: dead }\n");
+  assert.ok(kafka.ok, shown(kafka).join());
+  assert.equal(kafka.config.deadLetter.topic, "dead");
+  const file = loadText("dead_letter: { topic: dead }\n");
+  assert.ok(file.ok, shown(file).join());
+  assert.match(file.warnings[0]!.message, /^the sink is file, so dead letters go to the file alone/);
 });
 
 test("loadConfig() reads ${NAME} after parsing, so that no value breaks the YAML", () => {

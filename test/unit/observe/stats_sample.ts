@@ -50,6 +50,18 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
         logs: { submitted: 320, delivered: 300, dead_lettered: 6 },
       },
     },
+    dead_letter: {
+      file: {
+        path: "/d/dead_letter.ndjson",
+        lines: 3,
+        bytes: 4096,
+        bytes_max: 1_073_741_824,
+        bytes_waiting: 0,
+        ready: true,
+      },
+      topic: { name: "logs-dead", lines: 7, ready: true },
+      reasons: { unknown_topic: 6, rule_failed: 4 },
+    },
     uptime_s: 12.5,
     version: "0.1.0",
     runtime: "bun 1.4.5",

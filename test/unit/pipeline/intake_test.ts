@@ -427,6 +427,7 @@ describe("Intake", () => {
       needsHeaders: false,
       fallback: cheap.fallback,
       hits: cheap.hits,
+      redactedFrame: () => undefined,
       apply: (line) => {
         for (const until = performance.now() + 0.2; performance.now() < until;);
         return cheap.apply(line);

@@ -261,7 +261,7 @@ describe("records from rules", () => {
     );
   });
 
-  it("have the redacted line when no rule forwards it, and the dead letter has it as it came", async () => {
+  it("have the redacted line when no rule forwards it, and so has the dead letter", async () => {
     const file = path();
     const bench = new Bench([
       { regex: "", actions: [{ type: "redact", patterns: ["email"] }] },
@@ -281,6 +281,44 @@ describe("records from rules", () => {
     );
     assert.equal(letter["reason"], "bad_line");
     assert.match(letter["message"]!, /bad \[email\]$/);
-    assert.match(letter["value"]!, /bad ada@example\.org$/);
+    assert.equal(letter["value"], "<13>1 - web app - - - bad [email]");
+    assert.equal(letter["redacted"], true);
+  });
+
+  it("leave a redacted line redacted when their topic is refused and lines wait for the dead letter", async () => {
+    const file = path();
+    const bench = new Bench([
+      { regex: "", actions: [{ type: "redact", patterns: ["email"] }] },
+      { regex: "", actions: [{ type: "forward", topic: "{{msg}}" }] },
+    ], file);
+    await bench.take(Array.from({ length: 50 }, (_, n) => `${n} ada@example.org`));
+    const letters = await until(
+      "the letters",
+      () =>
+        bench.ledger().dead_lettered === 50
+          ? readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line))
+          : undefined,
+    );
+    assert.deepEqual(
+      letters.map(({ reason, value, redacted }) => [reason, value, redacted]),
+      Array.from({ length: 50 }, (_, n) => ["topic_not_legal", `<13>1 - web app - - - ${n} [email]`, true]),
+    );
+  });
+
+  it("are marked in the dead letter when they were to be redacted and could not be", async () => {
+    const file = path();
+    // Every "a" is a match: searching them all passes over more than two million characters.
+    const redact = { type: "redact", patterns: [{ regex: "a", name: "letter" }] };
+    const bench = new Bench([{ regex: "", actions: [redact] }], file);
+    await bench.take(["a".repeat(2020)]);
+    const letter = await until(
+      "the letter",
+      () =>
+        bench.ledger().dead_lettered === 1
+          ? JSON.parse(readFileSync(file, "utf8")) as Record<string, string>
+          : undefined,
+    );
+    assert.equal(letter["reason"], "redact_too_costly");
+    assert.equal(letter["redacted"], "failed");
   });
 });

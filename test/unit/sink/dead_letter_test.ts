@@ -24,6 +24,7 @@ function letter(value: string | Uint8Array, more: Partial<Letter> = {}): Letter 
     timeMs: epoch,
     reason: "rule_failed",
     message: "why",
+    kind: "line",
     value: Buffer.from(value as string),
     ...more,
   };
@@ -53,13 +54,14 @@ test("DeadLetter.write() puts a line into the file and then calls it durable", a
       time: isoTime,
       reason: "rule_failed",
       message: "why",
-      rule: "r",
+      kind: "line",
       topic: "t",
+      rule: "r",
       peer: "p:1",
       truncated: true,
       value: "first",
     },
-    { time: isoTime, reason: "rule_failed", message: "why", value_b64: "/w==" },
+    { time: isoTime, reason: "rule_failed", message: "why", kind: "line", value_b64: "/w==" },
   ]);
 });
 
@@ -242,9 +244,7 @@ test("DeadLetter.writeBatch() writes all records of refused batches, in order, w
     wanted.push(...values);
     const batch = batchOf("t", values.map((value) => ({ value, key: "k" })));
     deadLetter.writeBatch(
-      batch,
-      "too_large",
-      "The broker refused it",
+      { batch, reason: "too_large", message: "The broker refused it" },
       () => notes.settled(batch, { kind: "delivered" }),
     );
   }
@@ -269,7 +269,7 @@ test("DeadLetter.writeBatch() keeps the bytes of a batch when its records cannot
   kernel.bytes[batch.at + 61] = 0xff;
   const bytes = Buffer.from(kernel.bytes.slice(batch.at, batch.end));
   let durable = 0;
-  deadLetter.writeBatch(batch, "corrupt", "The broker refused it", () => durable++);
+  deadLetter.writeBatch({ batch, reason: "corrupt", message: "The broker refused it" }, () => durable++);
   await until(() => durable === 1, "durable");
   await deadLetter.close();
   const [line] = linesOf(temp.at("dead.ndjson"));

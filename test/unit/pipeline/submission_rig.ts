@@ -163,10 +163,7 @@ export class SubmissionRig {
   settle(outcome: BatchOutcome = { kind: "delivered" }): boolean {
     const batch = this.committed.shift() ?? this.uncommitted.shift();
     if (batch === undefined) return false;
-    if (outcome.kind === "rejected") {
-      this.letters.takeBatch(batch, outcome);
-      return true;
-    }
+    if (this.letters.settled(batch, outcome)) return true;
     this.delivered.push(...this.#values(batch));
     this.counters.add(counter.delivered, batch.count);
     this.counters.add(counter.in_flight, -batch.count);

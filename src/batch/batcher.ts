@@ -17,6 +17,7 @@
  */
 import { invariant } from "../core/invariant.ts";
 import { batchHeaderBytes, framePart, frameRowBytes, type Kernel, recordBytesMax } from "../kernel/kernel.ts";
+import { markFlags, markHeaderBytesMax } from "../kernel/marks.ts";
 import { Lane, LaneTable, OpenLanes } from "./lane.ts";
 import { LaneMemory } from "./lane_memory.ts";
 import { type BatchTimers, Linger, type SinkAppetite } from "./linger.ts";
@@ -271,7 +272,11 @@ export class Batcher {
     const { words, rowsAt } = this.#kernel;
     const at = (rowsAt + row * frameRowBytes) >>> 2;
     const start = words[part === framePart.message ? at + 3 : at]!;
-    return recordBytesMax(-1, words[at + 1]! - start, 0);
+    return recordBytesMax(
+      -1,
+      words[at + 1]! - start,
+      (words[at + 2]! & markFlags) === 0 ? 0 : markHeaderBytesMax,
+    );
   }
 
   /** True if the clock was set while the batch was open, by more than a delta can hold. */

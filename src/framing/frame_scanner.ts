@@ -29,6 +29,19 @@ export interface FrameScanner {
   skip(chunk: Uint8Array, at: number): number;
   /** Whether a scan may come further with the chunk behind the half frame, which needed more bytes. */
   mayFinish(half: Uint8Array, chunk: Uint8Array): boolean;
-  /** Row 0 is what [start, end) holds at the connection's end; returns the number of rows, 0 or 1. */
+  /**
+   * One step through what [start, end) holds at the connection's end: row 0 where there is a frame. Returns the number
+   * of rows, 0 or 1; `consumed` is where to go on.
+   */
   finish(start: number, end: number): number;
+  /** The row of the last `finish` was not taken: the same bytes will come again. */
+  undoFinish(): void;
+}
+
+/** How long the frames of a connection may be, and what becomes of longer ones. */
+export interface FrameLimit {
+  /** At most what the kernel was made for. */
+  readonly frameBytesMax: number;
+  /** A longer frame becomes several rows; else it is cut, and what follows up to its end is dropped. */
+  readonly splits: boolean;
 }

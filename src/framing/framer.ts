@@ -11,11 +11,12 @@
  *     // the chunk is used up; half a frame may be held
  *
  * and after a `suspend`, whenever there is room again, the same loop without `begin`. At the connection's end
- * `finish` gives what was never terminated. Between `begin` or a `next` that returned rows, and the `next` that
+ * `finish`, called until it returns 0, gives what was never terminated. Between `begin` or a `next` that returned rows, and the `next` that
  * returns 0 or a `suspend`, nobody else may use the input region.
  *
  * It promises: frames do not depend on where the stream was cut; every byte is a delimiter, a count, a part of a
- * row, or behind the limit of a row that says `truncated`; damage never ends a connection. It holds at most one
+ * row, or behind the limit of a row that says `truncated` (none does where frames are split); damage never ends a
+ * connection. It holds at most one
  * frame (`heldBytes`) and, while suspended, the reference to the chunk.
  *
  * What the bytes mean is the scanner's matter; here is where they lie.
@@ -27,15 +28,25 @@
 import { invariant } from "../core/invariant.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { HalfFrame } from "./half_frame.ts";
-import type { FrameScanner } from "./frame_scanner.ts";
+import type { FrameLimit, FrameScanner } from "./frame_scanner.ts";
 import { LineScanner } from "./line_scanner.ts";
 import { OctetScanner } from "./octet_scanner.ts";
-import { countUndecided, notACount, readOctetCount } from "./octet_count.ts";
+import { decideScanner, type Decision, mayDecide } from "./decide.ts";
 
 /** How a listener's streams are framed (`listen[].framing`). `auto` is decided per connection by its first bytes. */
 export type FramingMode = "auto" | "newline" | "octet" | "nul";
 
+/** How one listener's streams are framed. */
+export interface FramingOptions {
+  readonly mode: FramingMode;
+  /** At most what the kernel was made for. */
+  readonly frameBytesMax: number;
+  /** A longer frame is cut, or becomes several rows. */
+  readonly oversize: "truncate" | "split";
+}
+
 const noBytes = new Uint8Array(0);
+const nul = 0x00;
 
 /** A half frame may have nine digits and a space before it and nine digits of the next count behind it. */
 const halfExtraBytesMax = 19;
@@ -43,9 +54,14 @@ const halfExtraBytesMax = 19;
 /** Framing state of one connection. */
 export class Framer {
   readonly #kernel: Kernel;
+  readonly #limit: FrameLimit;
   /** Undefined while the first bytes do not tell. */
   #scanner: FrameScanner | undefined;
+  /** While they do not: what is certain so far. */
+  #decision: Decision = "undecided";
   readonly #half = new HalfFrame();
+  /** Whether the half was scanned to its end; after a `suspend` there may be whole frames in it. */
+  #halfIsScanned = false;
 
   #chunk: Uint8Array = noBytes;
   /** First byte of the chunk that is not in the input region. */
@@ -61,11 +77,18 @@ export class Framer {
   #rows = 0;
   #needMore = false;
   #finishing = false;
+  /** Where the last `finish` began. */
+  #finishedFrom = 0;
 
-  constructor(kernel: Kernel, mode: FramingMode) {
+  /** A mode alone stands for frames as long as the kernel was made for, cut above that. */
+  constructor(kernel: Kernel, options: FramingMode | FramingOptions) {
     this.#kernel = kernel;
-    if (mode === "octet") this.#scanner = new OctetScanner(kernel);
-    else if (mode !== "auto") this.#scanner = new LineScanner(kernel, mode);
+    const { mode, frameBytesMax, oversize } = typeof options === "string"
+      ? { mode: options, frameBytesMax: kernel.sizes.frameBytesMax, oversize: "truncate" }
+      : options;
+    invariant(frameBytesMax <= kernel.sizes.frameBytesMax, "the kernel has room for a listener's frames");
+    this.#limit = { frameBytesMax, splits: oversize === "split" };
+    if (mode !== "auto") this.#scanner = this.#scannerOf(mode);
   }
 
   /** Bytes of memory that the unfinished frame holds. */
@@ -122,11 +145,14 @@ export class Framer {
     invariant(fromRow >= 0 && fromRow <= this.#rows, "rows are suspended that were given");
     if (this.#finishing) {
       this.#finishing = false;
-      if (fromRow < this.#rows) this.#half.keep(this.#kernel.bytes, this.#kernel.inputAt, this.#regionEnd);
+      const isTaken = fromRow === this.#rows;
+      if (!isTaken) this.#scanner!.undoFinish();
+      this.#half.keep(this.#kernel.bytes, isTaken ? this.#scanAt : this.#finishedFrom, this.#regionEnd);
       this.#emptyRegion();
       return;
     }
     if (fromRow < this.#rows) this.#scanAt = this.#scanner!.takeBack(fromRow);
+    this.#halfIsScanned = false;
     // What lies in the piece is still in the chunk; only what came before it must be copied.
     const keepEnd = Math.max(this.#scanAt, this.#halfEnd);
     this.#chunkAt -= this.#regionEnd - keepEnd;
@@ -135,21 +161,28 @@ export class Framer {
   }
 
   /**
-   * The connection ended: returns 1 and row 0 where a frame was left without its end, else 0. Of an octet-counted
+   * The connection ended: returns 1 and row 0 as long as a frame is left without its end, then 0. Of an octet-counted
    * frame what has come is a row with the flag `truncated`.
    */
   finish(): number {
     invariant(this.#finishing || !this.pending, "the last chunk is used up");
-    const { bytes, inputAt } = this.#kernel;
-    this.#finishing = true;
-    const end = inputAt + this.#half.release(bytes, inputAt);
-    this.#scanAt = this.#halfEnd = this.#regionEnd = end;
-    this.#scanner ??= new LineScanner(this.#kernel, "newline");
-    this.#rows = this.#scanner.finish(inputAt, end);
+    if (!this.#finishing) {
+      const { bytes, inputAt } = this.#kernel;
+      this.#scanAt = inputAt;
+      this.#halfEnd = this.#regionEnd = inputAt + this.#half.release(bytes, inputAt);
+      this.#finishing = true;
+      this.#scanner ??= this.#scannerAtEnd();
+    }
+    this.#finishedFrom = this.#scanAt;
+    this.#kernel.limitFrames(this.#limit.frameBytesMax, this.#limit.splits);
+    this.#rows = this.#scanner!.finish(this.#scanAt, this.#regionEnd);
+    this.#scanAt = this.#scanner!.consumed;
+    if (this.#rows === 0) this.#finishing = false;
     return this.#rows;
   }
 
   #scan(): number {
+    this.#kernel.limitFrames(this.#limit.frameBytesMax, this.#limit.splits);
     this.#scanner ??= this.#decide();
     if (this.#scanner === undefined) {
       this.#needMore = true;
@@ -161,11 +194,27 @@ export class Framer {
     return rows;
   }
 
-  /** A connection that begins with a count is octet-counted. */
+  #scannerOf(mode: "newline" | "octet" | "nul"): FrameScanner {
+    return mode === "octet"
+      ? new OctetScanner(this.#kernel, this.#limit)
+      : new LineScanner(this.#kernel, mode, this.#limit);
+  }
+
   #decide(): FrameScanner | undefined {
-    const count = readOctetCount(this.#kernel.bytes, this.#scanAt, this.#regionEnd);
-    if (count === countUndecided) return undefined;
-    return count === notACount ? new LineScanner(this.#kernel, "newline") : new OctetScanner(this.#kernel);
+    this.#decision = decideScanner(
+      this.#kernel.bytes,
+      this.#scanAt,
+      this.#regionEnd,
+      this.#limit.frameBytesMax,
+    );
+    if (this.#decision === "undecided" || this.#decision === "lines") return undefined;
+    return this.#scannerOf(this.#decision);
+  }
+
+  /** The first bytes were all; a NUL at their end is the end of the frame. */
+  #scannerAtEnd(): FrameScanner {
+    if (this.#regionEnd > this.#scanAt && this.#kernel.bytes[this.#regionEnd - 1] === nul) this.#regionEnd--;
+    return this.#scannerOf("newline");
   }
 
   /** Puts the next piece of the chunk behind what is unfinished; false where the chunk is used up. */
@@ -174,6 +223,7 @@ export class Framer {
     if (this.#scanner !== undefined) this.#chunkAt = this.#scanner.skip(this.#chunk, this.#chunkAt);
     if (this.#chunkAt === this.#chunk.length || this.#appendToHalf()) {
       this.#half.keep(bytes, this.#scanAt, this.#regionEnd);
+      if (this.#scanAt < this.#regionEnd) this.#halfIsScanned = true;
       this.#emptyRegion();
       this.#chunk = noBytes;
       this.#chunkAt = 0;
@@ -201,10 +251,12 @@ export class Framer {
 
   /** Takes a small chunk that does not finish the held frame, without the kernel. True where it did. */
   #appendToHalf(): boolean {
-    if (this.#scanner === undefined || this.#half.length === 0 || this.#chunkAt > 0) return false;
-    const { frameBytesMax } = this.#kernel.sizes;
+    if (this.#half.length === 0 || !this.#halfIsScanned || this.#chunkAt > 0) return false;
+    const { frameBytesMax } = this.#limit;
     if (this.#half.length + this.#chunk.length > frameBytesMax) return false;
-    if (this.#scanner.mayFinish(this.#half.bytes, this.#chunk)) return false;
+    if (this.#scanner === undefined) {
+      if (this.#decision !== "lines" || mayDecide(this.#half.bytes, this.#chunk)) return false;
+    } else if (this.#scanner.mayFinish(this.#half.bytes, this.#chunk)) return false;
     this.#half.append(this.#chunk, frameBytesMax + halfExtraBytesMax);
     return true;
   }

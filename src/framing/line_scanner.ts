@@ -1,11 +1,12 @@
 /**
  * Frames that end with a delimiter, LF or NUL, found by the kernel. What follows a truncated frame up to its
- * delimiter is dropped in the chunk, before it is copied.
+ * delimiter is dropped in the chunk, before it is copied. Of a frame that is split, whatever is left is scanned on.
  *
  * @module
  */
-import { frameRowBytes, type Kernel, scanStop } from "../kernel/kernel.ts";
-import type { FrameScanner } from "./frame_scanner.ts";
+import { invariant } from "../core/invariant.ts";
+import { frameFlag, frameRowBytes, type Kernel, scanStop } from "../kernel/kernel.ts";
+import type { FrameLimit, FrameScanner } from "./frame_scanner.ts";
 
 const lf = 0x0a;
 const nul = 0x00;
@@ -15,21 +16,26 @@ export class LineScanner implements FrameScanner {
   readonly #kernel: Kernel;
   readonly #delimiter: number;
   readonly #scanLines: (start: number, end: number) => number;
+  readonly #limit: FrameLimit;
   /** Behind a truncated frame. */
   #skips = false;
+  /** Behind a part of a frame that is split. */
+  #continues = false;
   #emptyFrames = 0;
 
   // How it was before the last scan, for `takeBack`.
   #rowsStart = 0;
   #rowsEmptyFrames = 0;
+  #rowsContinues = false;
 
   readonly mode: "newline" | "nul";
   readonly damagedFrames = 0;
   consumed = 0;
   needMore = false;
 
-  constructor(kernel: Kernel, mode: "newline" | "nul") {
+  constructor(kernel: Kernel, mode: "newline" | "nul", limit: FrameLimit) {
     this.#kernel = kernel;
+    this.#limit = limit;
     this.mode = mode;
     this.#delimiter = mode === "nul" ? nul : lf;
     this.#scanLines = mode === "nul" ? kernel.scanNul : kernel.scanNewline;
@@ -43,7 +49,8 @@ export class LineScanner implements FrameScanner {
     const kernel = this.#kernel;
     this.#rowsStart = start;
     this.#rowsEmptyFrames = this.#emptyFrames;
-    const rows = this.#scanLines(start, end);
+    this.#rowsContinues = this.#continues;
+    const rows = this.#scan(start, end, this.#continues);
     this.consumed = kernel.consumed;
     this.needMore = kernel.stop === scanStop.needMore;
     this.#skips = kernel.stop === scanStop.oversize;
@@ -53,11 +60,23 @@ export class LineScanner implements FrameScanner {
 
   takeBack(row: number): number {
     const { words, rowsAt } = this.#kernel;
-    const start = words[(rowsAt + row * frameRowBytes) / 4]!;
-    this.#scanLines(this.#rowsStart, start);
+    const word = (rowsAt + row * frameRowBytes) / 4;
+    const start = words[word]!;
+    const continues = (words[word + 2]! & frameFlag.continued) !== 0;
+    this.#scan(this.#rowsStart, start, this.#rowsContinues);
     this.#emptyFrames = this.#rowsEmptyFrames + this.#kernel.emptyFrames;
+    this.#continues = continues;
     this.#skips = false;
     return start;
+  }
+
+  #scan(start: number, end: number, continues: boolean): number {
+    const kernel = this.#kernel;
+    if (!this.#limit.splits) return this.#scanLines(start, end);
+    kernel.continues = continues;
+    const rows = this.#scanLines(start, end);
+    this.#continues = kernel.continues;
+    return rows;
   }
 
   skip(chunk: Uint8Array, at: number): number {
@@ -73,8 +92,26 @@ export class LineScanner implements FrameScanner {
   }
 
   finish(start: number, end: number): number {
-    if (start === end) return 0;
-    this.#kernel.rowOf(start, end);
+    const kernel = this.#kernel;
+    const { bytes, words, rowsAt } = kernel;
+    this.consumed = end;
+    let at = start;
+    if (this.#delimiter === lf && !this.#continues) { while (at < end && bytes[at] === nul) at++; }
+    if (at === end) return 0;
+    const { frameBytesMax, splits } = this.#limit;
+    const continues = this.#rowsContinues = this.#continues;
+    // The CR of a line that is all there is at its limit.
+    this.#continues = splits && kernel.rowsOf(at, end) > 1;
+    if (!splits) kernel.rowOf(at, end);
+    if (continues) words[rowsAt / 4 + 2]! |= frameFlag.split | frameFlag.continued;
+    if (this.#continues) {
+      invariant(end - at <= 2 * frameBytesMax, "at most a frame and its delimiter are held");
+      this.consumed = words[rowsAt / 4 + 1]!;
+    }
     return 1;
+  }
+
+  undoFinish(): void {
+    this.#continues = this.#rowsContinues;
   }
 }

@@ -11,6 +11,7 @@ import { Buffer } from "node:buffer";
 import { ForwarderError } from "../core/errors.ts";
 import { kernelBase64 } from "./generated.ts";
 import { frameRowBytes, headerRowBytes, type Kernel, type KernelSizes } from "./kernel.ts";
+import { writeMarks } from "./marks.ts";
 
 /** What a worker gets unless its configuration says otherwise. */
 export const defaultKernelSizes: KernelSizes = {
@@ -42,7 +43,7 @@ const pageBytes = 64 * 1024;
 const memoryBytesMax = 2 * 1024 * 1024 * 1024 - pageBytes;
 
 /** Indexes of the control words. */
-const control = { consumed: 0, stop: 1, skip: 2, emptyFrames: 3, encodedEnd: 4 } as const;
+const control = { consumed: 0, stop: 1, skip: 2, emptyFrames: 3, encodedEnd: 4, continues: 5 } as const;
 
 type KernelCalls = Pick<
   Kernel,
@@ -50,6 +51,8 @@ type KernelCalls = Pick<
   | "scanNul"
   | "scanOctets"
   | "rowOf"
+  | "rowsOf"
+  | "limitFrames"
   | "parseHeaders"
   | "scanJson"
   | "copyBytes"
@@ -90,6 +93,7 @@ export function createKernel(sizes: Partial<KernelSizes> = {}): Kernel {
   const instance = new WebAssembly.Instance(compiledModule, { env: { memory } });
   const calls = instance.exports as unknown as KernelExports;
   calls.configure(layout.rowsAt, chosen.rowsMax, layout.headersAt, chosen.frameBytesMax);
+  writeMarks(new Uint8Array(memory.buffer));
   return new KernelInstance(chosen, layout, memory, calls);
 }
 
@@ -154,6 +158,7 @@ class KernelInstance implements Kernel {
   readonly scanNul: KernelCalls["scanNul"];
   readonly scanOctets: KernelCalls["scanOctets"];
   readonly rowOf: KernelCalls["rowOf"];
+  readonly rowsOf: KernelCalls["rowsOf"];
   readonly parseHeaders: KernelCalls["parseHeaders"];
   readonly scanJson: KernelCalls["scanJson"];
   readonly copyBytes: KernelCalls["copyBytes"];
@@ -161,6 +166,9 @@ class KernelInstance implements Kernel {
   readonly encodeRecord: KernelCalls["encodeRecord"];
   readonly sealBatch: KernelCalls["sealBatch"];
   readonly #crc32c: KernelCalls["crc32c"];
+  readonly #limitFrames: KernelCalls["limitFrames"];
+  #frameBytesMax: number;
+  #splits = false;
 
   constructor(sizes: KernelSizes, layout: Layout, memory: WebAssembly.Memory, calls: KernelCalls) {
     this.sizes = sizes;
@@ -176,6 +184,9 @@ class KernelInstance implements Kernel {
     this.scanNul = calls.scanNul;
     this.scanOctets = calls.scanOctets;
     this.rowOf = calls.rowOf;
+    this.rowsOf = calls.rowsOf;
+    this.#limitFrames = calls.limitFrames;
+    this.#frameBytesMax = sizes.frameBytesMax;
     this.parseHeaders = calls.parseHeaders;
     this.scanJson = calls.scanJson;
     this.copyBytes = calls.copyBytes;
@@ -183,6 +194,21 @@ class KernelInstance implements Kernel {
     this.encodeRecord = calls.encodeRecord;
     this.sealBatch = calls.sealBatch;
     this.#crc32c = calls.crc32c;
+  }
+
+  limitFrames(frameBytesMax: number, splits: boolean): void {
+    if (frameBytesMax === this.#frameBytesMax && splits === this.#splits) return;
+    this.#frameBytesMax = frameBytesMax;
+    this.#splits = splits;
+    this.#limitFrames(frameBytesMax, splits);
+  }
+
+  get continues(): boolean {
+    return this.words[control.continues] !== 0;
+  }
+
+  set continues(continues: boolean) {
+    this.words[control.continues] = continues ? 1 : 0;
   }
 
   get consumed(): number {

@@ -47,6 +47,12 @@ export const frameFlag = {
   rfc3164: 16,
   /** `parseHeaders` has filled this row's header row and message start. */
   parsed: 32,
+  /** A part of a frame that was longer than the limit. */
+  split: 64,
+  /** Not its first part. `parseHeaders` looks for no header here. */
+  continued: 128,
+  /** `parseHeaders` found neither a header nor a PRI, or the damaged header of RFC 5424. */
+  unparsed: 256,
 } as const;
 
 /** Words of a header row; `start` and `end` are absolute offsets, both 0 where the field is absent or nil ("-"). */
@@ -142,7 +148,7 @@ export interface Kernel {
 
   /**
    * Finds frames that end with LF in [start, end) and writes rows from row 0. One CR before the LF belongs
-   * to the delimiter. Empty frames get no row and are counted in `emptyFrames`. Returns the number of rows;
+   * to the delimiter, and so do NULs before the frame. Empty frames get no row and are counted in `emptyFrames`. Returns the number of rows;
    * `consumed` and `stop` tell where and why it stopped.
    */
   scanNewline(start: number, end: number): number;
@@ -155,8 +161,21 @@ export interface Kernel {
    * is skipped, each further one counts in `emptyFrames`.
    */
   scanOctets(start: number, end: number): number;
-  /** Writes [start, end) as the only row (a datagram), cut at `frameBytesMax`. */
+  /** Writes [start, end) as the only row, cut at the limit. */
   rowOf(start: number, end: number): void;
+  /** The same, or as many rows as the limit makes of it where frames are split; returns how many. */
+  rowsOf(start: number, end: number): number;
+  /**
+   * How long frames may be in the next calls, at most `sizes.frameBytesMax`, and whether a longer one is cut (the row
+   * is `truncated`) or becomes several rows (`split`, and `continued` from the second on). Both cut before a UTF-8
+   * character that would not be whole. Costs a comparison where nothing changes.
+   */
+  limitFrames(frameBytesMax: number, splits: boolean): void;
+  /**
+   * Where frames are split: whether the bytes behind the last scan belong to a frame that has a row already. Set it
+   * before a scan, it is another connection's.
+   */
+  continues: boolean;
   /** First byte that the last scan did not consume (absolute offset). */
   readonly consumed: number;
   /** One of `scanStop`. */

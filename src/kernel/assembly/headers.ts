@@ -2,14 +2,15 @@
  * Header rows: where the parts of a frame's header lie. Nothing is decoded or copied.
  *
  * Tried in this order: RFC 5424, then what RFC 3164 describes and the wild makes of it. A frame with a PRI and
- * neither header is all message behind the PRI (RFC 3164 4.3.3); a frame with nothing known is all message.
+ * neither header is all message behind the PRI (RFC 3164 4.3.3); a frame with nothing known is all message, and
+ * `unparsed`. So is one that has the version of RFC 5424 behind its PRI and then no such header: it is damaged.
  */
 import {
-  flagAscii, flagParsed, flagPriority, flagRfc3164, flagRfc5424, flagTruncated, frameRowBytes, headerRowBytes,
-  headersAt, rowsAt,
+  flagAscii, flagContinued, flagParsed, flagPriority, flagRfc3164, flagRfc5424, flagSplit, flagTruncated, flagUnparsed,
+  frameRowBytes, headerRowBytes, headersAt, rowsAt,
 } from "./memory";
 import { appnameAt, clearFields, hasField, timestampAt } from "./fields";
-import { parseRfc5424 } from "./rfc5424";
+import { parseRfc5424, skipVersion } from "./rfc5424";
 import { parseRfc3164 } from "./rfc3164";
 
 /** Facility 23, severity 7: the largest PRI (RFC 5424 6.2.1). */
@@ -31,9 +32,15 @@ export function parseHeaders(from: u32, to: u32): void {
 function parseHeader(row: usize, header: usize): void {
   const start = <usize>load<u32>(row);
   const end = <usize>load<u32>(row, 4);
-  let flags = (load<u32>(row, 8) & (flagAscii | flagTruncated)) | flagParsed;
+  let flags = (load<u32>(row, 8) & (flagAscii | flagTruncated | flagSplit | flagContinued)) | flagParsed;
 
   clearFields(header);
+  if ((flags & flagContinued) != 0) {
+    // The rest of a longer frame: what looks like a header here is none.
+    store<u32>(header, noPriority);
+    endHeader(row, flags, start);
+    return;
+  }
   const content = readPriority(start, end, header);
   const hasPriority = content > start;
   if (hasPriority) {
@@ -48,8 +55,10 @@ function parseHeader(row: usize, header: usize): void {
   const message = parseRfc3164(content, end, hasPriority, header);
   if (hasField(header, timestampAt) || hasField(header, appnameAt)) {
     endHeader(row, flags | flagRfc3164, message);
+  } else if (hasPriority && skipVersion(content, end) == 0) {
+    endHeader(row, flags | flagRfc3164, message);
   } else {
-    endHeader(row, flags, hasPriority ? message : start);
+    endHeader(row, flags | flagUnparsed, hasPriority ? message : start);
   }
 }
 

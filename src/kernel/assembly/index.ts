@@ -11,7 +11,8 @@ export function configure(rowsAt: usize, rowsMax: u32, headersAt: usize, frameBy
   initCrc32c();
 }
 
-export { rowOf, scanNewline, scanNul } from "./frames";
+export { rowOf, rowsOf, scanNewline, scanNul } from "./frames";
+export { limitFrames } from "./memory";
 export { scanOctets } from "./octets";
 export { parseHeaders } from "./headers";
 export { encodeRecord, encodeRows } from "./record";

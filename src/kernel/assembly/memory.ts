@@ -5,6 +5,7 @@
  *     0      control words: results of the last call
  *     1024   CRC tables, then the folding window
  *     36864  open containers of a JSON scan, then its nodes
+ *     63488  Kafka headers that tell of a row's flags: a table of 16 x [address u32][length u32], then the headers
  *     65536  the regions of src/kernel/kernel.ts
  */
 
@@ -14,6 +15,8 @@ const stopAt: usize = 4;
 const skipAt: usize = 8;
 const emptyFramesAt: usize = 12;
 const encodedEndAt: usize = 16;
+/** Written by the front before a scan, and by the scan: 1 if the next bytes belong to a frame that was split. */
+const continuesAt: usize = 20;
 
 export const crcTablesAt: usize = 1024;
 
@@ -23,6 +26,9 @@ export const jsonStackEnd: usize = jsonStackAt + 256 * 4;
 /** One node for each member: 768 of them. */
 export const jsonNodesAt: usize = 38 * 1024;
 export const jsonNodesEnd: usize = jsonNodesAt + 768 * 32;
+
+/** By `markOf` of a row's flags; filled by the front. */
+export const markHeadersAt: usize = 62 * 1024;
 
 export const frameRowBytes: usize = 16;
 export const headerRowBytes: usize = 64;
@@ -34,6 +40,9 @@ export const flagPriority: u32 = 4;
 export const flagRfc5424: u32 = 8;
 export const flagRfc3164: u32 = 16;
 export const flagParsed: u32 = 32;
+export const flagSplit: u32 = 64;
+export const flagContinued: u32 = 128;
+export const flagUnparsed: u32 = 256;
 
 /** Why a scan stopped; the same as `scanStop` of the front. */
 export const stopNeedMore: u32 = 0;
@@ -45,6 +54,8 @@ export let rowsAt: usize = 0;
 export let rowsEnd: usize = 0;
 export let headersAt: usize = 0;
 export let frameBytesMax: u32 = 0;
+/** Whether a longer frame becomes several rows; else it is cut. */
+export let splits: bool = false;
 
 /** Called once, before anything else. */
 export function configure(rows: usize, rowsMax: u32, headers: usize, frameMax: u32): void {
@@ -52,6 +63,21 @@ export function configure(rows: usize, rowsMax: u32, headers: usize, frameMax: u
   rowsEnd = rows + <usize>rowsMax * frameRowBytes;
   headersAt = headers;
   frameBytesMax = frameMax;
+}
+
+/** What holds for the next scans: listeners differ in it. */
+export function limitFrames(frameMax: u32, split: bool): void {
+  frameBytesMax = frameMax;
+  splits = split;
+}
+
+/** Flags of a row that the next scan finds first. */
+export function continuedFlags(): u32 {
+  return load<u32>(continuesAt) ? flagSplit | flagContinued : 0;
+}
+
+export function setContinues(flags: u32): void {
+  store<u32>(continuesAt, flags ? 1 : 0);
 }
 
 /** Leaves the results of a scan where the front reads them; returns the number of rows below `row`. */

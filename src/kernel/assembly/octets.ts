@@ -13,13 +13,15 @@
  *  - behind the count: one LF between frames is skipped, each further one is an empty frame. `consumed` stays before
  *    the last of them until the frame behind it is taken, so that the place where the stream was cut makes no
  *    difference.
+ *
+ * A frame above the limit is cut; or, where frames are split, its first part is a row and the scan stops behind it.
  */
 import {
-  endScan, flagAscii, frameBytesMax, frameRowBytes, headerRowBytes, headersAt, rowsAt, rowsEnd, stopNeedMore,
-  stopNotACount, stopOversize, stopTableFull, storeRow,
+  endScan, flagAscii, flagSplit, frameBytesMax, frameRowBytes, headerRowBytes, headersAt, rowsAt, rowsEnd, splits,
+  stopNeedMore, stopNotACount, stopOversize, stopTableFull, storeRow,
 } from "./memory";
 import { isAscii, isDigit } from "./bytes";
-import { storeTruncated } from "./frames";
+import { cutEnd, storeTruncated } from "./frames";
 
 const lf: u8 = 0x0a;
 const cr: u8 = 0x0d;
@@ -67,6 +69,11 @@ export function scanOctets(start: usize, end: usize): u32 {
     header += headerRowBytes;
     const frameEnd = count == needed ? withoutNewline(p, p + <usize>count) : p + <usize>count;
     if (<u32>(frameEnd - p) > frameBytesMax) {
+      if (splits) {
+        const cut = cutEnd(p);
+        storeRow(row, p, cut, flagSplit | (isAscii(p, cut) ? flagAscii : 0));
+        return endScan(row + frameRowBytes, cut, stopOversize, count - <u32>(cut - p), empty);
+      }
       storeTruncated(row, p);
       row += frameRowBytes;
       if (count > available) return endScan(row, end, stopOversize, count - available, empty);

@@ -13,7 +13,9 @@
  *
  * All varints are zigzag.
  */
-import { frameRowBytes, rowsAt, setEncodedEnd } from "./memory";
+import {
+  flagContinued, flagSplit, flagTruncated, flagUnparsed, frameRowBytes, markHeadersAt, rowsAt, setEncodedEnd,
+} from "./memory";
 import { copyBytes } from "./bytes";
 
 /** What a record needs besides key, value and headers; `recordBytesMax` of the front. */
@@ -21,6 +23,17 @@ const overheadBytesMax: usize = 32;
 
 /** Varint of the key length -1. */
 const nullKey: u8 = 1;
+
+/** Flags that consumers are told of, in a header of the record. */
+const marks: u32 = flagTruncated | flagSplit | flagContinued | flagUnparsed;
+/** The longest of those headers; `recordBytesMax` of the front has the same room for it. */
+const markHeaderBytesMax: usize = 64;
+
+/** The place of a row's flags in the table of headers: 0 to 15. */
+export function markOf(flags: u32): u32 {
+  // Bits 1, 6, 7 and 8.
+  return ((flags >>> 1) & 1) | ((flags >>> 5) & 14);
+}
 
 /** @see Kernel.encodeRows; `part` 0 takes the frame, 1 its message. */
 export function encodeRows(
@@ -33,6 +46,16 @@ export function encodeRows(
   for (; from < to; from++) {
     const start = <usize>load<u32>(row + startAt);
     const length = load<u32>(row, 4) - <u32>start;
+    const flags = load<u32>(row, 8) & marks;
+    if (flags) {
+      if (at + overheadBytesMax + markHeaderBytesMax + <usize>length > limit) break;
+      const mark = markHeadersAt + <usize>markOf(flags) * 8;
+      const headers = <usize>load<u32>(mark);
+      at = encodeRecord(at, offsetDelta, timestampDelta, 0, -1, start, length, headers, load<u32>(mark, 4));
+      offsetDelta++;
+      row += frameRowBytes;
+      continue;
+    }
     if (at + overheadBytesMax + <usize>length > limit) break;
 
     const offset = zigzag(offsetDelta);

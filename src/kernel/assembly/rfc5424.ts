@@ -81,7 +81,7 @@ function parseLongFields(p: usize, end: usize, header: usize): usize {
 /** VERSION SP, `%x31-39 *2DIGIT SP`; returns what follows it, or 0. */
 // @ts-ignore: decorator
 @inline
-function skipVersion(p: usize, end: usize): usize {
+export function skipVersion(p: usize, end: usize): usize {
   if (end - p < 2 || load<u8>(p) < 0x31 || load<u8>(p) > 0x39) return 0;
   const last = min(end, p + 4);
   p++;

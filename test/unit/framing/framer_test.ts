@@ -27,7 +27,9 @@ function readFrame(from: Kernel, row: number): OracleFrame {
   const flags = from.words[word + 2]!;
   // deno-lint-ignore no-control-regex
   assert.equal((flags & frameFlag.ascii) !== 0, /^[\x00-\x7f]*$/.test(text), "ASCII flag");
-  return { text, truncated: (flags & frameFlag.truncated) !== 0 };
+  const truncated = (flags & frameFlag.truncated) !== 0;
+  if ((flags & frameFlag.split) === 0) return { text, truncated };
+  return { text, truncated, split: (flags & frameFlag.continued) === 0 ? "part" : "continued" };
 }
 
 /** Another connection's work, which leaves nothing of ours in the input region. */
@@ -50,8 +52,9 @@ function frameChunks(
   mode: FramingMode,
   chunks: readonly Uint8Array[],
   stops: readonly number[] = [],
+  oversize: "truncate" | "split" = "truncate",
 ): OracleStream {
-  const framer = new Framer(kernel, mode);
+  const framer = new Framer(kernel, { mode, frameBytesMax, oversize });
   const frames: OracleFrame[] = [];
   let call = 0;
   const takeRows = (rows: number): void => {
@@ -463,6 +466,31 @@ test("next() gives every frame as it was sent when some have no PRI", () => {
   );
 });
 
+test("next() gives all bytes of long frames when they are split, cut and suspended anywhere", () => {
+  fc.assert(
+    fc.property(
+      modes,
+      streams,
+      places,
+      fc.array(fc.nat(5), { maxLength: 40 }),
+      (mode, stream, cuts, stops) => {
+        const got = frameChunks(mode, cutAt(latin1(stream), cuts), stops, "split");
+        assert.deepEqual(got, frameOracle(stream, mode, frameBytesMax, true));
+        const whole = frameOracle(stream, mode, stream.length);
+        if (mode === "octet" || mode === "auto") return;
+        // Put together again, the parts are the frames as they came.
+        const texts: string[] = [];
+        for (const { text, split } of got.frames) {
+          if (split === "continued") texts.push(texts.pop()! + text);
+          else texts.push(text);
+        }
+        assert.deepEqual(texts, whole.frames.map(({ text }) => text));
+      },
+    ),
+    { numRuns: 5000 },
+  );
+});
+
 test("suspend() changes no frame when it happens at any row, with other connections in between", () => {
   fc.assert(
     fc.property(
@@ -581,8 +609,12 @@ test("mode tells what the connection speaks when enough bytes came", () => {
   const steps: [FramingMode, string, FramingMode][] = [
     ["auto", "12", "auto"],
     ["auto", "12 <", "octet"],
-    ["auto", "12 x", "newline"],
-    ["auto", "<", "newline"],
+    ["auto", "12 x", "auto"],
+    ["auto", "12 x\n", "newline"],
+    ["auto", "<1>a\0", "auto"],
+    ["auto", "<1>a\0<2", "nul"],
+    ["auto", "<1>a\0b\n", "newline"],
+    ["auto", "<".repeat(frameBytesMax), "newline"],
     ["nul", "1", "nul"],
     ["octet", "x", "octet"],
   ];

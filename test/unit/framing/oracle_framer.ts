@@ -4,6 +4,8 @@ import type { FramingMode } from "../../../src/framing/framer.ts";
 export interface OracleFrame {
   readonly text: string;
   readonly truncated: boolean;
+  /** "part" is the first of a frame that was split. */
+  readonly split?: "part" | "continued";
 }
 
 export interface OracleStream {
@@ -20,18 +22,50 @@ const octetBeginning = /^([1-9]\d{0,8} ?)?$/;
 const countsInDamage = /(?<!\d)([1-9]\d{0,8}) <\d{1,3}>/g;
 const lineEnd = /\r?\n$/;
 
-export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: number): OracleStream {
+/** The first part of a longer frame: `max` bytes, or fewer so that no UTF-8 character is cut. */
+function cutText(text: string, max: number): string {
+  const start = text.slice(0, max);
+  const half = /(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})$/.exec(start);
+  return half === null || half.index === 0 ? start : start.slice(0, half.index);
+}
+
+export function frameOracle(
+  stream: string,
+  mode: FramingMode,
+  frameBytesMax: number,
+  splits = false,
+): OracleStream {
   const frames: OracleFrame[] = [];
   let emptyFrames = 0;
   let damagedFrames = 0;
 
-  const push = (text: string, cut = false): void => {
-    const truncated = cut || text.length > frameBytesMax;
-    frames.push({ text: text.slice(0, frameBytesMax), truncated });
+  /** `missing` bytes of the frame never came. */
+  const push = (text: string, missing = 0): void => {
+    // What is longer by more than CR LF is told before all of it came.
+    const isTold = missing > 0 && text.length >= frameBytesMax && text.length + missing > frameBytesMax + 2;
+    if (splits && (text.length > frameBytesMax || isTold)) return pushParts(text, missing);
+    const isCut = text.length > frameBytesMax || isTold;
+    frames.push({ text: isCut ? cutText(text, frameBytesMax) : text, truncated: isCut || missing > 0 });
+  };
+  const pushParts = (text: string, missing: number): void => {
+    let split: "part" | "continued" = "part";
+    for (let rest = text; rest !== "";) {
+      // A part is told when all of it is there; what never came is missed only where it would be a part of its own.
+      const isLong = rest.length + missing > frameBytesMax + (missing > 0 ? 2 : 0);
+      const isTold = isLong && rest.length >= frameBytesMax;
+      const part = rest.length > frameBytesMax || isTold ? cutText(rest, frameBytesMax) : rest;
+      rest = rest.slice(part.length);
+      frames.push({ text: part, truncated: missing > 0 && rest === "" && !isTold, split });
+      split = "continued";
+    }
   };
   /** Takes one frame up to a delimiter, or the unterminated rest; returns where the next begins. */
   const takeLine = (at: number, delimiter: string): number => {
     const found = stream.indexOf(delimiter, at);
+    if (delimiter === "\n" && !octets) {
+      while (stream[at] === "\0") at++;
+      if (at === stream.length) return at;
+    }
     if (found < 0) {
       push(stream.slice(at));
       return stream.length;
@@ -71,7 +105,7 @@ export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: nu
       hasCounts = true;
       const start = at + count[0].length - 1;
       const end = start + Number(count[1]);
-      if (end > stream.length) push(stream.slice(start), true);
+      if (end > stream.length) push(stream.slice(start), end - stream.length);
       else push(stream.slice(start, end).replace(lineEnd, ""));
       return Math.min(end, stream.length);
     }
@@ -93,9 +127,16 @@ export function frameOracle(stream: string, mode: FramingMode, frameBytesMax: nu
 
   let hasCounts = false;
   let octets = mode === "octet";
-  if (mode === "auto") octets = /^[1-9]\d{0,8} </.test(stream);
+  let nul = mode === "nul";
+  if (mode === "auto") {
+    octets = /^[1-9]\d{0,8} </.test(stream);
+    const [line] = stream.slice(0, frameBytesMax).split("\n");
+    nul = /\0<\d/.test(line!);
+    const isUndecided = !octets && !nul && stream.length < frameBytesMax && line === stream;
+    if (isUndecided) stream = stream.replace(/\0$/, "");
+  }
   for (let at = 0; at < stream.length;) {
-    at = octets ? takeOctets(at) : takeLine(at, mode === "nul" ? "\0" : "\n");
+    at = octets ? takeOctets(at) : takeLine(at, nul ? "\0" : "\n");
   }
   return { frames, emptyFrames, damagedFrames };
 }

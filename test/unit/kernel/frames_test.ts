@@ -41,6 +41,7 @@ const cases: Case[] = [
   { name: "half a line", scan: "scanNewline", input: "a\nbc", want: ["a"], consumed: 2 },
   { name: "nothing", scan: "scanNewline", input: "", want: [] },
   { name: "NUL in a line", scan: "scanNewline", input: "a\0b\n", want: ["a\0b"] },
+  { name: "NUL before a line", scan: "scanNewline", input: "a\n\0\0b\n\0\r\n\0", want: ["a", "b"], empty: 1 },
   {
     name: "NUL frames",
     scan: "scanNul",
@@ -225,9 +226,14 @@ const streamBytes: fc.Arbitrary<Uint8Array> = fc
 
 const behind = fc.constantFrom(0x00, 0x0a, 0x20, 0x35, 0xff);
 
+/** What the twin of lines knows beside, and `readScan` does not. */
+function scanOf({ continues: _, ...rest }: ReturnType<typeof scanLinesOracle>): OracleScan {
+  return rest;
+}
+
 const twins: { name: Scan; oracle: (input: Uint8Array) => OracleScan }[] = [
-  { name: "scanNewline", oracle: (input) => scanLinesOracle(input, 10, limits) },
-  { name: "scanNul", oracle: (input) => scanLinesOracle(input, 0, limits) },
+  { name: "scanNewline", oracle: (input) => scanOf(scanLinesOracle(input, 10, limits)) },
+  { name: "scanNul", oracle: (input) => scanOf(scanLinesOracle(input, 0, limits)) },
   { name: "scanOctets", oracle: (input) => scanOctetsOracle(input, limits) },
 ];
 
@@ -241,6 +247,65 @@ for (const { name, oracle } of twins) {
     );
   });
 }
+
+for (const [name, delimiter] of [["scanNewline", 10], ["scanNul", 0]] as const) {
+  test(`${name}() equals its twin when frames are split and the first may be a rest`, () => {
+    fc.assert(
+      fc.property(
+        streamBytes,
+        behind,
+        fc.boolean(),
+        fc.integer({ min: 4, max: 80 }),
+        (input, after, continues, max) => {
+          const split = { frameBytesMax: max, rowsMax: limits.rowsMax, splits: true };
+          kernel.limitFrames(max, true);
+          try {
+            kernel.continues = continues;
+            const got = scan(name, input, after);
+            assert.deepEqual(
+              { ...got, continues: kernel.continues },
+              scanLinesOracle(input, delimiter, split, continues),
+            );
+          } finally {
+            kernel.limitFrames(limits.frameBytesMax, false);
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+}
+
+test("scanOctets() equals its twin when frames are split", () => {
+  const split = { ...limits, splits: true };
+  kernel.limitFrames(limits.frameBytesMax, true);
+  try {
+    fc.assert(
+      fc.property(streamBytes, behind, (input, after) => {
+        assert.deepEqual(scan("scanOctets", input, after), scanOctetsOracle(input, split));
+      }),
+      { numRuns: 2000 },
+    );
+  } finally {
+    kernel.limitFrames(limits.frameBytesMax, false);
+  }
+});
+
+test("rowsOf() writes the parts of a datagram when frames are split, and one row when they are not", () => {
+  putInput(kernel, new TextEncoder().encode("é".repeat(50) + "x"));
+  kernel.limitFrames(41, true);
+  try {
+    assert.equal(kernel.rowsOf(kernel.inputAt, kernel.inputAt + 101), 3);
+    const rows = [0, 1, 2].map((row) => readRow(kernel, row));
+    // A character of two bytes is not cut in half.
+    assert.deepEqual(rows.map(({ start, end }) => [start, end]), [[0, 40], [40, 80], [80, 101]]);
+    assert.deepEqual(rows.map(({ split }) => split), ["part", "continued", "continued"]);
+  } finally {
+    kernel.limitFrames(limits.frameBytesMax, false);
+  }
+  assert.equal(kernel.rowsOf(kernel.inputAt, kernel.inputAt + 101), 1);
+  assert.deepEqual(readRow(kernel, 0), { from: 0, start: 0, end: 80, ascii: false, truncated: true });
+});
 
 test("scanNewline() tells ASCII from other bytes when they stand at each place of a line", () => {
   const wide = createKernel({ frameBytesMax: 400, pieceBytes: 4096, scratchBytes: 64, arenaBytes: 64 });

@@ -90,7 +90,7 @@ const cases: Case[] = [
   {
     name: "a version of four digits",
     input: "<1>9999 - - - -",
-    want: { priority: 1, message: "9999 - - - -" },
+    want: { priority: 1, format: "rfc3164", message: "9999 - - - -" },
   },
   {
     name: "the largest PRI",
@@ -104,7 +104,7 @@ const cases: Case[] = [
   },
   { name: "an empty PRI", input: "<>hello", want: { message: "<>hello" } },
   { name: "a PRI without its end", input: "<13", want: { message: "<13" } },
-  { name: "a PRI alone", input: "<0>", want: { priority: 0, message: "" } },
+  { name: "a PRI alone", input: "<0>", want: { priority: 0, format: "rfc3164", message: "" } },
   { name: "text", input: "hello world", want: { message: "hello world" } },
   { name: "text with a colon", input: "error: no disk", want: { message: "error: no disk" } },
   {
@@ -247,12 +247,20 @@ const cases: Case[] = [
     input: "<13>app[42]: Test",
     want: { priority: 13, format: "rfc3164", appname: "app", procid: "42", message: "Test" },
   },
-  { name: "a PRI and text", input: "<13>hello world", want: { priority: 13, message: "hello world" } },
-  { name: "a PRI and JSON", input: `<13>{"a": 1}`, want: { priority: 13, message: `{"a": 1}` } },
+  {
+    name: "a PRI and text",
+    input: "<13>hello world",
+    want: { priority: 13, format: "rfc3164", message: "hello world" },
+  },
+  {
+    name: "a PRI and JSON",
+    input: `<13>{"a": 1}`,
+    want: { priority: 13, format: "rfc3164", message: `{"a": 1}` },
+  },
   {
     name: "an impossible month",
     input: "<13>Foo  2 16:31:03 host app: T",
-    want: { priority: 13, message: "Foo  2 16:31:03 host app: T" },
+    want: { priority: 13, format: "rfc3164", message: "Foo  2 16:31:03 host app: T" },
   },
   // What other parsers' test streams contain (influxdata/telegraf, plugins/inputs/syslog/testcases).
   {
@@ -260,7 +268,7 @@ const cases: Case[] = [
     input: "<1>217 <11>1 - -",
     want: { priority: 1, message: "217 <11>1 - -" },
   },
-  { name: "a PRI and a version", input: "<1>2", want: { priority: 1, message: "2" } },
+  { name: "a PRI and a version", input: "<1>2", want: { priority: 1, format: "rfc3164", message: "2" } },
   {
     name: "two messages in a packet",
     input: "<1>3 - - - - - - A<1>4 - - - - - - B",

@@ -7,6 +7,8 @@ export interface OracleRow {
   readonly end: number;
   readonly ascii: boolean;
   readonly truncated: boolean;
+  /** "part" is the first row of a frame that was split. */
+  readonly split?: "part" | "continued";
 }
 
 export interface OracleScan {
@@ -20,38 +22,92 @@ export interface OracleScan {
 export interface OracleLimits {
   readonly frameBytesMax: number;
   readonly rowsMax: number;
+  readonly splits?: boolean;
+}
+
+/** Where the first part of a longer frame ends: never inside of a UTF-8 character. */
+export function cutOracle(bytes: Uint8Array, start: number, max: number): number {
+  for (let back = 1; back <= 3 && back < max; back++) {
+    const byte = bytes[start + max - back]!;
+    if (byte >= 0x80 && byte < 0xc0) continue;
+    const need = byte >= 0xc2 && byte < 0xe0
+      ? 2
+      : byte >= 0xe0 && byte < 0xf0
+      ? 3
+      : byte >= 0xf0 && byte < 0xf5
+      ? 4
+      : 1;
+    return need > back ? start + max - back : start + max;
+  }
+  return start + max;
 }
 
 function row(bytes: Uint8Array, from: number, start: number, end: number, max: number): OracleRow {
   const truncated = end - start > max;
-  const cut = truncated ? start + max : end;
+  const cut = truncated ? cutOracle(bytes, start, max) : end;
   return { from, start, end: cut, truncated, ascii: bytes.subarray(start, cut).every((byte) => byte < 0x80) };
 }
 
-export function scanLinesOracle(bytes: Uint8Array, delimiter: 0 | 10, limits: OracleLimits): OracleScan {
+export function scanLinesOracle(
+  bytes: Uint8Array,
+  delimiter: 0 | 10,
+  limits: OracleLimits,
+  continues = false,
+): OracleScan & { readonly continues: boolean } {
+  const { frameBytesMax, rowsMax, splits = false } = limits;
   const rows: OracleRow[] = [];
   let emptyFrames = 0;
   let start = 0;
+  let rest = continues;
+  const skipNuls = (end: number): void => {
+    while (delimiter === 10 && !rest && start < end && bytes[start] === 0) start++;
+  };
+  const stopped = (stop: OracleScan["stop"]) => ({
+    rows,
+    consumed: start,
+    stop,
+    skip: 0,
+    emptyFrames,
+    continues: rest,
+  });
+  /** Takes parts while they are full; false where the table is. */
+  const takeParts = (end: number): boolean => {
+    while (end - start > frameBytesMax) {
+      if (rows.length === rowsMax) return false;
+      const cut = cutOracle(bytes, start, frameBytesMax);
+      rows.push({ ...row(bytes, start, start, cut, frameBytesMax), split: rest ? "continued" : "part" });
+      start = cut;
+      rest = true;
+    }
+    return true;
+  };
   for (;;) {
     const at = bytes.indexOf(delimiter, start);
     if (at < 0) break;
     const end = delimiter === 10 && at > start && bytes[at - 1] === 13 ? at - 1 : at;
+    skipNuls(end);
     if (end === start) emptyFrames++;
-    else if (rows.length === limits.rowsMax) {
-      return { rows, consumed: start, stop: "tableFull", skip: 0, emptyFrames };
-    } else rows.push(row(bytes, start, start, end, limits.frameBytesMax));
+    else {
+      if (rows.length === rowsMax || (splits && !takeParts(end)) || rows.length === rowsMax) {
+        return stopped("tableFull");
+      }
+      rows.push({
+        ...row(bytes, start, start, end, frameBytesMax),
+        ...(rest ? { split: "continued" as const } : {}),
+      });
+    }
+    rest = false;
     start = at + 1;
   }
+  skipNuls(bytes.length);
   const left = bytes.length - start;
-  const mayEnd = delimiter === 10 && left === limits.frameBytesMax + 1 && bytes.at(-1) === 13;
-  if (left <= limits.frameBytesMax || mayEnd) {
-    return { rows, consumed: start, stop: "needMore", skip: 0, emptyFrames };
-  }
-  if (rows.length === limits.rowsMax) {
-    return { rows, consumed: start, stop: "tableFull", skip: 0, emptyFrames };
-  }
-  rows.push(row(bytes, start, start, bytes.length, limits.frameBytesMax));
-  return { rows, consumed: bytes.length, stop: "oversize", skip: 0, emptyFrames };
+  const mayEnd = delimiter === 10 && bytes.at(-1) === 13;
+  if (left <= frameBytesMax + (mayEnd ? 1 : 0)) return stopped("needMore");
+  if (rows.length === rowsMax) return stopped("tableFull");
+  if (splits) return stopped(takeParts(bytes.length - (mayEnd ? 1 : 0)) ? "needMore" : "tableFull");
+  rows.push(row(bytes, start, start, bytes.length, frameBytesMax));
+  start = bytes.length;
+  return stopped("oversize");
 }
 
 export function scanOctetsOracle(bytes: Uint8Array, limits: OracleLimits): OracleScan {
@@ -78,6 +134,11 @@ export function scanOctetsOracle(bytes: Uint8Array, limits: OracleLimits): Oracl
     if (rows.length === limits.rowsMax) return stopped("tableFull");
     const frame = text.slice(start, start + length);
     const end = whole ? start + frame.replace(/\r?\n$/, "").length : start + length;
+    if (limits.splits && end - start > limits.frameBytesMax) {
+      const cut = cutOracle(bytes, start, limits.frameBytesMax);
+      rows.push({ ...row(bytes, at, start, cut, limits.frameBytesMax), split: "part" });
+      return stopped("oversize", cut, length - (cut - start));
+    }
     rows.push(row(bytes, at, start, end, limits.frameBytesMax));
     if (length > available) return stopped("oversize", bytes.length, length - available);
     at = start + length;

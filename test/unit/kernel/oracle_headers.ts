@@ -101,7 +101,8 @@ function parse3164(text: string, at: number, hasPriority: boolean): Omit<OracleH
   const stamp = timestamp.exec(text.slice(p));
   if (stamp === null) {
     const tag = hasPriority ? tagAt(text, p) : undefined;
-    const format = tag?.appname === undefined ? undefined : "rfc3164";
+    const isDamaged = !hasPriority || /^[1-9]\d{0,2} /.test(text.slice(at));
+    const format = tag?.appname === undefined && isDamaged ? undefined : "rfc3164";
     return { ...nothing, message: hasPriority ? p : 0, ...tag, format };
   }
   const stampStart = p + stamp[0].indexOf(stamp[1]!);

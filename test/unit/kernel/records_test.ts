@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createKernel } from "../../../src/kernel/instance.ts";
-import { batchHeaderBytes, framePart, recordBytesMax } from "../../../src/kernel/kernel.ts";
+import { batchHeaderBytes, frameFlag, framePart, recordBytesMax } from "../../../src/kernel/kernel.ts";
+import { markHeaderBytesMax, markText } from "../../../src/kernel/marks.ts";
 import { crc32cOracle } from "./oracle_crc32c.ts";
 import { decodeBatchHeader, decodeRecords } from "./oracle_records.ts";
 import { latin1, putInput } from "./rows.ts";
@@ -90,11 +91,39 @@ test("encodeRows() encodes a run of rows when there is room", () => {
     const records = decodeRecords(kernel.bytes.slice(arenaAt, kernel.encodedEnd));
     assert.deepEqual(records.map((record) => new TextDecoder().decode(record.value!)), want);
     assert.deepEqual(records.map((record) => record.offsetDelta), [62n, 63n, 64n]);
-    for (const record of records) {
+    for (const [index, record] of records.entries()) {
       assert.equal(record.timestampDelta, -5n);
       assert.equal(record.key, null);
-      assert.deepEqual(record.headers, []);
+      assert.deepEqual(
+        record.headers,
+        index === 1 ? [{ key: "corndog.flags", value: latin1("unparsed") }] : [],
+      );
     }
+  }
+});
+
+test("encodeRows() says in a header what is the matter with a row when it has any of the flags", () => {
+  const { truncated, split, continued, unparsed } = frameFlag;
+  const marks = [truncated, split, continued, unparsed];
+  const value = latin1("x".repeat(300));
+  const room = recordBytesMax(-1, value.length, markHeaderBytesMax);
+  for (let mark = 0; mark < 16; mark++) {
+    const flags = marks.reduce(
+      (sum, flag, bit) => ((mark >> bit) & 1) === 1 ? sum | flag : sum,
+      frameFlag.parsed,
+    );
+    putInput(kernel, value);
+    kernel.rowOf(inputAt, inputAt + value.length);
+    kernel.words[kernel.rowsAt / 4 + 2] = flags | frameFlag.ascii;
+    const text = ["truncated", "split", "continued", "unparsed"].filter((_, bit) => (mark >> bit) & 1).join(
+      " ",
+    );
+    assert.equal(markText(flags), text);
+    if (mark > 0) assert.equal(kernel.encodeRows(0, 1, framePart.raw, arenaAt, arenaAt + room - 1, 7, 3), 0);
+    assert.equal(kernel.encodeRows(0, 1, framePart.raw, arenaAt, arenaAt + room, 7, 3), 1);
+    const [record] = decodeRecords(kernel.bytes.slice(arenaAt, kernel.encodedEnd));
+    assert.deepEqual(record!.headers, mark === 0 ? [] : [{ key: "corndog.flags", value: latin1(text) }]);
+    assert.deepEqual([record!.value, record!.offsetDelta, record!.timestampDelta], [value, 7n, 3n]);
   }
 });
 

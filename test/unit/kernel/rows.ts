@@ -21,6 +21,9 @@ export function readRow(kernel: Kernel, row: number, octets = false): OracleRow 
     end: words[word + 1]! - inputAt,
     ascii: (flags & frameFlag.ascii) !== 0,
     truncated: (flags & frameFlag.truncated) !== 0,
+    ...((flags & frameFlag.split) === 0
+      ? {}
+      : { split: (flags & frameFlag.continued) === 0 ? "part" as const : "continued" as const }),
   };
 }
 

@@ -65,6 +65,7 @@ export class RequestFrames implements FrameSource {
   #one(): number {
     const { bytes, inputAt } = this.#kernel;
     bytes.set(this.#bytes!, inputAt);
+    this.#kernel.limitFrames(this.#kernel.sizes.frameBytesMax, false);
     this.#kernel.rowOf(inputAt, inputAt + this.#bytes!.length);
     return 1;
   }

@@ -241,8 +241,9 @@ export class Intake {
           continue;
         }
         for (let rows = framer.next(); rows > 0; rows = framer.next()) lines += this.#giveUp(stream, rows);
-        const rows = framer.finish();
-        if (rows > 0) lines += this.#giveUp(stream, rows);
+        for (let rows = framer.finish(); rows > 0; rows = framer.finish()) {
+          lines += this.#giveUp(stream, rows);
+        }
         this.#countEmptyFrames(stream);
         this.#streams.delete(stream);
       }
@@ -292,8 +293,10 @@ export class Intake {
       }
     }
     if (stream.state !== "ended") return undefined;
-    const rows = framer.finish();
-    return rows === 0 || this.#place(stream, rows, Infinity) ? undefined : this.#placer.stopped;
+    for (let rows = framer.finish(); rows > 0; rows = framer.finish()) {
+      if (!this.#place(stream, rows, Infinity)) return this.#placer.stopped;
+    }
+    return undefined;
   }
 
   /** True if all rows were placed, else the stream is suspended at the first that was not. */

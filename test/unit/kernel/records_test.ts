@@ -108,7 +108,7 @@ test("encodeRows() says in a header what is the matter with a row when it has an
   const value = latin1("x".repeat(300));
   const room = recordBytesMax(-1, value.length, markHeaderBytesMax);
   for (let mark = 0; mark < 16; mark++) {
-    const flags = marks.reduce(
+    const flags: number = marks.reduce<number>(
       (sum, flag, bit) => ((mark >> bit) & 1) === 1 ? sum | flag : sum,
       frameFlag.parsed,
     );

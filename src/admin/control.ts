@@ -71,14 +71,23 @@ export interface RulesView {
   readonly last_error?: { readonly at: string; readonly faults: readonly Fault[] };
 }
 
-/** The ledger. `received + fan_out = delivered + spooled + in_flight + dead_lettered + sum(dropped)` at every snapshot. */
+/**
+ * The ledger, at every snapshot:
+ * `received + fan_out + split + replayed = delivered + spooled + in_flight + dead_lettered + joined + sum(dropped)`.
+ */
 export interface Ledger {
   readonly received: number;
   readonly fan_out: number;
+  /** Further parts of lines that were cut in several (`oversize: split`). */
+  readonly split: number;
+  /** What earlier sessions left in the spool. */
+  readonly replayed: number;
   readonly delivered: number;
   readonly spooled: number;
   readonly in_flight: number;
   readonly dead_lettered: number;
+  /** Lines that became a part of the line before them. */
+  readonly joined: number;
   readonly dropped: Readonly<Record<string, number>>;
   readonly balanced: boolean;
 }

@@ -228,6 +228,21 @@ export class Batcher {
     this.#memory.release(batch);
   }
 
+  /** Memory for a batch that comes from elsewhere, with so many bytes of records: where its header goes, 0 for no room. */
+  reserve(recordBytes: number): number {
+    return this.#memory.reserve(recordBytes);
+  }
+
+  /** Gives back the memory of a batch by the place of its header. */
+  free(at: number): void {
+    this.#memory.free(at);
+  }
+
+  /** Bytes of the records of the largest batch that there may ever be. */
+  get recordBytesMax(): number {
+    return Math.max(this.#batchBytesMax, this.#recordBytesMax);
+  }
+
   /** Gives back the memory behind `batch.end`, after compression made the batch smaller. */
   trim(batch: ClosedBatch): void {
     this.#memory.trim(batch);

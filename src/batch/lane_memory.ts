@@ -95,6 +95,17 @@ export class LaneMemory {
     this.#arena.free(batch.at - headroomBytes);
   }
 
+  /** An extent for a batch of so many bytes of records that comes from elsewhere: where its header goes, 0 for no room. */
+  reserve(records: number): number {
+    const extent = this.#arena.allocate(extentBytes(records));
+    return extent === 0 ? 0 : extent + headroomBytes;
+  }
+
+  /** Gives back what `reserve` gave, or a batch whose header is at `at`. */
+  free(at: number): void {
+    this.#arena.free(at - headroomBytes);
+  }
+
   #fits(need: number): boolean {
     const extent = this.#arena.allocate(extentBytes(need));
     if (extent === 0) return false;

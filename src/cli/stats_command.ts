@@ -73,6 +73,9 @@ function statsText(stats: Stats): string {
     ["dead letters", String(ledger.dead_lettered)],
     ["dropped", `${droppedSum}${dropped}`],
     ["fan-out", String(ledger.fan_out)],
+    ...(ledger.split > 0 ? [["split", String(ledger.split)] as [string, string]] : []),
+    ...(ledger.joined > 0 ? [["joined", String(ledger.joined)] as [string, string]] : []),
+    ...(ledger.replayed > 0 ? [["replayed", String(ledger.replayed)] as [string, string]] : []),
     ["ledger", ledger.balanced ? "balanced" : "NOT BALANCED"],
     ["latency", `p50 ${latency.p50} ms, p99 ${latency.p99} ms, max ${latency.max} ms`],
     [

@@ -18,7 +18,7 @@ export function sumRows(rows: readonly Float64Array[]): Float64Array {
   return sum;
 }
 
-/** The ledger of a (summed) row. `received + fan_out = delivered + spooled + in_flight + dead_lettered + sum(dropped)`. */
+/** The ledger of a (summed) row. `received + fan_out + split + replayed = delivered + spooled + in_flight + dead_lettered + joined + sum(dropped)`. */
 export function ledgerOf(sum: Float64Array): Ledger {
   const dropped: Record<string, number> = {};
   let droppedTotal = 0;
@@ -29,14 +29,18 @@ export function ledgerOf(sum: Float64Array): Ledger {
   const ledger = {
     received: sum[counter.received],
     fan_out: sum[counter.fan_out],
+    split: sum[counter.split],
+    replayed: sum[counter.replayed],
     delivered: sum[counter.delivered],
     spooled: sum[counter.spooled],
     in_flight: sum[counter.in_flight],
     dead_lettered: sum[counter.dead_lettered],
+    joined: sum[counter.joined],
     dropped,
   };
-  const came = ledger.received + ledger.fan_out;
-  const went = ledger.delivered + ledger.spooled + ledger.in_flight + ledger.dead_lettered + droppedTotal;
+  const came = ledger.received + ledger.fan_out + ledger.split + ledger.replayed;
+  const went = ledger.delivered + ledger.spooled + ledger.in_flight + ledger.dead_lettered + ledger.joined +
+    droppedTotal;
   return { ...ledger, balanced: came === went };
 }
 

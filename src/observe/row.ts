@@ -23,6 +23,8 @@ export const dropReasons = [
   "shutdown",
   "rule_sample",
   "rule_throttle",
+  "spool_damaged",
+  "spool_full_udp",
 ] as const;
 
 /** A member of `dropReasons`. */
@@ -32,10 +34,13 @@ const plainNames = [
   // The ledger: lines, or copies of lines.
   "received",
   "fan_out",
+  "split",
+  "replayed",
   "delivered",
   "spooled",
   "in_flight",
   "dead_lettered",
+  "joined",
   // Where dead letters went; together they are dead_lettered.
   "dead_lettered_topic",
   "dead_lettered_file",

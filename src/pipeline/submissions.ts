@@ -224,7 +224,7 @@ export class Submissions {
   }
 
   /** Answers before the receipt is fulfilled. */
-  #giveUp(open: Open, reason: "deadline" | "stopping" | "cancelled"): void {
+  #giveUp(open: Open, cause: "deadline" | "stopping" | "cancelled"): void {
     const { submission, stream } = open;
     submission.receipt?.forget();
     if (submission.state === "waiting") return this.#answer(open, "late", undefined);
@@ -232,7 +232,7 @@ export class Submissions {
     this.#intake!.withdraw(stream!);
     this.#unwait(open);
     const late = wait === "letters" ? "dead_letter_full" : this.#parts.blocked() ?? "busy";
-    this.#answer(open, "refused", reason === "deadline" ? late : reason);
+    this.#answer(open, "refused", cause === "deadline" ? late : cause);
   }
 
   readonly #whenFulfilled = (submission: Submission): void => {

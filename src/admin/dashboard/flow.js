@@ -74,6 +74,8 @@ function renderCame(list, { ledger }) {
   /** @type {[string, number][]} */
   const entries = [["received", ledger.received]];
   if (ledger.fan_out > 0) entries.push(["copies by rules", ledger.fan_out]);
+  if (ledger.split > 0) entries.push(["parts of long lines", ledger.split]);
+  if (ledger.replayed > 0) entries.push(["replayed from the spool", ledger.replayed]);
   list.replaceChildren(...entries.flatMap(([name, lines]) => {
     const term = document.createElement("dt");
     term.textContent = name;
@@ -121,6 +123,15 @@ function outcomesOf({ ledger }, history) {
       lines: ledger.spooled,
       perSecond: undefined,
       hint: "On disk, waiting for the sink.",
+    });
+  }
+  if (ledger.joined > 0) {
+    outcomes.push({
+      name: "joined",
+      kind: "delivered",
+      lines: ledger.joined,
+      perSecond: undefined,
+      hint: "Became a part of the line before them.",
     });
   }
   const dropped = Object.entries(ledger.dropped).filter(([, lines]) => lines > 0);

@@ -19,8 +19,9 @@ const heartbeatAgeMsMax = 3000;
 export function ledgerSides(ledger) {
   const dropped = Object.values(ledger.dropped).reduce((sum, one) => sum + one, 0);
   return {
-    came: ledger.received + ledger.fan_out,
-    went: ledger.delivered + ledger.spooled + ledger.in_flight + ledger.dead_lettered + dropped,
+    came: ledger.received + ledger.fan_out + ledger.split + ledger.replayed,
+    went: ledger.delivered + ledger.spooled + ledger.in_flight + ledger.dead_lettered + ledger.joined +
+      dropped,
   };
 }
 

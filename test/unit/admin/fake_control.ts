@@ -132,10 +132,13 @@ export class FakeControl implements Control {
       ledger: {
         received: received + this.lost,
         fan_out: fanOut,
+        split: 0,
+        replayed: 0,
         delivered,
         spooled: 0,
         in_flight: inFlight,
         dead_lettered: dead,
+        joined: 0,
         dropped: {
           rule_stop: stopped,
           rule_drop: 0,

@@ -335,10 +335,13 @@ const stats = {
   ledger: {
     received: 10,
     fan_out: 0,
+    split: 0,
+    replayed: 0,
     delivered: 7,
     spooled: 0,
     in_flight: 1,
     dead_lettered: 0,
+    joined: 0,
     dropped: { rule_stop: 2 },
     balanced: true,
   },

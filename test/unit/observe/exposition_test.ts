@@ -34,6 +34,9 @@ function parse(text: string): Map<string, number> {
 const wanted: [string, number][] = [
   ["corndog_lines_received_total", 1000],
   ["corndog_lines_fan_out_total", 20],
+  ["corndog_lines_split_total", 5],
+  ["corndog_lines_replayed_total", 7],
+  ["corndog_lines_joined_total", 4],
   ["corndog_lines_delivered_total", 900],
   ["corndog_lines_in_flight", 60],
   ["corndog_lines_dead_lettered_total", 10],

@@ -15,13 +15,19 @@ const cases: { name: string; input: Partial<Record<CounterName, number>>; want: 
   { name: "all delivered", input: { received: 5, delivered: 5 }, want: true },
   { name: "copies count as received", input: { received: 5, fan_out: 2, delivered: 7 }, want: true },
   {
+    name: "parts and what earlier sessions left came too",
+    input: { received: 1, split: 2, replayed: 3, delivered: 4, spooled: 2 },
+    want: true,
+  },
+  {
     name: "each state has one line",
     input: {
-      received: 5,
+      received: 6,
       delivered: 1,
       spooled: 1,
       in_flight: 1,
       dead_lettered: 1,
+      joined: 1,
       dropped_shutdown: 1,
     },
     want: true,

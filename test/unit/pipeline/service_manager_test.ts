@@ -16,10 +16,13 @@ function manager(watchdogMs: number | undefined, health = { ok: true }, problems
           ledger: {
             received: 10,
             fan_out: 0,
+            split: 0,
+            replayed: 0,
             delivered: 7,
             spooled: 2,
             in_flight: 1,
             dead_lettered: 0,
+            joined: 0,
             dropped: {},
             balanced: true,
           },

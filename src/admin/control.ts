@@ -118,6 +118,13 @@ export interface Stats {
     readonly connections_open: number;
     readonly connections_accepted: number;
     readonly connections_refused: number;
+    readonly connections_refused_by: Readonly<Record<string, number>>;
+    readonly handshakes_failed: number;
+    readonly connections_idled: number;
+    readonly connections_partial: number;
+    readonly connections_held: number;
+    readonly datagrams_refused: number;
+    readonly datagrams_lost: number;
     readonly frames_empty: number;
     readonly frames_truncated: number;
     readonly unparsed: number;

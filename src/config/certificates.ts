@@ -23,7 +23,7 @@ export interface TlsProblem {
 }
 
 /** A certificate that ends within this time is named in a warning. */
-const expiresSoonMs = 14 * 86_400_000;
+const expiresSoonMs = 30 * 86_400_000;
 
 /** Looks at the files of one TLS end. Never throws. */
 export function checkTlsFiles(files: Files, tls: TlsFiles, nowMs: number): TlsProblem[] {

@@ -6,18 +6,41 @@
  * @module
  */
 
-/** `frame_max`, framing and so on of one `listen` entry. */
-export interface SyslogListen {
-  readonly kind: "syslog";
-  readonly transport: "tcp" | "tls" | "udp" | "unix";
+/** What carries the bytes of a listener. */
+export type Transport = "tcp" | "tls" | "udp" | "unix" | "unixgram" | "stdin";
+
+/** What every `listen` entry has. */
+export interface ListenBase {
+  readonly transport: Transport;
   /** Address for tcp, tls, udp. */
   readonly hostname: string;
   readonly port: number;
-  /** Path for unix. */
+  /** Path for unix and unixgram. */
   readonly path: string;
-  readonly framing: "auto" | "newline" | "octet" | "nul";
   readonly tls?: TlsServer;
+  /** Networks that may send; everybody where it is missing. */
+  readonly allowFrom?: readonly string[];
+  /** Networks of load balancers, whose connections begin with a PROXY header. */
+  readonly proxyFrom?: readonly string[];
+  /** Bytes per second of each sender. */
+  readonly bytesPerSecond?: number;
 }
+
+/** A `listen` entry for syslog. */
+export interface SyslogListen extends ListenBase {
+  readonly kind: "syslog";
+  readonly framing: "auto" | "newline" | "octet" | "nul";
+}
+
+/** A `listen` entry for RELP. */
+export interface RelpListen extends ListenBase {
+  readonly kind: "relp";
+  /** When a line is answered with 200. */
+  readonly ack: "memory" | "disk" | "kafka";
+}
+
+/** A `listen` entry. */
+export type Listen = SyslogListen | RelpListen;
 
 /** Certificate files of a TLS listener. */
 export interface TlsServer {
@@ -25,6 +48,15 @@ export interface TlsServer {
   readonly keyFile: string;
   readonly caFile?: string;
   readonly client: "none" | "request" | "require";
+  /** Names and fingerprints of clients; every trusted client where it is missing. */
+  readonly permittedPeers?: readonly string[];
+  readonly crlFile?: string;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+  /** OpenSSL names; all that the runtime has where it is missing. */
+  readonly ciphers?: readonly string[];
+  readonly alpn?: readonly string[];
+  /** Certificates for other names (SNI). */
+  readonly certificates?: readonly { readonly certFile: string; readonly keyFile: string }[];
 }
 
 /** How to reach Kafka. */
@@ -112,7 +144,7 @@ export interface Config {
   /** The file it came from; undefined for the embedded default. */
   readonly file: string | undefined;
   readonly dialect: "corndog" | "hotdog";
-  readonly listen: readonly SyslogListen[];
+  readonly listen: readonly Listen[];
   readonly frameBytesMax: number;
   readonly admin:
     | { readonly hostname: string; readonly port: number; readonly tokenFile?: string }
@@ -128,7 +160,16 @@ export interface Config {
     /** Kafka topic for what can be written to Kafka; without it everything goes to the file. */
     readonly topic?: string;
   };
-  readonly limits: { readonly memoryBytes: number; readonly connections: number; readonly idleMs: number };
+  readonly limits: {
+    readonly memoryBytes: number;
+    readonly connections: number;
+    readonly connectionsPerPeer: number;
+    readonly idleMs: number;
+    /** For a TLS handshake, and a PROXY header. */
+    readonly handshakeMs: number;
+    /** How old an unfinished line of a connection may be; 0 for ever. */
+    readonly partialMs: number;
+  };
   readonly workers: number;
   readonly statsd: { readonly hostname: string; readonly port: number } | undefined;
   readonly drainTimeoutMs: number;

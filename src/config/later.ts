@@ -11,28 +11,17 @@ import type { Path } from "./yaml.ts";
 
 /** What a refused key is missing, by its path; `*` stands for a list index. */
 const keys: Readonly<Record<string, string>> = {
-  "listen.*.relp": "this version has no RELP listener yet; use syslog: tcp://",
   "listen.*.http": "this version has no HTTP listener yet; remove this listener",
   "listen.*.tokens_file": "this version has no HTTP listener yet; remove the key",
   "listen.*.oversize": "this version always cuts a line at frame_max; remove the key",
   "listen.*.timezone": "this version forwards time stamps as they come; remove the key",
   "listen.*.join": "this version does not join lines yet; remove the key",
-  "listen.*.proxy_from": "this version does not read PROXY headers yet; remove the key",
-  "listen.*.allow_from": "this version does not filter senders yet; remove the key and use a firewall",
-  "listen.*.rate": "this version has no rate limit per listener yet; remove the key",
-  "listen.*.tls.permitted_peers": "this version does not check the names of TLS peers yet; remove the key",
   "kafka.partition_by": "this version spreads lines over partitions itself; remove the key",
   "kafka.timestamp": "this version stamps records with the time of receipt; remove the key",
-  "limits.connections_per_peer": "this version has no limit per peer yet; use limits.connections",
-  "limits.handshake": "this version has no key for the TLS handshake's time yet; remove the key",
 };
 
 /** Values, and the reason why not. */
 export const later = {
-  transports: {
-    unixgram: "this version has no unix datagram listener yet; use unix:// or udp://",
-    stdin: "this version does not read standard input yet; send the lines to a tcp:// listener",
-  },
   compression: {
     snappy: "this version has no snappy yet; write none, gzip or zstd",
     lz4: "this version has no lz4 yet; write none, gzip or zstd",

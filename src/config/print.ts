@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Config, KafkaConfig, SpoolConfig, SyslogListen } from "./config.ts";
+import type { Config, KafkaConfig, Listen, SpoolConfig, TlsServer } from "./config.ts";
 import { formatDuration, formatSize } from "./fields.ts";
 import { redacted } from "./rule_text.ts";
 import { formatHostPort } from "./units.ts";
@@ -37,6 +37,9 @@ export function redactConfig(config: Config): Record<string, unknown> {
     limits: {
       memory: formatSize(config.limits.memoryBytes),
       connections: config.limits.connections,
+      connections_per_peer: config.limits.connectionsPerPeer,
+      handshake: formatDuration(config.limits.handshakeMs),
+      partial: formatDuration(config.limits.partialMs),
       idle: formatDuration(config.limits.idleMs),
     },
     workers: config.workers,
@@ -69,19 +72,37 @@ function escaped(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escaped(item)]));
 }
 
-function writtenListen(listen: SyslogListen, frameBytesMax: number): Record<string, unknown> {
-  const address = listen.transport === "unix" ? listen.path : formatHostPort(listen);
+function writtenListen(listen: Listen, frameBytesMax: number): Record<string, unknown> {
+  const { transport, path, tls } = listen;
+  const address = path === "" ? formatHostPort(listen) : path;
   return {
-    syslog: `${listen.transport}://${address}`,
-    ...(listen.transport === "udp" ? {} : { framing: listen.framing }),
+    [listen.kind]: transport === "stdin" ? "stdin:" : `${transport}://${address}`,
+    ...(listen.kind === "relp"
+      ? { ack: listen.ack }
+      : transport === "udp" || transport === "unixgram"
+      ? {}
+      : { framing: listen.framing }),
     frame_max: formatSize(frameBytesMax),
-    ...(listen.tls === undefined ? {} : {
-      tls: {
-        cert: listen.tls.certFile,
-        key: listen.tls.keyFile,
-        ...(listen.tls.caFile === undefined ? {} : { ca: listen.tls.caFile }),
-        client: listen.tls.client,
-      },
+    ...(listen.allowFrom === undefined ? {} : { allow_from: listen.allowFrom }),
+    ...(listen.proxyFrom === undefined ? {} : { proxy_from: listen.proxyFrom }),
+    ...(listen.bytesPerSecond === undefined ? {} : { rate: formatSize(listen.bytesPerSecond) }),
+    ...(tls === undefined ? {} : { tls: writtenTls(tls) }),
+  };
+}
+
+function writtenTls(tls: TlsServer): Record<string, unknown> {
+  return {
+    cert: tls.certFile,
+    key: tls.keyFile,
+    ...(tls.caFile === undefined ? {} : { ca: tls.caFile }),
+    client: tls.client,
+    ...(tls.permittedPeers === undefined ? {} : { permitted_peers: tls.permittedPeers }),
+    ...(tls.crlFile === undefined ? {} : { crl: tls.crlFile }),
+    min_version: tls.minVersion,
+    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
+    ...(tls.alpn === undefined ? {} : { alpn: tls.alpn }),
+    ...(tls.certificates === undefined ? {} : {
+      certificates: tls.certificates.map(({ certFile, keyFile }) => ({ cert: certFile, key: keyFile })),
     }),
   };
 }

@@ -56,10 +56,11 @@ class Resolver {
     }
     const sink = this.#sink();
     this.#checkDeadLetterTopic();
+    const spool = resolveSpool(this.#written, sink, workers, this.#context, this.#findings);
     const config: Resolved["config"] = {
       file: this.#context.file,
       dialect: this.#context.dialect,
-      listen: resolveListeners(this.#written, this.#context, this.#findings),
+      listen: resolveListeners(this.#written, spool, this.#context, this.#findings),
       frameBytesMax: resolveFrameBytesMax(this.#written, this.#findings),
       admin: this.#admin(),
       sink,
@@ -69,13 +70,20 @@ class Resolver {
         keep: file.keep,
       },
       kafka: resolveKafka(this.#written, this.#context, this.#findings),
-      spool: resolveSpool(this.#written, sink, workers, this.#context, this.#findings),
+      spool,
       deadLetter: {
         file: deadLetter.file === undefined ? `${dataDir}/dead_letter.ndjson` : absolute(deadLetter.file),
         bytesMax: deadLetter.bytes_max,
         ...(deadLetter.topic === undefined ? {} : { topic: deadLetter.topic }),
       },
-      limits: { memoryBytes: limits.memory, connections: limits.connections, idleMs: limits.idle },
+      limits: {
+        memoryBytes: limits.memory,
+        connections: limits.connections,
+        connectionsPerPeer: limits.connections_per_peer,
+        idleMs: limits.idle,
+        handshakeMs: limits.handshake,
+        partialMs: limits.partial,
+      },
       workers,
       statsd: this.#written.metrics.statsd,
       drainTimeoutMs: this.#written.drain_timeout,

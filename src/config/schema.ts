@@ -106,6 +106,24 @@ export const configEntries = {
         "256MiB",
       ),
       connections: v.optional(count("Most connections at once", { min: 1, max: 1_000_000 }), 10_000),
+      connections_per_peer: v.optional(
+        count("Most connections at once of one sender, an IPv4 address or an IPv6 /64", {
+          min: 1,
+          max: 65_535,
+        }),
+        1000,
+      ),
+      handshake: v.optional(
+        duration("Time for a TLS handshake, and for a PROXY header", { min: 100, max: 600_000 }),
+        "10s",
+      ),
+      partial: v.optional(
+        duration(
+          "A connection whose unfinished line is older is closed, and what came of the line is forwarded; 0 never",
+          { min: 0, max: dayMs },
+        ),
+        "1m",
+      ),
       idle: v.optional(
         duration("A connection that is silent for so long is closed; 0 never", { min: 0, max: 7 * dayMs }),
         "10m",

@@ -4,14 +4,15 @@
  * @module
  */
 import * as v from "valibot";
-import { choice, readText, section, size, text } from "./fields.ts";
-import { later } from "./later.ts";
+import type { Transport } from "./config.ts";
+import { choice, list, readText, section, size, text, wants } from "./fields.ts";
+import { readCipher, readNetworkText, readPermittedPeer } from "./listen_units.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { quote, type Read, readHostPort } from "./units.ts";
 
 /** A `syslog:` address, taken apart. */
 export interface ListenUrl {
-  readonly transport: "tcp" | "tls" | "udp" | "unix";
+  readonly transport: Transport;
   readonly hostname: string;
   readonly port: number;
   /** Socket path for unix, else empty. */
@@ -20,6 +21,17 @@ export interface ListenUrl {
 
 /** Longest path of a unix socket: `sun_path` holds 108 bytes with the final zero (unix(7)). */
 const unixPathBytesMax = 107;
+
+/** Most entries of a list of networks, peers or names. */
+const entriesMax = 1000;
+/** Most certificates of one listener. */
+const certificatesMax = 100;
+
+/** A second pair of certificate and key. */
+const certificateSchema = section("A certificate for another name", {
+  cert: text("Certificate chain, PEM file"),
+  key: text("Private key of the certificate, PEM file"),
+});
 
 /** Certificate files of a TLS listener, as written. */
 export const tlsServerSchema = section("Certificate files of a tls:// listener", {
@@ -36,13 +48,58 @@ export const tlsServerSchema = section("Certificate files of a tls:// listener",
       ],
     ),
   ),
+  permitted_peers: v.optional(
+    list(
+      "Which clients may send: names of the certificate (*.edge.example is one label) or its fingerprint, SHA256:AB:CD:...",
+      readPermittedPeer,
+      entriesMax,
+    ),
+  ),
+  crl: v.optional(text("Revoked client certificates, PEM file; it is read again when it changes")),
+  min_version: v.optional(
+    choice("The oldest version of TLS that is spoken", ["TLSv1.2", "TLSv1.3"]),
+    "TLSv1.2",
+  ),
+  ciphers: v.optional(
+    list(
+      "Cipher suites that may be spoken, by their OpenSSL names; TLS 1.3 is bound only where one of its suites is named",
+      readCipher,
+      entriesMax,
+    ),
+  ),
+  alpn: v.optional(
+    list("Application protocols that are offered (ALPN)", (name) => ({ ok: true, value: name }), entriesMax),
+  ),
+  certificates: v.optional(
+    v.pipe(
+      v.array(certificateSchema, wants("a list of certificates (- { cert: FILE, key: FILE })")),
+      v.description(
+        "More certificates: a client gets the one that has the name it asks for (SNI), else cert",
+      ),
+      v.maxLength(certificatesMax, `has more than ${certificatesMax} certificates`),
+    ),
+  ),
 });
 
 /** One entry of `listen`. */
 export const listenSchema = section("A listener", {
-  syslog: readText(
-    "Where to listen for syslog: tcp://0.0.0.0:1514, tls://0.0.0.0:6514, udp://0.0.0.0:514, unix:///run/corndog.sock",
-    readListenUrl,
+  syslog: v.optional(
+    readText(
+      "Where to listen for syslog: tcp://0.0.0.0:1514, tls://0.0.0.0:6514, udp://0.0.0.0:514, unix:///run/corndog.sock, unixgram:///run/log.sock, stdin:",
+      (input) => readListenUrl(input, ["tcp", "tls", "udp", "unix", "unixgram", "stdin"]),
+    ),
+  ),
+  relp: v.optional(
+    readText(
+      "Where to listen for RELP, which answers each line: tcp://0.0.0.0:2514, tls://0.0.0.0:2515",
+      (input) => readListenUrl(input, ["tcp", "tls"]),
+    ),
+  ),
+  ack: v.optional(
+    choice(
+      "relp: when a line is answered: memory (it was taken), disk (it is in the spool) or kafka (the sink has it). Default: disk where there is a spool, else kafka",
+      ["memory", "disk", "kafka"],
+    ),
   ),
   framing: v.optional(
     choice("How lines are told apart on a stream: auto looks at each connection's first byte", [
@@ -57,14 +114,36 @@ export const listenSchema = section("A listener", {
     "64KiB",
   ),
   tls: v.optional(tlsServerSchema),
+  allow_from: v.optional(
+    list("Networks that may send, 10.0.0.0/8; others are refused", readNetworkText, entriesMax),
+  ),
+  proxy_from: v.optional(
+    list(
+      "Networks of load balancers: their connections begin with a PROXY header (v1 or v2), before TLS, which names the sender",
+      readNetworkText,
+      entriesMax,
+    ),
+  ),
+  rate: v.optional(
+    size(
+      "Bytes per second of each sender over all workers, with a second's worth at once; no limit without it",
+      {
+        min: 1024,
+        max: 1024 ** 4,
+      },
+    ),
+  ),
 });
 
 /** Reads `tcp://host:port` and its like. */
-export function readListenUrl(input: string): Read<ListenUrl> {
+export function readListenUrl(input: string, transports: readonly Transport[]): Read<ListenUrl> {
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(?:\/\/)?(.*)$/is.exec(input) ?? [];
   if (scheme === undefined || !input.includes("://") && scheme !== "stdin") {
     const address = /^(?:[a-z]+[:/]+)?([^\s/]+:\d+)$/i.exec(input)?.[1] ?? "0.0.0.0:1514";
     return { ok: false, message: `${quote(input)} has no transport; write tcp://${address}` };
+  }
+  if (transports.length < 3 && scheme !== "tcp" && scheme !== "tls") {
+    return { ok: false, message: `${quote(scheme)} cannot carry RELP; write tcp or tls` };
   }
   switch (scheme) {
     case "tcp":
@@ -75,25 +154,30 @@ export function readListenUrl(input: string): Read<ListenUrl> {
       return { ok: true, value: { transport: scheme, ...read.value, path: "" } };
     }
     case "unix":
-      return readUnixPath(input, rest);
     case "unixgram":
+      return readUnixPath(scheme, input, rest);
     case "stdin":
-      return { ok: false, message: later.transports[scheme] };
+      if (rest === "" || rest === "//") {
+        return { ok: true, value: { transport: "stdin", hostname: "", port: 0, path: "" } };
+      }
+      return { ok: false, message: `${quote(input)} names something behind stdin:; write stdin:` };
     default:
       return {
         ok: false,
-        message: `${quote(scheme)} is not a transport; write tcp, tls, udp or unix${
-          didYouMean(scheme, ["tcp", "tls", "udp", "unix"])
-        }`,
+        message: `${quote(scheme)} is not a transport; write ${transports.slice(0, -1).join(", ")} or ${
+          transports.at(-1)
+        }${didYouMean(scheme, transports)}`,
       };
   }
 }
 
-function readUnixPath(input: string, path: string): Read<ListenUrl> {
+function readUnixPath(transport: "unix" | "unixgram", input: string, path: string): Read<ListenUrl> {
   if (!path.startsWith("/")) {
     return {
       ok: false,
-      message: `${quote(input)} is not an absolute path; write three slashes: unix:///run/corndog.sock`,
+      message: `${
+        quote(input)
+      } is not an absolute path; write three slashes: ${transport}:///run/corndog.sock`,
     };
   }
   if (new TextEncoder().encode(path).length > unixPathBytesMax) {
@@ -102,5 +186,5 @@ function readUnixPath(input: string, path: string): Read<ListenUrl> {
       message: `the path of a unix socket may have ${unixPathBytesMax} bytes; choose a shorter one`,
     };
   }
-  return { ok: true, value: { transport: "unix", hostname: "", port: 0, path } };
+  return { ok: true, value: { transport, hostname: "", port: 0, path } };
 }

@@ -1,169 +1,93 @@
 /**
- * The books of one worker about its connections: how many at most, which are idle, who they are. It wraps the handler
- * of a listener, and the handler sees a `Tracked` connection with an id instead of the bare one.
+ * The books of one worker about its connections: who may come in, which are idle, who sends too fast, who they are. It
+ * wraps the handler of a listener, and the handler sees a `Tracked` connection with an id instead of the bare one.
+ *
+ *     opened -> [PROXY header] -> networks, per sender -> [TLS handshake] -> ready: accepted
+ *         \____________ refused, with a reason ______________/
  *
  * Idleness is found by a sweep that compares byte counts, so a received chunk costs one addition and no clock. A
- * connection that is paused is not idle: it waits for us.
+ * connection that is paused is not idle: it waits for us. The same sweep lets those go on that were over their rate;
+ * the second that a sender may be ahead makes its quarter of a second no loss.
  *
  * @module
  */
-
-import { readFileSync } from "node:fs";
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
-
-/** Descriptors that are not for connections: listeners, Kafka, spool segments, the runtime's own. */
-export const descriptorsReserved = 256;
-
-/**
- * How many connections `wanted` may be, given the open-files limit: at the limit Bun's accept spins at full CPU and
- * Deno's own start of a child aborts the process, so it must not be reached. `share` is the number of workers.
- */
-export function connectionsMaxFor(wanted: number, share: number, openFiles: number | undefined): number {
-  const perWorker = Math.ceil(wanted / share);
-  if (openFiles === undefined) return perWorker;
-  const available = Math.floor((openFiles - descriptorsReserved) / share);
-  return Math.max(1, Math.min(perWorker, available));
-}
-
-/** The open-files limit of this process (both runtimes raise the soft one at start); undefined if unknown. */
-export function openFilesMax(): number | undefined {
-  try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const match = /^Max open files\s+(\d+)/m.exec(limits);
-    return match === null ? undefined : Number(match[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** One connection as the admin API shows it. */
-export interface ConnectionInfo {
-  /** Unique within the worker. */
-  readonly id: number;
-  readonly listener: string;
-  readonly peer: string;
-  readonly tlsPeer: string | undefined;
-  readonly openedAtMs: number;
-  /** To the precision of the sweep. */
-  readonly receivedAtMs: number;
-  readonly bytes: number;
-  readonly paused: boolean;
-}
-
-/** A connection with its books. */
-export class Tracked<State> implements Connection {
-  readonly id: number;
-  readonly listener: string;
-  readonly peer: string;
-  readonly openedAtMs: number;
-  receivedAtMs: number;
-  bytes = 0;
-  /** Byte count at the last sweep. */
-  sweptBytes = 0;
-  paused = false;
-  /** The sweep has destroyed it. */
-  idled = false;
-  /** The wrapped handler's own object. */
-  state: State | undefined;
-  readonly #connection: Connection;
-
-  constructor(id: number, listener: string, connection: Connection, nowMs: number) {
-    this.id = id;
-    this.listener = listener;
-    this.peer = connection.peer;
-    this.openedAtMs = nowMs;
-    this.receivedAtMs = nowMs;
-    this.#connection = connection;
-  }
-
-  get tlsPeer(): string | undefined {
-    return this.#connection.tlsPeer;
-  }
-
-  pause(): void {
-    this.paused = true;
-    this.#connection.pause();
-  }
-
-  resume(): void {
-    this.paused = false;
-    this.#connection.resume();
-  }
-
-  write(bytes: Uint8Array): void {
-    this.#connection.write(bytes);
-  }
-
-  get unsentBytes(): number {
-    return this.#connection.unsentBytes;
-  }
-
-  end(): void {
-    this.#connection.end();
-  }
-
-  destroy(): void {
-    this.#connection.destroy();
-  }
-}
-
-/** A `ConnectionHandler` that may use the books of its connections. Any `ConnectionHandler` is one. */
-export interface TrackedHandler<State> {
-  /** `undefined` refuses the connection. */
-  opened(connection: Tracked<State>): State | undefined;
-  received(state: State, chunk: Uint8Array): void;
-  halfClosed?(state: State): void;
-  drained?(state: State): void;
-  closed(state: State, error?: Error): void;
-}
+import { formatAddress } from "../runtime/address.ts";
+import {
+  Admission,
+  hostOf,
+  type ListenerPolicy,
+  openPolicy,
+  type RefusalReason,
+  refusalReasons,
+} from "./admission.ts";
+import { isProxyHeader, readProxyHeader } from "./proxy_protocol.ts";
+import { type ConnectionInfo, Tracked, type TrackedHandler } from "./tracked.ts";
 
 /** Counters of a worker's connections; all but `open` only grow. */
 export interface ConnectionCounts {
   readonly open: number;
+  /** Ready to send: the handshake of TLS and the PROXY header are done. */
   readonly accepted: number;
-  /** Destroyed at once because `max` were open. */
-  readonly refused: number;
+  /** Refused, by reason. */
+  readonly refused: Readonly<Record<RefusalReason, number>>;
+  /** Ended before the TLS handshake was. */
+  readonly handshakesFailed: number;
   /** Destroyed by the sweep. */
   readonly idled: number;
+  /** Times that a sender was over its rate. */
+  readonly held: number;
+}
+
+/** What the books need. */
+export interface ConnectionsOptions {
+  readonly admission: Admission;
+  /** Without a byte for so long one is ended at the next sweep; 0 never. */
+  readonly idleMs: number;
+  /** For a PROXY header. */
+  readonly handshakeMs: number;
+  readonly nowMs: () => number;
+  /** A connection was refused. */
+  readonly refused?: (listener: string, peer: string, reason: RefusalReason, problem?: string) => void;
 }
 
 /** The connections of one worker, over all its listeners. */
 export class Connections {
-  readonly #max: number;
-  readonly #idleMs: number;
-  readonly #nowMs: () => number;
+  readonly #options: ConnectionsOptions;
   readonly #open = new Map<number, Tracked<unknown>>();
+  readonly #refused = Object.fromEntries(refusalReasons.map((reason) => [reason, 0])) as Record<
+    RefusalReason,
+    number
+  >;
   #nextId = 1;
   #accepted = 0;
-  #refused = 0;
+  #handshakesFailed = 0;
   #idled = 0;
+  #held = 0;
 
-  /** `max` at once; `idleMs` without a byte ends one at the next sweep, 0 never does. */
-  constructor(options: { readonly max: number; readonly idleMs: number; readonly nowMs: () => number }) {
-    this.#max = options.max;
-    this.#idleMs = options.idleMs;
-    this.#nowMs = options.nowMs;
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
   }
 
   /** `handler` behind the books. `listener` names the listener in `list`. `opened` gets a `Tracked`. */
-  wrap<State>(listener: string, handler: TrackedHandler<State>): ConnectionHandler<Tracked<State>> {
+  wrap<State>(
+    listener: string,
+    handler: TrackedHandler<State>,
+    policy: ListenerPolicy = openPolicy,
+  ): ConnectionHandler<Tracked<State>> {
     return {
-      opened: (connection) => {
-        if (this.#open.size >= this.#max) {
-          this.#refused += 1;
-          return undefined;
+      opened: (connection) => this.#opened(listener, handler, policy, connection),
+      identified: (tracked, peer) => this.#identified(tracked, policy, peer),
+      ready: (tracked) => this.#ready(tracked),
+      received: (tracked, chunk) => {
+        if (tracked.bytes === 0 || tracked.phase !== "ready") {
+          const rest = this.#first(tracked, policy, chunk);
+          if (rest === undefined) return;
+          chunk = rest;
         }
-        const tracked = new Tracked<State>(this.#nextId++, listener, connection, this.#nowMs());
-        const state = handler.opened(tracked);
-        if (state === undefined) return undefined;
-        tracked.state = state;
-        this.#accepted += 1;
-        this.#open.set(tracked.id, tracked);
-        return tracked;
-      },
-      received(tracked, chunk) {
         tracked.bytes += chunk.length;
         handler.received(tracked.state!, chunk);
+        if (tracked.rateKey !== undefined) this.#pay(tracked, policy, chunk.length);
       },
       // Without the method a connection ends with its peer's FIN.
       ...(handler.halfClosed === undefined
@@ -174,19 +98,26 @@ export class Connections {
         : { drained: (tracked: Tracked<State>) => handler.drained!(tracked.state!) }),
       closed: (tracked, error) => {
         this.#open.delete(tracked.id);
+        this.#leave(tracked);
+        if (tracked.phase === "handshake") this.#handshakesFailed += 1;
         handler.closed(tracked.state!, error);
       },
     };
   }
 
-  /** Destroys what was silent for `idleMs`. Call it about every `idleMs / 4`. */
+  /** Ends what was silent for too long, and lets go on what was over its rate. Call it a few times a second. */
   sweep(): void {
-    const nowMs = this.#nowMs();
+    const { idleMs, handshakeMs } = this.#options;
+    const nowMs = this.#options.nowMs();
     for (const tracked of this.#open.values()) {
+      if (tracked.phase === "header" && nowMs - tracked.openedAtMs >= handshakeMs) {
+        this.#refuse(tracked, "handshake");
+      }
+      if (tracked.heldUntilMs > 0 && nowMs >= tracked.heldUntilMs) tracked.release();
       if (tracked.bytes !== tracked.sweptBytes || tracked.paused) {
         tracked.sweptBytes = tracked.bytes;
         tracked.receivedAtMs = nowMs;
-      } else if (this.#idleMs > 0 && nowMs - tracked.receivedAtMs >= this.#idleMs && !tracked.idled) {
+      } else if (idleMs > 0 && nowMs - tracked.receivedAtMs >= idleMs && !tracked.idled) {
         tracked.idled = true;
         this.#idled += 1;
         tracked.destroy();
@@ -196,21 +127,19 @@ export class Connections {
 
   /** The counters now. */
   counts(): ConnectionCounts {
-    return { open: this.#open.size, accepted: this.#accepted, refused: this.#refused, idled: this.#idled };
+    return {
+      open: this.#open.size,
+      accepted: this.#accepted,
+      refused: this.#refused,
+      handshakesFailed: this.#handshakesFailed,
+      idled: this.#idled,
+      held: this.#held,
+    };
   }
 
   /** All open connections. */
   list(): ConnectionInfo[] {
-    return Array.from(this.#open.values(), (tracked) => ({
-      id: tracked.id,
-      listener: tracked.listener,
-      peer: tracked.peer,
-      tlsPeer: tracked.tlsPeer,
-      openedAtMs: tracked.openedAtMs,
-      receivedAtMs: tracked.receivedAtMs,
-      bytes: tracked.bytes,
-      paused: tracked.paused,
-    }));
+    return Array.from(this.#open.values(), (tracked) => tracked.info());
   }
 
   /** Ends one; false when there is none with this id. */
@@ -224,4 +153,128 @@ export class Connections {
   destroyAll(): void {
     for (const tracked of [...this.#open.values()]) tracked.destroy();
   }
+
+  #opened<State>(
+    listener: string,
+    handler: TrackedHandler<State>,
+    policy: ListenerPolicy,
+    connection: Connection,
+  ): Tracked<State> | undefined {
+    const { admission, nowMs } = this.#options;
+    const full = admission.entered();
+    if (full !== undefined) {
+      this.#count(listener, connection.peer, full);
+      return undefined;
+    }
+    const tracked = new Tracked<State>(this.#nextId++, listener, connection, nowMs());
+    const proxied = policy.proxyFrom?.has(hostOf(connection.peer)) === true;
+    tracked.phase = proxied ? "header" : policy.handshakes ? "handshake" : "ready";
+    const reason = proxied ? undefined : this.#identify(tracked, policy);
+    if (reason !== undefined) {
+      admission.left();
+      this.#count(listener, connection.peer, reason);
+      return undefined;
+    }
+    const state = handler.opened(tracked);
+    if (state === undefined) {
+      this.#leave(tracked);
+      return undefined;
+    }
+    tracked.state = state;
+    if (tracked.phase === "ready") this.#accepted += 1;
+    this.#open.set(tracked.id, tracked);
+    return tracked;
+  }
+
+  /** Who sends is known; gives why it may not. */
+  #identify(tracked: Tracked<unknown>, policy: ListenerPolicy): RefusalReason | undefined {
+    const { admission } = this.#options;
+    const host = hostOf(tracked.peer);
+    const key = admission.identify(policy, host);
+    if (typeof key === "string") return key;
+    tracked.peerKey = key;
+    if (policy.bytesPerSecond > 0) tracked.rateKey = admission.table.key(host, policy.scope);
+    return undefined;
+  }
+
+  /** The PROXY header is read; false where the sender behind it is refused. */
+  #identified(tracked: Tracked<unknown>, policy: ListenerPolicy, peer: string): boolean {
+    tracked.peer = peer;
+    const reason = this.#identify(tracked, policy);
+    if (reason !== undefined) {
+      this.#refuse(tracked, reason);
+      return false;
+    }
+    tracked.header = undefined;
+    tracked.phase = policy.handshakes ? "handshake" : "ready";
+    if (tracked.phase === "ready") this.#accepted += 1;
+    return true;
+  }
+
+  #ready(tracked: Tracked<unknown>): void {
+    if (tracked.phase !== "handshake") return;
+    tracked.phase = "ready";
+    this.#accepted += 1;
+  }
+
+  /** The first bytes of a connection: what of them is behind a PROXY header; undefined where nothing is. */
+  #first(tracked: Tracked<unknown>, policy: ListenerPolicy, chunk: Uint8Array): Uint8Array | undefined {
+    if (tracked.phase === "ready") {
+      if (policy.handshakes || !isProxyHeader(chunk)) return chunk;
+      this.#refuse(tracked, "proxy_network");
+      return undefined;
+    }
+    if (tracked.phase !== "header") return undefined;
+    const bytes = tracked.header === undefined ? chunk : joined(tracked.header, chunk);
+    const header = readProxyHeader(bytes);
+    switch (header.kind) {
+      case "part":
+        // The chunk is the runtime's again when this returns.
+        tracked.header = bytes.slice();
+        return undefined;
+      case "invalid":
+        this.#refuse(tracked, "proxy_header", header.problem);
+        return undefined;
+      case "whole": {
+        const { source, length } = header;
+        const peer = source === undefined ? tracked.peer : formatAddress(source.hostname, source.port);
+        if (!this.#identified(tracked, policy, peer)) return undefined;
+        return bytes.length > length ? bytes.subarray(length) : undefined;
+      }
+    }
+  }
+
+  #pay(tracked: Tracked<unknown>, policy: ListenerPolicy, bytes: number): void {
+    const nowMs = this.#options.nowMs();
+    const waitMs = this.#options.admission.table.spend(tracked.rateKey!, bytes, policy.bytesPerSecond, nowMs);
+    if (waitMs === 0 || tracked.heldUntilMs > 0) return;
+    this.#held += 1;
+    tracked.hold(nowMs + waitMs);
+  }
+
+  /** Ends a connection that is open already. */
+  #refuse(tracked: Tracked<unknown>, reason: RefusalReason, problem?: string): void {
+    tracked.phase = "refused";
+    this.#count(tracked.listener, tracked.peer, reason, problem);
+    tracked.destroy();
+  }
+
+  #count(listener: string, peer: string, reason: RefusalReason, problem?: string): void {
+    this.#refused[reason] += 1;
+    this.#options.refused?.(listener, peer, reason, problem);
+  }
+
+  #leave(tracked: Tracked<unknown>): void {
+    const { admission } = this.#options;
+    admission.left();
+    if (tracked.peerKey !== undefined) admission.forget(tracked.peerKey);
+    tracked.peerKey = undefined;
+  }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
 }

@@ -102,6 +102,7 @@ class TlsConnection<State> implements Connection {
     socket.on("close", () => this.#gate.finish(this.#error));
     if (this.#gate.ended) return void socket.destroy();
     if (client !== "none" && !this.#trusted(socket, client)) return;
+    this.#gate.ready();
     socket.on("data", (chunk: Uint8Array) => this.#gate.take(chunk));
     socket.on("drain", () => this.#gate.drain());
     if (this.#gate.paused) this.#stopReading();

@@ -157,11 +157,43 @@ function totalFamilies({ totals }: Stats): string[] {
       "Connections taken.",
       totals.connections_accepted,
     ),
-    single(
+    family(
       "corndog_connections_refused_total",
       "counter",
-      "Connections refused by a limit.",
-      totals.connections_refused,
+      "Connections refused, by reason.",
+      Object.entries(totals.connections_refused_by).map(([reason, count]) => [{ reason }, count] as const),
+    ),
+    single(
+      "corndog_tls_handshakes_failed_total",
+      "counter",
+      "Connections that ended before their TLS handshake was done.",
+      totals.handshakes_failed,
+    ),
+    family(
+      "corndog_connections_ended_total",
+      "counter",
+      "Connections ended by a limit, by reason.",
+      Object.entries({ idle: totals.connections_idled, partial: totals.connections_partial }).map(
+        ([reason, count]) => [{ reason }, count] as const,
+      ),
+    ),
+    single(
+      "corndog_connections_held_total",
+      "counter",
+      "Times that a connection was not read because its sender was over its rate.",
+      totals.connections_held,
+    ),
+    single(
+      "corndog_datagrams_refused_total",
+      "counter",
+      "Datagrams of senders that may not send.",
+      totals.datagrams_refused,
+    ),
+    single(
+      "corndog_datagrams_lost_total",
+      "counter",
+      "Datagrams that the kernel dropped because the receive buffer was full.",
+      totals.datagrams_lost,
     ),
     single("corndog_frames_empty_total", "counter", "Frames without a byte.", totals.frames_empty),
     single(

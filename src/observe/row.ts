@@ -25,6 +25,7 @@ export const dropReasons = [
   "rule_throttle",
   "spool_damaged",
   "spool_full_udp",
+  "rate_udp",
 ] as const;
 
 /** A member of `dropReasons`. */
@@ -49,6 +50,19 @@ const plainNames = [
   "connections_open",
   "connections_accepted",
   "connections_refused",
+  "refused_connections",
+  "refused_descriptors",
+  "refused_connections_per_peer",
+  "refused_network",
+  "refused_proxy_header",
+  "refused_proxy_network",
+  "refused_handshake",
+  "handshakes_failed",
+  "connections_idled",
+  "connections_partial",
+  "connections_held",
+  "datagrams_refused",
+  "datagrams_lost",
   "frames_empty",
   "frames_truncated",
   "unparsed",

@@ -18,6 +18,7 @@ import type {
 } from "../admin/control.ts";
 import type { Config } from "../config/config.ts";
 import { redactConfig } from "../config/print.ts";
+import { createPeerTable } from "../io/peer_table.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createHistogramRows } from "../observe/histogram.ts";
 import { LatencyReader } from "../observe/latency.ts";
@@ -28,7 +29,7 @@ import { counter, CounterRow, CounterRowReader, createCounterRows } from "../obs
 import type { WorkerReport } from "./protocol.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
-import { type SpawnWorker, Workers } from "./workers.ts";
+import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
 const heartbeatAgeMax = 10_000;
@@ -55,7 +56,7 @@ export class ControlPlane implements Control {
   readonly #workers: Workers;
   readonly #desk: RulesDesk;
   readonly #traces: TraceDesk;
-  readonly #rows: { counters: SharedArrayBuffer; latency: SharedArrayBuffer };
+  readonly #rows: SharedRows;
   readonly #readers: CounterRowReader[];
   readonly #heartbeats: HeartbeatWatch;
   readonly #latency: LatencyReader;
@@ -72,6 +73,7 @@ export class ControlPlane implements Control {
     this.#rows = {
       counters: createCounterRows(config.workers),
       latency: createHistogramRows(config.workers),
+      peers: createPeerTable(config.limits.connections),
     };
     this.#readers = Array.from(
       { length: config.workers },

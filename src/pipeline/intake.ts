@@ -217,6 +217,14 @@ export class Intake {
     this.#counters.publish();
   }
 
+  /** Counts a datagram that is not taken, for `reason` (a place of a `dropped_` counter). */
+  datagramDropped(packet: Uint8Array, reason: number): void {
+    this.#counters.add(counter.datagrams, 1);
+    this.#counters.add(counter.bytes_received, packet.byteLength);
+    this.#placer.dropped(reason, 1);
+    this.#counters.publish();
+  }
+
   /** Room may have come back: streams that wait for it go on, first come first served, until it is used up again. */
   wake(): void {
     const { room, letters } = this.#waiting;
@@ -286,6 +294,7 @@ export class Intake {
     for (;;) {
       const rows = framer.next();
       if (rows === 0) break;
+      stream.halfSinceMs = nowMs;
       if (!this.#place(stream, rows, untilMs)) return this.#placer.stopped;
       if (performance.now() > untilMs && framer.pending) {
         framer.suspend(rows);
@@ -387,6 +396,22 @@ export class Intake {
     this.#halfBytes += bytes - stream.halfBytes;
     stream.halfBytes = bytes;
     if (this.#halfBytes > this.#parts.halfBytesMax) this.#endOldestHalf();
+  }
+
+  /**
+   * Ends connections that finish no line for `ageMs` while they have begun one; what they have of it is forwarded as
+   * a line. Gives their peers.
+   */
+  endOldHalves(ageMs: number): string[] {
+    const peers: string[] = [];
+    const sinceMs = performance.now() - ageMs;
+    for (const stream of this.#streams) {
+      if (stream.halfBytes === 0 || stream.state !== "reading" || stream.halfSinceMs > sinceMs) continue;
+      stream.halfSinceMs = Infinity;
+      peers.push(stream.connection.peer);
+      stream.connection.destroy();
+    }
+    return peers;
   }
 
   /** Ends the connection whose half line waits for longest; what it has of it is forwarded as a line. */

@@ -6,16 +6,23 @@
  *
  * @module
  */
-import type { Config, SyslogListen } from "../config/config.ts";
+import type { Config, Listen } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
-import { Connections, connectionsMaxFor, openFilesMax, type Tracked } from "../io/connections.ts";
+import { NetworkSet } from "../core/networks.ts";
+import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from "../io/admission.ts";
+import { Connections } from "../io/connections.ts";
+import { connectionsMaxFor, openFilesMax } from "../io/descriptors.ts";
+import type { Tracked, TrackedHandler } from "../io/tracked.ts";
 import { listenTls } from "../io/tls.ts";
 import { loadTlsMaterial } from "../io/tls_material.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
+import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
-import type { ConnectionHandler, Listener } from "../runtime/runtime.ts";
+import type { ConnectionHandler, DatagramHandler, Listener } from "../runtime/runtime.ts";
+import { DatagramDoor } from "./datagram_door.ts";
 import type { Intake, Stream } from "./intake.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
+import { Refusals } from "./refusals.ts";
 
 /** At a drain, a connection that sent nothing for this long has no bytes of its own waiting in the kernel. */
 const quietMs = 50;
@@ -28,38 +35,63 @@ export interface ListenersParts {
   readonly worker: number;
   /** Real ports by listener index, from worker 0; empty for worker 0 itself. */
   readonly ports: readonly number[];
+  /** What the workers know together about senders. */
+  readonly peers: SharedArrayBuffer;
   readonly intake: Intake;
   readonly counters: CounterRow;
   readonly log: WorkerLog;
 }
 
+/** A listener and what it counts. */
+interface Bound {
+  readonly listen: Listen;
+  readonly name: string;
+  readonly policy: ListenerPolicy;
+  listener: Listener | undefined;
+  connections: number;
+}
+
 /** All listeners and connections of one worker. */
 export class Listeners {
   readonly #parts: ListenersParts;
+  readonly #admission: Admission;
   readonly #connections: Connections;
-  readonly #bound: {
-    readonly listen: SyslogListen;
-    readonly listener: Listener | undefined;
-    connections: number;
-  }[] = [];
+  readonly #refusals: Refusals;
+  readonly #bound: Bound[];
 
   constructor(parts: ListenersParts) {
-    const { limits, workers } = parts.config;
+    const { limits, listen } = parts.config;
+    const nowMs = () => performance.now();
     this.#parts = parts;
+    const { connections, lowered } = connectionsMaxFor(limits.connections, openFilesMax());
+    this.#admission = new Admission(
+      { connections, lowered, connectionsPerPeer: limits.connectionsPerPeer },
+      parts.peers,
+    );
+    this.#refusals = new Refusals(parts.log, nowMs);
     this.#connections = new Connections({
-      max: connectionsMaxFor(limits.connections, workers, openFilesMax()),
+      admission: this.#admission,
       idleMs: limits.idleMs,
-      nowMs: () => performance.now(),
+      handshakeMs: limits.handshakeMs,
+      nowMs,
+      refused: (listener, peer, reason, problem) => {
+        this.#refusals.tell("connection_refused", listener, peer, reason, problem ?? refusalProblems[reason]);
+        this.#count();
+      },
     });
+    this.#bound = listen.map((entry, index) => ({
+      listen: entry,
+      name: nameOf(entry),
+      policy: policyOf(entry, index),
+      listener: undefined,
+      connections: 0,
+    }));
   }
 
   /** Binds everything. @throws ForwarderError */
   async start(): Promise<void> {
-    const { config, ports } = this.#parts;
-    for (const [index, listen] of config.listen.entries()) {
-      const entry = { listen, listener: undefined as Listener | undefined, connections: 0 };
-      this.#bound.push(entry);
-      entry.listener = await this.#bind(listen, ports[index] ?? listen.port, entry);
+    for (const [index, bound] of this.#bound.entries()) {
+      bound.listener = await this.#bind(bound, this.#parts.ports[index] ?? bound.listen.port);
     }
   }
 
@@ -90,84 +122,159 @@ export class Listeners {
     this.#connections.destroyAll();
   }
 
-  /** Ends idle connections and refreshes the counters. Called about once a second. */
+  /** Ends connections that are idle, or never finish a line, and refreshes the counters. A few times a second. */
   tick(): void {
+    const { config, intake, counters } = this.#parts;
     this.#connections.sweep();
+    if (config.limits.partialMs > 0) {
+      for (const peer of intake.endOldHalves(config.limits.partialMs)) {
+        counters.add(counter.connections_partial, 1);
+        const problem = "its line had no end within limits.partial; what came of it is forwarded";
+        this.#refusals.tell("connection_ended", "", peer, "partial", problem);
+      }
+    }
     this.#count();
   }
 
   report(): ListenerReport[] {
     return this.#bound.map(({ listen, listener, connections }) => ({
       transport: listen.transport,
-      address: listener?.address ?? (listen.transport === "unix" ? listen.path : ""),
+      address: listener?.address ?? listen.path,
       port: listener?.port ?? 0,
       connections,
     }));
   }
 
-  async #bind(
-    listen: SyslogListen,
-    port: number,
-    entry: { connections: number },
-  ): Promise<Listener | undefined> {
-    const { config, worker, intake } = this.#parts;
+  async #bind(bound: Bound, port: number): Promise<Listener | undefined> {
+    const { config, worker } = this.#parts;
+    const { listen } = bound;
+    const unmade = listen.kind === "relp" || listen.transport === "unixgram" ||
+      listen.transport === "stdin" ||
+      listen.tls?.permittedPeers !== undefined || listen.tls?.crlFile !== undefined;
+    if (unmade) {
+      throw new ForwarderError("not_supported", `Cannot listen on "${bound.name}": not in this version yet`);
+    }
     const address = { hostname: listen.hostname, port, reusePort: config.workers > 1 };
-    const handler = this.#handler(listen, entry);
     switch (listen.transport) {
       case "tcp":
-        return await runtime.listenTcp(address, handler);
+        return await runtime.listenTcp(address, this.#handler(bound));
       case "tls": {
         const { tls } = listen;
         const material = await loadTlsMaterial(tls!);
-        return await listenTls(address, { material, client: tls!.client }, handler);
+        const options = { material, client: tls!.client, handshakeMs: config.limits.handshakeMs };
+        return await listenTls(address, options, this.#handler(bound));
       }
       case "unix":
-        return worker === 0 ? await runtime.listenUnix(listen.path, handler) : undefined;
-      case "udp":
+        return worker === 0 ? await runtime.listenUnix(listen.path, this.#handler(bound)) : undefined;
+      case "udp": {
         if (worker !== 0 && !runtime.udpBalanced) return undefined;
-        return await runtime.listenUdp({ ...address, reusePort: address.reusePort && runtime.udpBalanced }, {
-          received: (packet, peer) => intake.datagram(packet, peer),
-        });
+        const shared = { ...address, reusePort: address.reusePort && runtime.udpBalanced };
+        return await runtime.listenUdp(shared, this.#datagrams(bound));
+      }
     }
   }
 
-  #handler(listen: SyslogListen, entry: { connections: number }): ConnectionHandler<Tracked<Stream>> {
-    const { intake, log } = this.#parts;
-    return this.#connections.wrap<Stream>(
-      `${listen.transport}:${listen.hostname}${listen.path}:${listen.port}`,
-      {
-        opened: (connection) => {
-          entry.connections++;
-          const stream = intake.open(connection, listen.framing);
-          this.#count();
-          return stream;
-        },
-        received: (stream, chunk) => intake.received(stream, chunk),
-        closed: (stream, error) => {
-          entry.connections--;
-          intake.closed(stream);
-          // A reset is how many clients hang up; what we refused (TLS, deadlines) somebody has to mend.
-          if (error instanceof ForwarderError) {
-            const { peer } = stream.connection;
-            log("connection_failed", {
-              transport: listen.transport,
-              peer,
-              code: error.code,
-              problem: error.message,
-            });
-          }
-          this.#count();
-        },
+  #handler(bound: Bound): ConnectionHandler<Tracked<unknown>> {
+    const handler = this.#syslog(bound);
+    return this.#connections.wrap(bound.name, handler as TrackedHandler<unknown>, bound.policy);
+  }
+
+  #syslog(bound: Bound): TrackedHandler<Stream> {
+    const { intake } = this.#parts;
+    const { listen } = bound;
+    const framing = listen.kind === "syslog" ? listen.framing : "auto";
+    return {
+      opened: (connection) => {
+        bound.connections++;
+        const stream = intake.open(connection, framing);
+        this.#count();
+        return stream;
       },
-    );
+      received: (stream, chunk) => intake.received(stream, chunk),
+      closed: (stream, error) => {
+        bound.connections--;
+        intake.closed(stream);
+        this.#ended(bound, stream.connection.peer, error);
+      },
+    };
+  }
+
+  #datagrams(bound: Bound): DatagramHandler {
+    const { intake, counters } = this.#parts;
+    const door = new DatagramDoor(bound.policy, this.#admission.table, () => performance.now());
+    if (door.open) return { received: (packet, peer) => intake.datagram(packet, peer) };
+    return {
+      received: (packet, peer) => {
+        switch (door.judge(peer, packet.byteLength)) {
+          case "taken":
+            return intake.datagram(packet, peer);
+          case "network":
+            counters.add(counter.datagrams_refused, 1);
+            return this.#refusals.tell(
+              "datagram_refused",
+              bound.name,
+              peer,
+              "network",
+              refusalProblems.network,
+            );
+          case "rate":
+            intake.datagramDropped(packet, counter.dropped_rate_udp);
+            return this.#refusals.tell(
+              "datagram_refused",
+              bound.name,
+              peer,
+              "rate",
+              "its sender sends more than the listener's rate",
+            );
+        }
+      },
+    };
+  }
+
+  /** A connection is closed. */
+  #ended(bound: Bound, peer: string, error: Error | undefined): void {
+    // A reset is how many clients hang up; what we refused (TLS, deadlines) somebody has to mend.
+    if (error instanceof ForwarderError) {
+      const { transport } = bound.listen;
+      this.#refusals.tell("connection_failed", bound.name, peer, error.code, error.message, {
+        transport,
+        code: error.code,
+      });
+    }
+    this.#count();
   }
 
   #count(): void {
     const { counters } = this.#parts;
-    const { open, accepted, refused } = this.#connections.counts();
+    const { open, accepted, refused, handshakesFailed, idled, held } = this.#connections.counts();
+    let refusals = 0;
+    for (const reason of refusalReasons) {
+      refusals += refused[reason];
+      counters.set(counter[`refused_${reason}`], refused[reason]);
+    }
     counters.set(counter.connections_open, open);
     counters.set(counter.connections_accepted, accepted);
-    counters.set(counter.connections_refused, refused);
+    counters.set(counter.connections_refused, refusals);
+    counters.set(counter.handshakes_failed, handshakesFailed);
+    counters.set(counter.connections_idled, idled);
+    counters.set(counter.connections_held, held);
     counters.publish();
   }
+}
+
+/** How a listener is called in events and in the list of connections: as it is written. */
+function nameOf({ transport, hostname, port, path }: Listen): string {
+  if (transport === "stdin") return "stdin:";
+  return `${transport}://${path === "" ? formatAddress(hostname, port) : path}`;
+}
+
+function policyOf(listen: Listen, scope: number): ListenerPolicy {
+  const { allowFrom, proxyFrom, bytesPerSecond, transport } = listen;
+  return {
+    ...(allowFrom === undefined ? {} : { allowFrom: new NetworkSet(allowFrom) }),
+    ...(proxyFrom === undefined ? {} : { proxyFrom: new NetworkSet(proxyFrom) }),
+    bytesPerSecond: bytesPerSecond ?? 0,
+    scope,
+    handshakes: transport === "tls",
+  };
 }

@@ -63,6 +63,8 @@ export interface StartMessage {
   readonly control: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
+  /** What the workers know together about senders (`PeerTable`). */
+  readonly peers: SharedArrayBuffer;
   /** Ports that the first worker bound where the configuration says 0, by listener index. */
   readonly ports: readonly number[];
 }

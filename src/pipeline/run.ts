@@ -11,12 +11,15 @@ import { checkAdminAccess } from "../admin/access.ts";
 import { createAdminApp } from "../admin/app.ts";
 import type { Config } from "../config/config.ts";
 import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
+import { systemLimits, systemProblems } from "../io/descriptors.ts";
 import { probeAddress } from "../io/probe.ts";
 import type { Logger } from "../observe/log.ts";
 import { startStatsd } from "../observe/statsd.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
 import { openNotifySocket } from "../runtime/notify_socket.ts";
+import { backlogMax } from "../runtime/globals.ts";
+import { receiveBufferBytes } from "../runtime/limits.ts";
 import { version } from "../version.ts";
 import { ControlPlane } from "./control_plane.ts";
 import { watchFiles } from "./file_watch.ts";
@@ -70,6 +73,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   // The admin API is up before the listeners, so that a start that hangs can be looked at.
   const admin = await startAdmin(plane, config, log);
   try {
+    tellSystemLimits(config, log);
     await probeListeners(config);
     await plane.start();
   } catch (error) {
@@ -109,10 +113,29 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   return exitCode;
 }
 
+/** Says what the system allows, and what of it is too little. */
+function tellSystemLimits(config: Config, log: Logger): void {
+  const limits = systemLimits();
+  const { openFiles, somaxconn, receiveBufferMax, portRange } = limits;
+  log.info("system_limits", {
+    open_files: openFiles,
+    somaxconn,
+    rmem_max: receiveBufferMax,
+    port_range: portRange?.join("-"),
+  });
+  const wants = {
+    connections: config.limits.connections,
+    backlog: backlogMax,
+    receiveBuffer: config.listen.some(({ transport }) => transport === "udp") ? receiveBufferBytes : 0,
+    ports: config.listen.map(({ port }) => port),
+  };
+  for (const problem of systemProblems(limits, wants)) log.warn("system_limit_low", { problem });
+}
+
 /** Workers share their ports, and a shared port would let a second corndog in silently: look before. */
 async function probeListeners(config: Config): Promise<void> {
   for (const { transport, hostname, port } of config.listen) {
-    if (transport !== "unix") {
+    if (transport === "tcp" || transport === "tls" || transport === "udp") {
       await probeAddress({ transport: transport === "udp" ? "udp" : "tcp", hostname, port });
     }
   }

@@ -157,6 +157,7 @@ export class WorkerPipeline {
       config,
       worker,
       ports: start.ports,
+      peers: start.peers,
       intake: this.#intake,
       counters: this.#counters,
       log,

@@ -32,10 +32,11 @@ export interface WorkerThread {
 /** Makes a worker thread; the entry must lie beside src/main.ts, or a compiled binary does not find it. */
 export type SpawnWorker = () => WorkerThread;
 
-/** Shared memory that the caller made for all workers: counter rows and latency histograms of src/observe. */
+/** Shared memory that the caller made for all workers: rows and histograms of src/observe, senders of src/io. */
 export interface SharedRows {
   readonly counters: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
+  readonly peers: SharedArrayBuffer;
 }
 
 /** What the workers tell without being asked. */

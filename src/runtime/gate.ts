@@ -64,6 +64,22 @@ export class Gate<State> {
     return this.#state !== undefined;
   }
 
+  /** The handshake is done. */
+  ready(): void {
+    if (this.#ended || this.#handler.ready === undefined) return;
+    this.#call("connection.ready", () => this.#handler.ready!(this.#state!));
+  }
+
+  /** A PROXY header said who speaks; false where the handler does not want it. */
+  identified(peer: string): boolean {
+    if (this.#ended) return false;
+    let wanted = true;
+    this.#call("connection.identified", () => {
+      wanted = this.#handler.identified?.(this.#state!, peer) ?? true;
+    });
+    return wanted && !this.#ended;
+  }
+
   /** Bytes came. The chunk must stay valid when the gate is paused. */
   take(chunk: Uint8Array): void {
     if (this.#ended) return;

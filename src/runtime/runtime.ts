@@ -36,6 +36,13 @@ export interface ConnectionHandler<State> {
   /** `undefined` refuses the connection: it is destroyed. */
   opened(connection: Connection): State | undefined;
   /**
+   * TLS behind a load balancer: its PROXY header said for whom it speaks. False refuses that sender; the handler has
+   * destroyed the connection.
+   */
+  identified?(state: State, peer: string): boolean;
+  /** TLS: the handshake is done. Before the first `received`. */
+  ready?(state: State): void;
+  /**
    * Bytes in order. `chunk` is valid until this returns; if the handler paused the connection in this call,
    * it stays valid (and unchanged) until `resume`.
    */

@@ -66,8 +66,8 @@ for (const { name, tls, want } of checked) {
 
 test("checkTlsFiles() warns when a certificate has ended or ends soon", () => {
   const at = (days: number) => checkTlsFiles(files, { cert: "/c.pem" }, Date.now() + days * dayMs);
-  assert.deepEqual(at(80), []);
-  const [soon] = at(90);
+  assert.deepEqual(at(69), []);
+  const [soon] = at(71);
   assert.match(soon!.message, /^the certificate \/c\.pem ends on .*; renew it$/);
   const [ended] = at(101);
   assert.match(ended!.message, /^the certificate \/c\.pem ended on .*; peers will refuse it$/);
@@ -85,7 +85,7 @@ test("loadConfig() takes a TLS listener when its files fit, and asks for client 
     return { tls: result.config.listen[0]!.tls, warnings: warned(result) };
   };
   assert.deepEqual(client(""), {
-    tls: { certFile: "/c/a.pem", keyFile: "/c/b.pem", client: "none" },
+    tls: { certFile: "/c/a.pem", keyFile: "/c/b.pem", client: "none", minVersion: "TLSv1.2" },
     warnings: [],
   });
   assert.equal(client(", ca: a.pem").tls!.client, "require");

@@ -37,7 +37,14 @@ test("loadConfig() gives the embedded default when there is no file", () => {
     },
     spool: undefined,
     deadLetter: { file: "/w/corndog-data/dead_letter.ndjson", bytesMax: 1_073_741_824 },
-    limits: { memoryBytes: 268_435_456, connections: 10_000, idleMs: 600_000 },
+    limits: {
+      memoryBytes: 268_435_456,
+      connections: 10_000,
+      connectionsPerPeer: 1000,
+      idleMs: 600_000,
+      handshakeMs: 10_000,
+      partialMs: 60_000,
+    },
     workers: 3,
     statsd: undefined,
     drainTimeoutMs: 30_000,
@@ -60,6 +67,19 @@ test("loadConfig() carries every key when all are written", () => {
       { kind: "syslog", transport: "tcp", hostname: "0.0.0.0", port: 1514, path: "", framing: "auto" },
       { kind: "syslog", transport: "udp", hostname: "::1", port: 514, path: "", framing: "auto" },
       { kind: "syslog", transport: "unix", hostname: "", port: 0, path: "/run/corndog.sock", framing: "nul" },
+      {
+        kind: "relp",
+        transport: "tcp",
+        hostname: "0.0.0.0",
+        port: 2514,
+        path: "",
+        allowFrom: ["10.0.0.0/8", "2001:db8::/32"],
+        proxyFrom: ["10.0.0.1"],
+        bytesPerSecond: 1_048_576,
+        ack: "kafka",
+      },
+      { kind: "syslog", transport: "unixgram", hostname: "", port: 0, path: "/dev/log", framing: "auto" },
+      { kind: "syslog", transport: "stdin", hostname: "", port: 0, path: "", framing: "auto" },
     ],
     frameBytesMax: 32_768,
     admin: { hostname: "127.0.0.1", port: 9000 },
@@ -89,18 +109,25 @@ test("loadConfig() carries every key when all are written", () => {
       parkedBytesMax: 268_435_456,
     },
     deadLetter: { file: "/c/letters.ndjson", bytesMax: 2_147_483_648 },
-    limits: { memoryBytes: 536_870_912, connections: 500, idleMs: 300_000 },
+    limits: {
+      memoryBytes: 536_870_912,
+      connections: 500,
+      connectionsPerPeer: 50,
+      idleMs: 300_000,
+      handshakeMs: 5000,
+      partialMs: 30_000,
+    },
     workers: 3,
     statsd: { hostname: "127.0.0.1", port: 8125 },
     drainTimeoutMs: 10_000,
   });
   assert.deepEqual(rules.rules.map(({ file, path, line }) => [file, path, line]), [
     ["/c/rules/10-web.yml", "rules.0", 2],
-    ["/c/corndog.yml", "rules.1", 35],
+    ["/c/corndog.yml", "rules.1", 45],
   ]);
   assert.deepEqual(rules.tests.map(({ file, path, line }) => [file, path, line]), [
     ["/c/rules/10-web.yml", "tests.0", 9],
-    ["/c/corndog.yml", "tests.0", 38],
+    ["/c/corndog.yml", "tests.0", 48],
   ]);
 });
 
@@ -109,7 +136,7 @@ test("loadConfig() names all faults at once, in reading order, each with its cur
     'corndog.yml:2:13: listen.0.syslog: "tcp//0.0.0.0:1514" has no transport; write tcp://0.0.0.0:1514',
     'corndog.yml:3:5: listen.0.framig: unknown key "framig"; did you mean "framing"?',
     'corndog.yml:4:16: listen.0.frame_max: "64 kx" is not a size; write a number and a unit, such as 64KiB, 10MB or 1GiB',
-    "corndog.yml:5:5: listen.1.relp: this version has no RELP listener yet; use syslog: tcp://",
+    'corndog.yml:5:11: listen.1.relp: "udp" cannot carry RELP; write tcp or tls',
     'corndog.yml:6:13: listen.2.syslog: "::1:99" is an IPv6 address without brackets; write [::1]:514',
     'corndog.yml:7:5: listen.3: wants a map (key: value), but the text "tcp://0.0.0.0:1" is written here',
     "corndog.yml:8:8: admin: wants a map (key: value), but a list is written here",
@@ -165,7 +192,7 @@ const bad: { name: string; input: string; want: string[] }[] = [
   {
     name: "a listener has no address",
     input: "listen:\n  - framing: auto\n",
-    want: ["corndog.yml:2:5: listen.0.syslog: this key is missing"],
+    want: ["corndog.yml:2:5: listen.0: has no address; write syslog: tcp://0.0.0.0:1514"],
   },
   {
     name: "there are no listeners",
@@ -188,7 +215,7 @@ const bad: { name: string; input: string; want: string[] }[] = [
     name: "a transport is unknown",
     input: "listen: [{ syslog: tcps://h:1 }]\n",
     want: [
-      'corndog.yml:1:20: listen.0.syslog: "tcps" is not a transport; write tcp, tls, udp or unix; did you mean "tcp"?',
+      'corndog.yml:1:20: listen.0.syslog: "tcps" is not a transport; write tcp, tls, udp, unix, unixgram or stdin; did you mean "tcp"?',
     ],
   },
   {
@@ -206,10 +233,40 @@ const bad: { name: string; input: string; want: string[] }[] = [
     ],
   },
   {
-    name: "unixgram is asked for",
-    input: "listen: [{ syslog: 'unixgram:///x' }]\n",
+    name: "a unix datagram path is relative",
+    input: "listen: [{ syslog: 'unixgram://x' }]\n",
     want: [
-      "corndog.yml:1:20: listen.0.syslog: this version has no unix datagram listener yet; use unix:// or udp://",
+      'corndog.yml:1:20: listen.0.syslog: "unixgram://x" is not an absolute path; write three slashes: unixgram:///run/corndog.sock',
+    ],
+  },
+  {
+    name: "stdin has a name behind it",
+    input: "listen: [{ syslog: 'stdin:x' }]\n",
+    want: ['corndog.yml:1:20: listen.0.syslog: "stdin:x" names something behind stdin:; write stdin:'],
+  },
+  {
+    name: "keys do not fit the transport",
+    input: `listen:
+  - { syslog: 'stdin:', allow_from: [10.0.0.0/8] }
+  - { syslog: 'udp://h:1', proxy_from: [10.0.0.0/8] }
+  - { syslog: 'tcp://h:2', ack: disk }
+  - { relp: 'tcp://h:3', framing: octet }
+  - { relp: 'tcp://h:4', syslog: 'tcp://h:5' }
+`,
+    want: [
+      "corndog.yml:2:37: listen.0.allow_from: stdin has no networks; remove the key",
+      "corndog.yml:3:40: listen.1.proxy_from: datagrams have no PROXY header; remove the key",
+      "corndog.yml:4:33: listen.2.ack: syslog has no answers; remove the key, or listen for relp: instead",
+      "corndog.yml:5:35: listen.3.framing: RELP has its own frames; remove the key",
+      "corndog.yml:6:13: listen.4.relp: a listener is for syslog or for RELP; write two listeners",
+    ],
+  },
+  {
+    name: "a network is none, or has bits behind its prefix",
+    input: "listen: [{ syslog: 'tcp://h:1', allow_from: [10.1.2.3/8, everybody] }]\n",
+    want: [
+      'corndog.yml:1:46: listen.0.allow_from.0: "10.1.2.3/8" has bits behind its prefix; write 10.0.0.0/8',
+      'corndog.yml:1:58: listen.0.allow_from.1: "everybody" is not a network; write an address with its prefix, such as 10.0.0.0/8 or 2001:db8::/32',
     ],
   },
   {
@@ -359,15 +416,13 @@ for (const { name, input, want } of bad) {
 
 test("loadConfig() refuses every documented key of a later version by its name, not as unknown", () => {
   const text = `listen:
-  - { syslog: "tcp://h:1", oversize: split, timezone: UTC, join: x, proxy_from: [], allow_from: [], rate: 1 }
+  - { syslog: "tcp://h:1", oversize: split, timezone: UTC, join: x }
   - { http: "http://h:1", tokens_file: t }
-  - { relp: "tcp://h:2" }
 kafka: { partition_by: sticky, timestamp: x }
-limits: { connections_per_peer: 1, handshake: 1s }
 `;
   const faults = shown(loadText(text));
-  assert.equal(faults.length, 13);
-  for (const fault of faults) assert.match(fault, /this version/, fault);
+  assert.equal(faults.length, 8);
+  for (const fault of faults) assert.match(fault, /this version|listen\.1: has no address/, fault);
 });
 
 const deadLetterTopics: { name: string; text: string; want: string }[] = [

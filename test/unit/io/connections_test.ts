@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Connections, connectionsMaxFor, openFilesMax, type Tracked } from "../../../src/io/connections.ts";
+import { NetworkSet } from "../../../src/core/networks.ts";
+import { Admission, type ListenerPolicy, openPolicy } from "../../../src/io/admission.ts";
+import { createPeerTable } from "../../../src/io/peer_table.ts";
+import { Connections } from "../../../src/io/connections.ts";
+import type { Tracked } from "../../../src/io/tracked.ts";
 import type { Connection, ConnectionHandler } from "../../../src/runtime/runtime.ts";
 
 /** A connection of a listener that does not exist; `destroy` calls `closed` a turn later, as the real ones do. */
@@ -30,23 +34,44 @@ class FakeConnection implements Connection {
 interface Seen {
   readonly tracked: Tracked<Seen>;
   bytes: number;
+  text: string;
   closed: number;
 }
 
+interface Options {
+  readonly max: number;
+  readonly idleMs: number;
+  readonly perPeer?: number;
+  readonly policy?: ListenerPolicy;
+  readonly lowered?: boolean;
+  /** Books of another worker. */
+  readonly shared?: SharedArrayBuffer;
+}
+
 /** Books with a clock that stands still, a handler that records, and `open` to make connections. */
-function setUp(options: { max: number; idleMs: number }) {
+function setUp({ max, idleMs, perPeer = 1000, policy = openPolicy, lowered = false, shared }: Options) {
   const clock = { nowMs: 1000 };
-  const books = new Connections({ ...options, nowMs: () => clock.nowMs });
+  const refusals: string[] = [];
+  const books = new Connections({
+    admission: new Admission({ connections: max, lowered, connectionsPerPeer: perPeer }, shared),
+    idleMs,
+    handshakeMs: 500,
+    nowMs: () => clock.nowMs,
+    refused: (_listener, peer, reason) => void refusals.push(`${peer} ${reason}`),
+  });
   const seen: Seen[] = [];
   const wrapped: ConnectionHandler<Tracked<Seen>> = books.wrap<Seen>("syslog tcp", {
     opened(tracked) {
-      const state = { tracked, bytes: 0, closed: 0 };
+      const state = { tracked, bytes: 0, text: "", closed: 0 };
       seen.push(state);
       return tracked.peer === "refuse me" ? undefined : state;
     },
-    received: (state, chunk) => void (state.bytes += chunk.length),
+    received: (state, chunk) => {
+      state.bytes += chunk.length;
+      state.text += new TextDecoder().decode(chunk);
+    },
     closed: (state) => void (state.closed += 1),
-  });
+  }, policy);
   const open = (peer: string) => {
     const connection = new FakeConnection(peer);
     const state = wrapped.opened(connection);
@@ -55,28 +80,40 @@ function setUp(options: { max: number; idleMs: number }) {
       connection,
       state,
       close,
-      receive: (bytes: number) => wrapped.received(state!, new Uint8Array(bytes)),
+      receive: (bytes: number | Uint8Array | string) =>
+        wrapped.received(
+          state!,
+          typeof bytes === "number"
+            ? new Uint8Array(bytes)
+            : typeof bytes === "string"
+            ? new TextEncoder().encode(bytes)
+            : bytes,
+        ),
+      wrapped,
     };
   };
-  return { clock, books, seen, open };
+  return { clock, books, seen, open, refusals };
 }
 
 describe("Connections", () => {
   it("wrap() refuses above the limit, counts it, and takes the next when one has closed", () => {
-    const { books, open } = setUp({ max: 2, idleMs: 0 });
+    const { books, open, refusals } = setUp({ max: 2, idleMs: 0 });
     const first = open("a");
     open("b");
     assert.equal(open("c").state, undefined);
-    assert.deepEqual(books.counts(), { open: 2, accepted: 2, refused: 1, idled: 0 });
+    assert.equal(books.counts().refused.connections, 1);
     first.close();
     assert.notEqual(open("d").state, undefined);
-    assert.deepEqual(books.counts(), { open: 2, accepted: 3, refused: 1, idled: 0 });
+    const { open: opened, accepted, refused } = books.counts();
+    assert.deepEqual([opened, accepted, refused.connections], [2, 3, 1]);
+    assert.deepEqual(refusals, ["c connections"]);
   });
 
   it("wrap() keeps no books of a connection that the handler refuses", () => {
     const { books, open } = setUp({ max: 2, idleMs: 0 });
     assert.equal(open("refuse me").state, undefined);
-    assert.deepEqual(books.counts(), { open: 0, accepted: 0, refused: 0, idled: 0 });
+    const { open: opened, accepted } = books.counts();
+    assert.deepEqual([opened, accepted], [0, 0]);
   });
 
   it("wrap() passes everything on, with ids that are never used twice", () => {
@@ -102,6 +139,7 @@ describe("Connections", () => {
       receivedAtMs: 1000,
       bytes: 0,
       paused: false,
+      pausedBy: undefined,
     }]);
   });
 
@@ -149,23 +187,180 @@ describe("Connections", () => {
   });
 });
 
-describe("connectionsMaxFor()", () => {
-  const table = [
-    { name: "enough descriptors", wanted: 10_000, share: 2, openFiles: 100_000, want: 5000 },
-    { name: "an odd share", wanted: 5, share: 2, openFiles: 100_000, want: 3 },
-    { name: "few descriptors", wanted: 10_000, share: 2, openFiles: 1024, want: 384 },
-    { name: "hardly any", wanted: 10_000, share: 2, openFiles: 100, want: 1 },
-    { name: "an unknown limit", wanted: 10_000, share: 4, openFiles: undefined, want: 2500 },
-  ];
-  for (const { name, wanted, share, openFiles, want } of table) {
-    it(`gives ${want} when there are ${name}`, () =>
-      assert.equal(connectionsMaxFor(wanted, share, openFiles), want));
-  }
+const networks = (...texts: string[]) => new NetworkSet(texts);
+
+describe("Connections, limits", () => {
+  it("counts connections of all workers, and frees their places", () => {
+    const shared = createPeerTable(10);
+    const [one, two] = [setUp({ max: 3, idleMs: 0, shared }), setUp({ max: 3, idleMs: 0, shared })];
+    const first = one.open("192.0.2.1:1");
+    one.open("192.0.2.2:1");
+    two.open("192.0.2.3:1");
+    assert.equal(two.open("192.0.2.4:1").state, undefined);
+    assert.equal(one.open("192.0.2.4:1").state, undefined);
+    first.close();
+    assert.notEqual(two.open("192.0.2.4:1").state, undefined);
+    assert.deepEqual(two.refusals, ["192.0.2.4:1 connections"]);
+  });
+
+  it("names descriptors as the reason when the open-files limit is the bound", () => {
+    const { open, refusals } = setUp({ max: 1, idleMs: 0, lowered: true });
+    open("192.0.2.1:1");
+    open("192.0.2.2:1");
+    assert.deepEqual(refusals, ["192.0.2.2:1 descriptors"]);
+  });
+
+  it("refuses a sender above its limit on any worker, and nobody else", () => {
+    const shared = createPeerTable(10);
+    const [one, two] = [0, 1].map(() => setUp({ max: 10, idleMs: 0, perPeer: 2, shared }));
+    const first = one!.open("192.0.2.1:1");
+    two!.open("192.0.2.1:2");
+    assert.equal(one!.open("192.0.2.1:3").state, undefined);
+    assert.equal(two!.open("192.0.2.1:3").state, undefined);
+    assert.notEqual(one!.open("192.0.2.2:3").state, undefined);
+    first.close();
+    assert.notEqual(two!.open("192.0.2.1:3").state, undefined);
+    assert.equal(one!.books.counts().refused.connections_per_peer, 1);
+  });
+
+  it("takes allowed networks only, IPv4 inside IPv6 too", () => {
+    const policy = { ...openPolicy, allowFrom: networks("10.0.0.0/8", "2001:db8::/32") };
+    const { open, refusals } = setUp({ max: 10, idleMs: 0, policy });
+    for (const peer of ["10.1.2.3:1", "[2001:db8::1]:1", "[::ffff:10.0.0.1]:1"]) {
+      assert.notEqual(open(peer).state, undefined, peer);
+    }
+    for (const peer of ["11.1.2.3:1", "[2001:db9::1]:1", "unknown"]) {
+      assert.equal(open(peer).state, undefined, peer);
+    }
+    assert.deepEqual(refusals.map((text) => text.split(" ")[1]), ["network", "network", "network"]);
+  });
+
+  it("stops reading a sender that is over its rate, lets it go on when its time has come, and keeps the handler's pause", () => {
+    const policy = { ...openPolicy, bytesPerSecond: 1000 };
+    const { clock, books, open, seen } = setUp({ max: 10, idleMs: 0, policy });
+    const fast = open("192.0.2.1:1");
+    const other = open("192.0.2.2:1");
+    fast.receive(1000);
+    assert.deepEqual(fast.connection.calls, [], "a second's worth at once is fine");
+    fast.receive(500);
+    assert.deepEqual(fast.connection.calls, ["pause"]);
+    other.receive(900);
+    assert.deepEqual(other.connection.calls, []);
+    clock.nowMs += 499;
+    books.sweep();
+    assert.deepEqual(fast.connection.calls, ["pause"]);
+    assert.equal(books.list()[0]!.pausedBy, "rate");
+    seen[0]!.tracked.pause();
+    clock.nowMs += 2;
+    books.sweep();
+    assert.deepEqual(fast.connection.calls, ["pause", "pause"]);
+    seen[0]!.tracked.resume();
+    assert.deepEqual(fast.connection.calls, ["pause", "pause", "resume"]);
+    assert.equal(books.counts().held, 1);
+  });
+
+  it("shares a sender's rate over its connections", () => {
+    const policy = { ...openPolicy, bytesPerSecond: 1000 };
+    const { open } = setUp({ max: 10, idleMs: 0, policy });
+    const [a, b] = [open("192.0.2.1:1"), open("192.0.2.1:2")];
+    a.receive(900);
+    b.receive(200);
+    assert.deepEqual(b.connection.calls, ["pause"]);
+  });
 });
 
-describe("openFilesMax()", () => {
-  it("reads the limit of this process when there is /proc", () => {
-    const limit = openFilesMax();
-    assert.ok(limit === undefined || limit > 0);
+describe("Connections, PROXY protocol", () => {
+  const policy = { ...openPolicy, proxyFrom: networks("10.0.0.0/8"), allowFrom: networks("192.0.2.0/24") };
+
+  it("has the sender of the header as peer, and gives the handler what is behind it, when the stream is cut anywhere", () => {
+    const text = "PROXY TCP4 192.0.2.7 10.0.0.9 1234 514\r\n<13>line\n";
+    for (let cut = 0; cut <= text.length; cut++) {
+      const { open, seen, books } = setUp({ max: 10, idleMs: 0, policy });
+      const { receive, connection } = open("10.0.0.1:9999");
+      assert.equal(books.counts().accepted, 0);
+      if (cut > 0) receive(text.slice(0, cut));
+      if (cut < text.length) receive(text.slice(cut));
+      assert.equal(seen[0]!.text, "<13>line\n", `cut at ${cut}`);
+      assert.equal(seen[0]!.tracked.peer, "192.0.2.7:1234");
+      assert.equal(connection.destroyed, false);
+      assert.equal(books.counts().accepted, 1);
+    }
+  });
+
+  const refused = [
+    { name: "no header comes", from: "10.0.0.1:1", text: "<13>hello\n", want: "10.0.0.1:1 proxy_header" },
+    {
+      name: "the header is damaged",
+      from: "10.0.0.1:1",
+      text: "PROXY TCP4 999.0.0.1 1.1.1.1 1 2\r\n",
+      want: "10.0.0.1:1 proxy_header",
+    },
+    {
+      name: "the sender behind it is not allowed",
+      from: "10.0.0.1:1",
+      text: "PROXY TCP4 198.51.100.1 10.0.0.9 1 2\r\nx\n",
+      want: "198.51.100.1:1 network",
+    },
+    {
+      name: "it comes from a network that is not listed",
+      from: "192.0.2.1:1",
+      text: "PROXY TCP4 192.0.2.7 10.0.0.9 1 2\r\nx\n",
+      want: "192.0.2.1:1 proxy_network",
+    },
+  ];
+  for (const { name, from, text, want } of refused) {
+    it(`refuses when ${name}`, () => {
+      const { open, seen, refusals, books } = setUp({ max: 10, idleMs: 0, policy });
+      const { receive, connection, close } = open(from);
+      receive(text);
+      assert.deepEqual(refusals, [want]);
+      assert.equal(connection.destroyed, true);
+      assert.equal(seen[0]!.text, "");
+      close();
+      assert.equal(books.counts().open, 0);
+    });
+  }
+
+  it("keeps the load balancer as peer when it speaks for itself", () => {
+    const { open, seen } = setUp({
+      max: 10,
+      idleMs: 0,
+      policy: { ...policy, allowFrom: networks("10.0.0.0/8") },
+    });
+    open("10.0.0.1:1").receive("PROXY UNKNOWN\r\nhealth\n");
+    assert.equal(seen[0]!.tracked.peer, "10.0.0.1:1");
+    assert.equal(seen[0]!.text, "health\n");
+  });
+
+  it("ends a connection whose header does not come in time", () => {
+    const { clock, open, books, refusals } = setUp({ max: 10, idleMs: 0, policy });
+    const slow = open("10.0.0.1:1");
+    slow.receive("PROXY TCP4 ");
+    clock.nowMs += 499;
+    books.sweep();
+    assert.equal(slow.connection.destroyed, false);
+    clock.nowMs += 1;
+    books.sweep();
+    assert.equal(slow.connection.destroyed, true);
+    assert.deepEqual(refusals, ["10.0.0.1:1 handshake"]);
+  });
+
+  it("counts the sender behind the header against its limit, not the load balancer", () => {
+    const { open, refusals } = setUp({ max: 10, idleMs: 0, perPeer: 1, policy });
+    const header = (address: string) => `PROXY TCP4 ${address} 10.0.0.9 1 2\r\n`;
+    open("10.0.0.1:1").receive(header("192.0.2.1"));
+    open("10.0.0.1:2").receive(header("192.0.2.2"));
+    open("10.0.0.1:3").receive(header("192.0.2.1"));
+    assert.deepEqual(refusals, ["192.0.2.1:1 connections_per_peer"]);
+  });
+
+  it("counts a TLS connection as accepted when its handshake is done, and as failed when it never was", () => {
+    const { open, books } = setUp({ max: 10, idleMs: 0, policy: { ...openPolicy, handshakes: true } });
+    const [good, bad] = [open("192.0.2.1:1"), open("192.0.2.2:1")];
+    good.wrapped.ready!(good.state!);
+    good.close();
+    bad.close();
+    const { accepted, handshakesFailed } = books.counts();
+    assert.deepEqual([accepted, handshakesFailed], [1, 1]);
   });
 });

@@ -56,7 +56,11 @@ test("sumRows() keeps the ledger balanced when each row is", () => {
 
 test("totalsOf() and workerStatsOf() take each figure from its own counter when all differ", () => {
   const row = Float64Array.from(counterNames, (_, index) => index + 1);
-  for (const [name, value] of Object.entries(totalsOf(row))) {
+  const { connections_refused_by: refusedBy, ...totals } = totalsOf(row);
+  for (const [reason, value] of Object.entries(refusedBy)) {
+    assert.equal(value, counter[`refused_${reason}` as CounterName] + 1, reason);
+  }
+  for (const [name, value] of Object.entries(totals)) {
     assert.equal(value, counter[name as CounterName] + 1, name);
   }
   const { worker, heartbeat_age_ms, ...counters } = workerStatsOf(7, row, 12.4);

@@ -9,6 +9,8 @@ import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { checkAdminAccess } from "./admin/access.ts";
 import { runCli } from "./cli/cli.ts";
+import { clobber } from "./clobber/clobber.ts";
+import type { FromLoadThread, LoadThread } from "./clobber/worker/protocol.ts";
 import { diskFiles } from "./config/files.ts";
 import { formatFault } from "./core/errors.ts";
 import { demoOutput, runDemo } from "./demo/demo.ts";
@@ -29,6 +31,19 @@ function spawnWorker(): WorkerThread {
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (handler) => worker.on("message", (message: FromWorker) => handler(message)),
+    onExit: (handler) => worker.on("exit", (code) => handler(error?.stack ?? `exit code ${code}`)),
+    terminate: () => worker.terminate(),
+  };
+}
+
+/** As above, for a thread of the load generator. */
+function spawnLoadThread(): LoadThread {
+  const worker = new Worker(new URL("./load_worker.ts", import.meta.url));
+  let error: Error | undefined;
+  worker.on("error", (thrown: Error) => error = thrown);
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (handler) => worker.on("message", (message: FromLoadThread) => handler(message)),
     onExit: (handler) => worker.on("exit", (code) => handler(error?.stack ?? `exit code ${code}`)),
     terminate: () => worker.terminate(),
   };
@@ -65,6 +80,7 @@ const exitCode = await runCli(process.argv.slice(2), {
     });
   },
   demo: (config, { durationMs }) => runDemo({ config, durationMs, spawn: spawnWorker, ...demoOutput }),
+  clobber: (given) => clobber(given, spawnLoadThread, writeResult),
   checkRules(rules, config) {
     const faults = checkRuleSet(rules, version, config.kafka.topic);
     const access = config.admin &&

@@ -38,6 +38,7 @@ const mayImport: Readonly<Record<string, readonly string[] | "all">> = {
   cli: "all",
   "main.ts": "all",
   "worker.ts": "all",
+  "load_worker.ts": "all",
 };
 
 /** Imports between stages that are for types alone. */
@@ -57,6 +58,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   kafkajs: /^kafka\//,
   hono: /^admin\//,
   valibot: /^(config|rules|admin)\//,
+  "hdr-histogram-js": /^clobber\//,
   re2js: /^rules\//,
   "@jmespath-community/jmespath": /^rules\//,
 };

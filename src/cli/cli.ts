@@ -9,6 +9,7 @@ import { nearest } from "../core/suggest.ts";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { version } from "../version.ts";
 import { type Option, parseArguments } from "./arguments.ts";
+import { clobberCommand } from "./clobber_command.ts";
 import { checkCommand, schemaCommand, testCommand } from "./check_command.ts";
 import { type Command, exitCode } from "./command.ts";
 import type { Commands } from "./commands.ts";
@@ -76,6 +77,7 @@ export const allCommands: readonly Command[] = [
   demoCommand,
   checkCommand,
   testCommand,
+  clobberCommand,
   statsCommand,
   schemaCommand,
   completionCommand,
@@ -85,7 +87,6 @@ export const allCommands: readonly Command[] = [
 
 /** Documented commands that this version does not carry yet. */
 const laterCommands: ReadonlySet<string> = new Set([
-  "clobber",
   "top",
   "tap",
   "connections",

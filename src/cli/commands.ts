@@ -8,6 +8,7 @@ import type { Config, RuleSet } from "../config/config.ts";
 import type { Files } from "../config/files.ts";
 import type { LoadResult } from "../config/load.ts";
 import type { Fault } from "../core/errors.ts";
+import type { Arguments } from "./arguments.ts";
 
 /** What `corndog run` was asked for beside the configuration. */
 export interface RunOptions {
@@ -43,4 +44,6 @@ export interface Commands {
   checkRules(rules: RuleSet, config: Config): readonly Fault[] | Promise<readonly Fault[]>;
   /** Runs the in-file tests, or shows what the rules do with each line of a log. Exit code 1 on a failure. */
   testRules(config: Config, options: TestOptions): Promise<number>;
+  /** Runs the load generator. Its exit code, or what is wrong with the flags. */
+  clobber(given: Arguments): Promise<number | { readonly usage: string }>;
 }

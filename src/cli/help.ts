@@ -15,6 +15,8 @@ export interface HelpPage {
   /** Paragraphs, already wrapped. */
   readonly details: string;
   readonly options: readonly Option[];
+  /** The same options under titles, where there are many. */
+  readonly optionGroups?: readonly (readonly [title: string, options: readonly Option[]])[];
   readonly examples: readonly (readonly [command: string, what: string])[];
 }
 
@@ -43,9 +45,13 @@ corndog COMMAND --help tells more about a command.
 
 /** The help of one command. */
 export function commandHelp(page: HelpPage): string {
-  const options = [...page.options, helpOption].map((
-    option,
-  ): [string, string] => [optionText(option), option.description]);
+  const rows = (options: readonly Option[]): [string, string][] =>
+    options.map((option) => [optionText(option), option.description]);
+  const width = Math.max(...rows(page.options).map(([left]) => left.length), 0);
+  const options = page.optionGroups === undefined
+    ? `Options:\n${table(rows([...page.options, helpOption]))}`
+    : [...page.optionGroups, ["Help", [helpOption]] as const]
+      .map(([title, group]) => `${title}:\n${table(rows(group), width)}`).join("\n");
   const examples = page.examples.length === 0 ? "" : `\nExamples:\n${table(page.examples)}`;
   return `corndog ${page.name}: ${page.summary}
 
@@ -53,8 +59,7 @@ Usage: corndog ${page.name}${page.usage === "" ? "" : ` ${page.usage}`}
 
 ${page.details.trim()}
 
-Options:
-${table(options)}${examples}`;
+${options}${examples}`;
 }
 
 /** `-h`, which every command has. */
@@ -65,7 +70,7 @@ function optionText(option: Option): string {
   return `${short}--${option.name}${option.value === undefined ? "" : ` ${option.value}`}`;
 }
 
-function table(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([left]) => left.length));
+function table(rows: readonly (readonly [string, string])[], widthMin = 0): string {
+  const width = Math.max(widthMin, ...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
 }

@@ -41,6 +41,24 @@ export interface BunSocketHandlers<Data> {
   error(socket: BunSocket<Data>, error: Error): void;
 }
 
+/** A socket of `Bun.connect`. */
+export interface BunClientSocket<Data> extends BunSocket<Data> {
+  /** Bytes that the operating system took; -1 when it is closed. */
+  write(bytes: Uint8Array, start: number, length: number): number;
+}
+
+/** Callbacks of `Bun.connect`. */
+export interface BunClientHandlers<Data> {
+  open(socket: BunClientSocket<Data>): void;
+  handshake(socket: BunClientSocket<Data>, success: boolean, error: Error | null): void;
+  data(socket: BunClientSocket<Data>, chunk: Uint8Array): void;
+  drain(socket: BunClientSocket<Data>): void;
+  end(socket: BunClientSocket<Data>): void;
+  close(socket: BunClientSocket<Data>, error?: Error): void;
+  error(socket: BunClientSocket<Data>, error: Error): void;
+  connectError(socket: BunClientSocket<Data>, error: Error): void;
+}
+
 /** What `Bun.serve` returns. */
 export interface BunServer {
   readonly hostname: string;
@@ -61,6 +79,14 @@ export interface BunGlobal {
     allowHalfOpen: boolean;
     socket: BunSocketHandlers<Data>;
   }): BunListener;
+  connect<Data>(options: {
+    hostname?: string;
+    port?: number;
+    unix?: string;
+    tls?: Record<string, unknown>;
+    data: Data;
+    socket: BunClientHandlers<Data>;
+  }): Promise<unknown>;
   serve(options: {
     hostname: string;
     port: number;
@@ -82,6 +108,13 @@ export interface DenoConn {
   /** Sends FIN. */
   closeWrite(): Promise<void>;
   close(): void;
+}
+
+/** A stream connection of `Deno.connect`. */
+export interface DenoClientConn extends DenoConn {
+  /** Bytes written, at least one. */
+  write(bytes: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
 }
 
 /** What `Deno.listen` returns. */
@@ -116,6 +149,11 @@ export interface DenoServer {
 export interface DenoGlobal {
   readonly version: { readonly deno: string };
   readonly stdout: { write(bytes: Uint8Array): Promise<number> };
+  connect(
+    options:
+      | { transport: "tcp"; hostname: string; port: number }
+      | { transport: "unix"; path: string },
+  ): Promise<DenoClientConn>;
   listen(
     options:
       | { hostname: string; port: number; reusePort: boolean; tcpBacklog: number }

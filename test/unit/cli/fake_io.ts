@@ -5,6 +5,7 @@
  */
 import type { Config, RuleSet } from "../../../src/config/config.ts";
 import type { Commands, DemoOptions, RunOptions, TestOptions } from "../../../src/cli/commands.ts";
+import type { Arguments } from "../../../src/cli/arguments.ts";
 import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
 import type { Fault } from "../../../src/core/errors.ts";
@@ -23,6 +24,7 @@ export interface Ran {
 export type Called =
   | { readonly name: "run"; readonly config: Config; readonly options: RunOptions }
   | { readonly name: "demo"; readonly config: Config; readonly options: DemoOptions }
+  | { readonly name: "clobber"; readonly given: Arguments }
   | { readonly name: "testRules"; readonly config: Config; readonly options: TestOptions };
 
 /** What the outside does in a test. */
@@ -62,6 +64,10 @@ export async function cli(argv: readonly string[], outside: Outside = {}): Promi
     checkRules(rules) {
       checked.push(rules);
       return outside.ruleFaults ?? [];
+    },
+    clobber(given) {
+      called.push({ name: "clobber", given });
+      return Promise.resolve(0);
     },
     testRules(config, options) {
       called.push({ name: "testRules", config, options });

@@ -1,0 +1,43 @@
+/**
+ * Writes what was asked for: summary, JSON, histograms, series, page, comparison.
+ *
+ * @module
+ */
+import type { Driven } from "../drive.ts";
+import type { Result } from "../result.ts";
+import type { Settings } from "../settings.ts";
+import { summaryText } from "./summary.ts";
+
+/** Where reports go. */
+export interface ReportOutside {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly colors: boolean;
+}
+
+/** Writes all reports; a file that cannot be written is said and does not keep the others from being written. */
+export function writeReports(
+  result: Result,
+  driven: Driven,
+  settings: Settings,
+  outside: ReportOutside,
+  writeFile: (path: string, text: string) => void,
+): void {
+  const { output } = settings;
+  const save = (path: string | undefined, make: () => string): void => {
+    if (path === undefined) return;
+    if (path === "-") {
+      outside.out(make());
+      return;
+    }
+    try {
+      writeFile(path, make());
+    } catch (error) {
+      outside.err(`corndog: cannot write ${path}: ${(error as Error).message}\n`);
+    }
+  };
+  if (!output.quiet && output.json !== "-") outside.out(summaryText(result, outside.colors));
+  save(output.json, () => `${JSON.stringify(result, undefined, 2)}\n`);
+  save(output.hgrm, () => driven.to.latency.corrected.since(driven.from.latency.corrected).hgrm());
+  save(output.series, () => result.windows.map((window) => `${JSON.stringify(window)}\n`).join(""));
+}

@@ -1,0 +1,185 @@
+/**
+ * The summary that stands in the terminal when a run is over. The first lines say what kind of load it was, because
+ * without that a latency means nothing; the last says whether the numbers can be believed.
+ *
+ * @module
+ */
+import { failures as failureNames } from "../measure/row.ts";
+import type { Percentiles, Result } from "../result.ts";
+import { bytesText, countText, exactText, msText, secondsText, shareText } from "./text.ts";
+
+/** Paints text; without colours it gives it back. */
+export interface Paint {
+  readonly bold: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly faint: (text: string) => string;
+}
+
+/** Paint for a terminal, or for none. */
+export function paintFor(colors: boolean): Paint {
+  const code = (on: number) => (text: string): string => colors ? `\x1b[${on}m${text}\x1b[0m` : text;
+  return { bold: code(1), good: code(32), bad: code(31), faint: code(2) };
+}
+
+/** The summary. */
+export function summaryText(result: Result, colors: boolean): string {
+  const paint = paintFor(colors);
+  return [
+    ...head(result, paint),
+    ...throughput(result, paint),
+    ...latency(result, paint),
+    ...troubles(result, paint),
+    ...farEnd(result, paint),
+    ...generator(result, paint),
+    ...gates(result, paint),
+  ].join("\n") + "\n";
+}
+
+const width = 15;
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(width)}${text}`;
+}
+
+function head(result: Result, paint: Paint): string[] {
+  const { requested } = result;
+  const done = result.answers ? "answered" : "taken";
+  const asked = requested.rate === null
+    ? `closed loop: each of ${requested.connections} connections sends on when its last message was ${done}`
+    : `open loop: ${countText(requested.rate)}/s on a fixed schedule, whatever the target does`;
+  const amount = requested.messages === null ? "" : `, ${exactText(requested.messages)} messages at most`;
+  return [
+    "",
+    `${paint.bold(result.target)}  ${secondsText(result.seconds)}${amount}${
+      result.interrupted ? ", interrupted" : ""
+    }`,
+    paint.faint(`${asked}`),
+    paint.faint(`${result.work}; seed ${result.seed}`),
+    "",
+  ];
+}
+
+function throughput(result: Result, paint: Paint): string[] {
+  const { achieved, messages, requested, connections } = result;
+  const done = result.answers ? "answered" : "taken by the sockets";
+  const share = achieved.ofRequested;
+  const of = share === null ? "" : `, ${shareText(share)} of what was requested`;
+  const rate = share !== null && share < 0.99 ? paint.bad : paint.bold;
+  const rows = [
+    row("rate", `${rate(`${countText(achieved.answeredRate)}/s`)}${of}`),
+    row(
+      "messages",
+      `${exactText(messages.sent)} sent, ${exactText(messages.answered)} ${done}` +
+        (messages.good === messages.answered ? "" : `, ${exactText(messages.good)} of them good`),
+    ),
+    row("bytes", `${bytesText(achieved.bytesOutRate)}/s out, ${bytesText(achieved.bytesInRate)}/s in`),
+  ];
+  const more = connections.opened > achieved.connections
+    ? `, ${exactText(connections.opened)} opened in all`
+    : "";
+  const few = achieved.connections < requested.connections;
+  rows.push(
+    row(
+      "connections",
+      (few ? paint.bad : String)(`${achieved.connections} of ${requested.connections}`) + more,
+    ),
+  );
+  const statuses = Object.entries(result.statuses);
+  if (statuses.length > 0) {
+    rows.push(row("status", statuses.map(([name, count]) => `${name} ${exactText(count)}`).join(", ")));
+  }
+  return [...rows, ""];
+}
+
+function latency(result: Result, paint: Paint): string[] {
+  const { corrected, uncorrected, connect } = result.latency;
+  if (corrected === null && uncorrected === null) {
+    return [row("latency", "not measured: nothing answers on this target (--verify reads lines back)"), ""];
+  }
+  const header = ["", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+  const table: string[][] = [header];
+  const add = (name: string, percentiles: Percentiles | null): void => {
+    if (percentiles === null) return;
+    const { p50, p90, p99, p999, p9999, max } = percentiles;
+    table.push([name, ...[p50, p90, p99, p999, p9999, max].map(msText)]);
+  };
+  const open = result.requested.rate !== null;
+  if (open) {
+    add("from due time", corrected);
+    add("from sending", uncorrected);
+  } else {
+    add("from sending", uncorrected);
+  }
+  add("connect", connect);
+  const lines = table.map((cells, index) => {
+    const line = cells.map((cell, at) => at === 0 ? cell.padEnd(width) : cell.padStart(10)).join("");
+    return index === 0 ? paint.faint(`  ${line}`) : `  ${line}`;
+  });
+  if (
+    open && corrected !== null && uncorrected !== null && corrected.p99 > 2 * uncorrected.p99 &&
+    corrected.p99 > 1
+  ) {
+    lines.push(
+      paint.faint(
+        "  Messages waited for a free connection: that wait is in the first row and not in the second.",
+      ),
+    );
+  }
+  return [...lines, ""];
+}
+
+function troubles(result: Result, paint: Paint): string[] {
+  const rows: string[] = [];
+  for (const [name, count] of Object.entries(result.failures)) {
+    const text = failureNames[name as keyof typeof failureNames] ?? name;
+    rows.push(row("failed", paint.bad(`${exactText(count)} x ${text}`)));
+  }
+  const { lateForDeadline, unsent, unanswered } = result.messages;
+  if (unsent > 0) {
+    rows.push(row("unsent", paint.bad(`${exactText(unsent)} messages were due and never sent`)));
+  }
+  if (unanswered > 0) {
+    rows.push(
+      row(
+        "unanswered",
+        paint.bad(`${exactText(unanswered)} messages sent and not ${result.answers ? "answered" : "taken"}`),
+      ),
+    );
+  }
+  if (lateForDeadline > 0) {
+    rows.push(row("too late", paint.bad(`${exactText(lateForDeadline)} answers behind the deadline`)));
+  }
+  if (result.survived !== null) {
+    rows.push(
+      row("target", result.survived ? "still takes connections" : paint.bad("takes no connection any more")),
+    );
+  }
+  for (const warning of result.warnings) rows.push(row("warning", warning));
+  return rows.length === 0 ? [] : [...rows, ""];
+}
+
+function farEnd(_result: Result, _paint: Paint): string[] {
+  return [];
+}
+
+function generator(result: Result, paint: Paint): string[] {
+  const { cores, cpu, lateness, reasons, threads, verdict } = result.generator;
+  const late = lateness === null || result.requested.rate === null
+    ? ""
+    : `, lateness p99 ${msText(lateness.p99)}`;
+  return [
+    row("generator", `${threads} threads, ${cpu.toFixed(2)} of ${cores} processors${late}`),
+    ...(verdict === "ok" ? [] : [
+      `  ${paint.bad("GENERATOR-LIMITED")}: these numbers are about the generator, not about the target:`,
+      ...reasons.map((reason) => `    ${reason}`),
+    ]),
+  ];
+}
+
+function gates(result: Result, paint: Paint): string[] {
+  return result.gates.map(({ text, measured, passed }) => {
+    const value = measured === undefined ? "not measured" : `measured ${Number(measured.toPrecision(6))}`;
+    return `  ${passed ? paint.good("pass") : paint.bad("FAIL")} ${text}  (${value})`;
+  });
+}

@@ -1,0 +1,54 @@
+/**
+ * Numbers as people read them.
+ *
+ * @module
+ */
+
+/** `1.23 ms`, `45.6 us`, `2.10 s`: three digits. */
+export function msText(ms: number): string {
+  if (ms === 0) return "0";
+  if (ms < 1) return `${digits(ms * 1000)} us`;
+  if (ms < 1000) return `${digits(ms)} ms`;
+  return `${digits(ms / 1000)} s`;
+}
+
+/** `812`, `12.3k`, `4.56M`. */
+export function countText(count: number): string {
+  if (count < 10_000) return Number.isInteger(count) ? String(count) : digits(count);
+  if (count < 999_500) return `${digits(count / 1e3)}k`;
+  if (count < 999_500_000) return `${digits(count / 1e6)}M`;
+  return `${digits(count / 1e9)}G`;
+}
+
+/** `12,345,678`. */
+export function exactText(count: number): string {
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `1.2 MB`. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  if (bytes < 1e6) return `${digits(bytes / 1e3)} kB`;
+  if (bytes < 1e9) return `${digits(bytes / 1e6)} MB`;
+  return `${digits(bytes / 1e9)} GB`;
+}
+
+/** `99.98 %`. */
+export function shareText(share: number): string {
+  const percent = 100 * share;
+  if (percent === 0 || percent === 100) return `${percent} %`;
+  if (percent > 99 && percent < 100) return `${Math.floor(percent * 1000) / 1000} %`;
+  if (percent < 0.01) return `${percent.toExponential(1)} %`;
+  return `${percent < 10 ? percent.toFixed(2) : percent.toFixed(1)} %`;
+}
+
+/** `10.0 s`, `2 min 05 s`. */
+export function secondsText(seconds: number): string {
+  if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}

@@ -1,0 +1,149 @@
+/**
+ * One run of the load generator, from settings to exit code: looks at limits and target, starts the threads, drives
+ * the phases, watches, and has the reports written.
+ *
+ *     preflight ── threads ready ── phases (one, or those of a search) ── closed ── verify ── result ── reports
+ *
+ * @module
+ */
+import { cpus } from "node:os";
+import { writeFileSync } from "node:fs";
+import type { Dial, DialTls } from "../runtime/dial.ts";
+import { version } from "../version.ts";
+import { Crew } from "./crew.ts";
+import { churnWarning, limitProblem, systemLimits } from "./measure/limits.ts";
+import { type Snapshot, snapshot, windowOf } from "./measure/sampler.ts";
+import type { Plan } from "./plan.ts";
+import { driveFixed, type Driven } from "./drive.ts";
+import { LiveView } from "./report/live.ts";
+import { writeReports } from "./report/reports.ts";
+import { makeResult } from "./make_result.ts";
+import type { Settings } from "./settings.ts";
+import { probe, reach } from "./targets/reach.ts";
+import type { LoadThread } from "./worker/protocol.ts";
+
+/** Exit codes of `corndog clobber`. */
+export const clobberExit = { ok: 0, failed: 1, refused: 97, generatorLimited: 98, threshold: 99 } as const;
+
+/** What the run needs of the outside. */
+export interface ClobberOutside {
+  readonly spawn: () => LoadThread;
+  readonly dial: Dial;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Width of the terminal on stderr; undefined where it is none. */
+  readonly terminalColumns: number | undefined;
+  readonly colors: boolean;
+  /** Calls back when the user wants it to end; returns how to stop listening. */
+  readonly onInterrupt: (handler: () => void) => () => void;
+  /** Processor time of the process so far, milliseconds. */
+  readonly processCpuMs: () => number;
+  /** Name and version of the runtime, for reports. */
+  readonly runtime: string;
+}
+
+/** Runs it. */
+export async function runClobber(settings: Settings, outside: ClobberOutside): Promise<number> {
+  const fail = (code: number, message: string): number => {
+    outside.err(`corndog: ${message}\n`);
+    return code;
+  };
+  const { target } = settings.plan;
+  const wanted = settings.plan.connections + settings.plan.idleConnections + settings.plan.slowReaders;
+  const limits = systemLimits();
+  const problem = limitProblem(limits, wanted, target.scheme !== "unix");
+  if (problem !== undefined) return fail(clobberExit.generatorLimited, problem);
+  const tls = tlsOf(settings);
+  const reached = await reach(outside.dial, target, tls, settings.plan.connectTimeoutMs);
+  if (!reached.ok) return fail(clobberExit.refused, `${target.url}: ${reached.problem}`);
+
+  const plan: Plan = { ...settings.plan, address: reached.address, tls };
+  const crew = new Crew(plan, outside.spawn);
+  const live = new LiveView(settings, outside);
+  let interrupted = false;
+  const stopListening = outside.onInterrupt(() => {
+    interrupted = true;
+    crew.halt();
+  });
+  try {
+    live.say(`opening ${wanted} connections to ${target.url}`);
+    await crew.open(openDeadlineMs(plan));
+    const opened = crew.sampler.totals();
+    if (opened.get("open") === 0) {
+      return fail(
+        clobberExit.refused,
+        `${target.url}: no connection could be opened (${failuresText(opened)})`,
+      );
+    }
+    const take = (): Snapshot => snapshot(crew.sampler, performance.now(), outside.processCpuMs());
+    const driven = await drive(settings, plan, crew, live, take, () => interrupted);
+    const marked = await crew.close();
+    const survived = plan.fuzz.length === 0
+      ? null
+      : await probe(outside.dial, reached.address, tls, plan.connectTimeoutMs) === undefined;
+    live.end();
+    const warnings: string[] = [];
+    const churn = churnWarning(
+      limits,
+      driven.to.totals.since(driven.from.totals).get("connectsDone") / driven.seconds,
+    );
+    if (churn !== undefined) warnings.push(churn);
+    void marked;
+    const result = makeResult({
+      settings,
+      plan,
+      driven,
+      program: `corndog ${version} on ${outside.runtime}`,
+      cores: cpus().length,
+      interrupted,
+      survived,
+      warnings,
+      endToEnd: null,
+      targetView: null,
+    });
+    writeReports(result, driven, settings, outside, writeFileSync);
+    if (result.gates.some((gate) => !gate.passed)) return clobberExit.threshold;
+    if (survived === false) return clobberExit.failed;
+    return result.generator.verdict === "ok" ? clobberExit.ok : clobberExit.generatorLimited;
+  } finally {
+    stopListening();
+    live.end();
+    await crew.terminate();
+  }
+}
+
+async function drive(
+  settings: Settings,
+  plan: Plan,
+  crew: Crew,
+  live: LiveView,
+  take: () => Snapshot,
+  interrupted: () => boolean,
+): Promise<Driven> {
+  void windowOf;
+  return await driveFixed(settings, plan, crew, live, take, interrupted);
+}
+
+function tlsOf(settings: Settings): DialTls | undefined {
+  const { scheme, host } = settings.plan.target;
+  if (scheme !== "tls" && scheme !== "https") return undefined;
+  const { verify, ca, cert, key } = settings.tls;
+  return {
+    serverName: host,
+    verify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+/** Connecting takes its timeout for each batch of dials, and the ramp its time. */
+function openDeadlineMs(plan: Plan): number {
+  const ramp = plan.connectRate > 0 ? plan.connections / plan.connectRate * 1000 : 0;
+  return plan.connectTimeoutMs + ramp + 5000 + plan.connections;
+}
+
+function failuresText(totals: { readonly failureCounts: readonly (readonly [string, number])[] }): string {
+  const named = totals.failureCounts.map(([name, count]) => `${name}: ${count}`).join(", ");
+  return named === "" ? "no answer" : named;
+}

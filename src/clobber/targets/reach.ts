@@ -1,0 +1,95 @@
+/**
+ * Before the load: the name is resolved, and one connection is tried, so that a target that is not there is said at
+ * once and with its reason.
+ *
+ * @module
+ */
+import { lookup } from "node:dns/promises";
+import { existsSync } from "node:fs";
+import { isIP } from "node:net";
+import type { Dial, DialAddress, DialTls } from "../../runtime/dial.ts";
+import { messageOf } from "../../core/errors.ts";
+import type { Target } from "../plan.ts";
+
+/** The address to use, or why there is none. */
+export type Reached = { readonly ok: true; readonly address: DialAddress } | {
+  readonly ok: false;
+  readonly problem: string;
+};
+
+/** Finds an address of the target that accepts a connection; datagrams are not tried. */
+export async function reach(
+  dial: Dial,
+  target: Target,
+  tls: DialTls | undefined,
+  timeoutMs: number,
+): Promise<Reached> {
+  if (target.scheme === "unix") {
+    if (!existsSync(target.path)) return { ok: false, problem: `there is no socket ${target.path}` };
+    return await firstOf(dial, [{ path: target.path }], tls, timeoutMs, target.path);
+  }
+  let hosts: string[];
+  try {
+    hosts = isIP(target.host) > 0
+      ? [target.host]
+      : (await lookup(target.host, { all: true })).map(({ address }) => address);
+  } catch (error) {
+    return { ok: false, problem: `the name ${target.host} cannot be resolved: ${messageOf(error)}` };
+  }
+  const addresses = hosts.map((hostname) => ({ hostname, port: target.port }));
+  if (addresses.length === 0) return { ok: false, problem: `the name ${target.host} has no address` };
+  if (target.scheme === "udp") return { ok: true, address: addresses[0]! };
+  return await firstOf(dial, addresses, tls, timeoutMs, `${target.host}:${target.port}`);
+}
+
+async function firstOf(
+  dial: Dial,
+  addresses: readonly DialAddress[],
+  tls: DialTls | undefined,
+  timeoutMs: number,
+  name: string,
+): Promise<Reached> {
+  let problem = "";
+  for (const address of addresses) {
+    const failed = await probe(dial, address, tls, timeoutMs);
+    if (failed === undefined) return { ok: true, address };
+    problem ||= failed;
+  }
+  return { ok: false, problem: `${name} does not take connections: ${problem}` };
+}
+
+/** Connects once and closes; undefined when it worked. */
+export function probe(
+  dial: Dial,
+  address: DialAddress,
+  tls: DialTls | undefined,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      resolve(`no answer within ${timeoutMs} ms`);
+      dialled.destroy();
+    }, timeoutMs);
+    const done = (problem: string | undefined): void => {
+      clearTimeout(timer);
+      resolve(problem);
+    };
+    const handler = {
+      opened(): void {
+        done(undefined);
+        dialled.destroy();
+      },
+      received(): void {},
+      drained(): void {},
+      closed: (_state: undefined, error?: Error): void =>
+        done(error === undefined ? "it closed at once" : textOf(error)),
+    };
+    const dialled = dial(address, tls, handler, undefined);
+  });
+}
+
+function textOf(error: Error): string {
+  const { code } = error as { code?: unknown };
+  const message = messageOf(error);
+  return typeof code === "string" && !message.includes(code) ? `${message} (${code})` : message;
+}

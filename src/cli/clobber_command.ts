@@ -151,8 +151,8 @@ Exit codes: 0 fine, 1 it could not run (or --fuzz broke the target), 2 wrong usa
     ["corndog clobber http://127.0.0.1:8080/ --rate 5k --fail 'p99<20ms'", "a gate for CI"],
     ["corndog clobber http://127.0.0.1:8080/ --find-max 'p99<50ms'", "the highest rate that holds"],
     [
-      "corndog clobber tcp://127.0.0.1:1514 --rate 10k --verify kafka://127.0.0.1:9092/logs",
-      "through the forwarder",
+      "corndog clobber tcp://127.0.0.1:1514 --verify kafka://127.0.0.1/logs",
+      "through corndog to Kafka",
     ],
     ["echo 'ping' | corndog clobber -t 127.0.0.1:7 -c 10 -l 1000", "as in clobber"],
   ],

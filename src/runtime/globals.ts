@@ -44,7 +44,7 @@ export interface BunSocketHandlers<Data> {
 /** A socket of `Bun.connect`. */
 export interface BunClientSocket<Data> extends BunSocket<Data> {
   /** Bytes that the operating system took; -1 when it is closed. */
-  write(bytes: Uint8Array, start: number, length: number): number;
+  write(bytes: Uint8Array, start?: number, length?: number): number;
 }
 
 /** Callbacks of `Bun.connect`. */

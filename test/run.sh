@@ -205,7 +205,7 @@ check types deno check --frozen src test tools compile.ts bench
 check imports bun tools/import_table.ts
 check words bun tools/words.ts
 if wants generated; then
-  for generator in tools/build_kernel.ts tools/build_schema.ts tools/build_dashboard.ts; do
+  for generator in tools/build_kernel.ts tools/build_schema.ts tools/build_dashboard.ts tools/build_kafka_errors.ts; do
     if [ -f "$generator" ]; then one_test "$(basename "$generator" .ts)" bun "$generator" --check; fi
   done
 fi

@@ -78,9 +78,11 @@ export class OpenLanes {
   }
 }
 
-/** Lanes by name, at most `lanesMax`. */
+/** Lanes by topic and partition, at most `lanesMax`. */
 export class LaneTable {
-  readonly #byName = new Map<string, Lane>();
+  readonly #byTopic = new Map<string, Map<number, Lane>>();
+  /** All of them, those that were looked at longest ago first. */
+  readonly #lanes = new Set<Lane>();
   readonly #lanesMax: number;
 
   constructor(lanesMax: number) {
@@ -89,24 +91,27 @@ export class LaneTable {
 
   /** Lanes that are known. */
   get size(): number {
-    return this.#byName.size;
+    return this.#lanes.size;
   }
 
   /** The lane, or undefined if it is not known. */
   find(topic: string, partition: number): Lane | undefined {
-    const lane = this.#byName.get(nameOf(topic, partition));
+    const lane = this.#byTopic.get(topic)?.get(partition);
     if (lane !== undefined) lane.touched = true;
     return lane;
   }
 
   /** True if one has to be forgotten before the next is added. */
   get full(): boolean {
-    return this.#byName.size >= this.#lanesMax;
+    return this.#lanes.size >= this.#lanesMax;
   }
 
   /** Adds a lane that `find` did not find. */
   add(lane: Lane): void {
-    this.#byName.set(nameOf(lane.topic, lane.partition), lane);
+    this.#lanes.add(lane);
+    const partitions = this.#byTopic.get(lane.topic);
+    if (partitions !== undefined) partitions.set(lane.partition, lane);
+    else this.#byTopic.set(lane.topic, new Map([[lane.partition, lane]]));
   }
 
   /**
@@ -114,24 +119,25 @@ export class LaneTable {
    * go to the end, so that the cost per added lane is constant on average). False if every lane has an open batch.
    */
   forgetIdle(): boolean {
-    let left = this.#byName.size * 2;
-    for (const [name, lane] of this.#byName) {
+    let left = this.#lanes.size * 2;
+    for (const lane of this.#lanes) {
       if (left-- === 0) break;
-      if (lane.at === 0 && !lane.touched) return this.#byName.delete(name);
+      if (lane.at === 0 && !lane.touched) {
+        this.forget(lane);
+        return true;
+      }
       lane.touched = false;
-      this.#byName.delete(name);
-      this.#byName.set(name, lane);
+      this.#lanes.delete(lane);
+      this.#lanes.add(lane);
     }
     return false;
   }
 
   /** Forgets this lane. */
   forget(lane: Lane): void {
-    this.#byName.delete(nameOf(lane.topic, lane.partition));
+    this.#lanes.delete(lane);
+    const partitions = this.#byTopic.get(lane.topic);
+    partitions?.delete(lane.partition);
+    if (partitions?.size === 0) this.#byTopic.delete(lane.topic);
   }
-}
-
-/** "/" is not legal in a topic name, so the name is unique. */
-function nameOf(topic: string, partition: number): string {
-  return partition === -1 ? topic : `${topic}/${partition}`;
 }

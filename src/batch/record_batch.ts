@@ -16,10 +16,15 @@ import type { Receipt } from "./receipt.ts";
 /** Bytes in front of each batch in which a Produce request's head may be written (topic names are at most 249 bytes). */
 export const headroomBytes = 512;
 
+/** `ClosedBatch.partition` where nobody has chosen one: any will do. */
+export const anyPartition = -1;
+/** `ClosedBatch.partition` where each record goes where its key says, but the topic's partitions were not known yet. */
+export const partitionByKey = -2;
+
 /** A batch that takes no more records. */
 export interface ClosedBatch {
   readonly topic: string;
-  /** The partition, or -1 while nobody has chosen one. Set once by the producer. */
+  /** The partition, `anyPartition` while nobody has chosen one, or `partitionByKey`. Set once by the producer. */
   partition: number;
   /** Offset of the batch header in the kernel's memory. */
   readonly at: number;
@@ -45,6 +50,7 @@ export interface ClosedBatch {
 
 /** What became of a batch. */
 export type BatchOutcome =
-  | { readonly kind: "delivered" }
+  /** `refused` of its records were not: the sink had to divide it, and they went another way one by one. */
+  | { readonly kind: "delivered"; readonly refused?: number }
   /** It can never be delivered as it is; its records go to the dead letter. `reason` is a constant name, `message` for people. */
   | { readonly kind: "rejected"; readonly reason: string; readonly message: string };

@@ -40,7 +40,10 @@ const utf8 = new TextDecoder();
 export class RecordReader {
   /** Where the offsets below point into: the batch's own bytes, or what they were decompressed to. */
   readonly bytes: Uint8Array;
-  readonly #end: number;
+  /** Where the records begin and end in `bytes`. */
+  readonly start: number;
+  /** @see start */
+  readonly end: number;
   readonly #count: number;
   readonly #baseTimestampMs: number;
   #at: number;
@@ -64,8 +67,8 @@ export class RecordReader {
 
   constructor(bytes: Uint8Array, start: number, end: number, count: number, baseTimestampMs: number) {
     this.bytes = bytes;
-    this.#at = this.#markAt = start;
-    this.#end = Math.min(end, bytes.length);
+    this.#at = this.#markAt = this.start = start;
+    this.end = Math.min(end, bytes.length);
     this.#count = count;
     this.#baseTimestampMs = baseTimestampMs;
   }
@@ -79,14 +82,14 @@ export class RecordReader {
   next(): boolean {
     if (this.fault !== undefined) return false;
     if (this.#read === this.#count) {
-      return this.#at === this.#end ? false : this.#fail("record_count_wrong");
+      return this.#at === this.end ? false : this.#fail("record_count_wrong");
     }
-    if (this.#at >= this.#end) return this.#fail("record_count_wrong");
+    if (this.#at >= this.end) return this.#fail("record_count_wrong");
     this.#recordAt = this.#at;
-    const length = this.#varint(this.#end);
+    const length = this.#varint(this.end);
     if (this.fault !== undefined) return false;
     const end = this.#at + length;
-    if (length < 0 || end > this.#end) return this.#fail("record_overruns");
+    if (length < 0 || end > this.end) return this.#fail("record_overruns");
     this.#at++;
     const timestampDelta = this.#varlong(end);
     this.offsetDelta = this.#varint(end);
@@ -121,10 +124,10 @@ export class RecordReader {
     const at = this.#at;
     this.#at = this.#headersAt;
     for (let i = 0; i < this.headerCount; i++) {
-      const nameLength = this.#varint(this.#end);
+      const nameLength = this.#varint(this.end);
       const name = utf8.decode(this.bytes.subarray(this.#at, this.#at + nameLength));
       this.#at += nameLength;
-      const valueLength = this.#varint(this.#end);
+      const valueLength = this.#varint(this.end);
       const value = valueLength < 0 ? null : this.bytes.subarray(this.#at, this.#at + valueLength);
       if (valueLength > 0) this.#at += valueLength;
       headers.push({ name, value });

@@ -73,6 +73,12 @@ export interface KafkaConfig {
   /** How long a topic may be unknown to the cluster before its lines go to the dead letter. */
   readonly topicWaitMs: number;
   readonly requestTimeoutMs: number;
+  /** What becomes of lines for a topic that is unknown for long or may not be written to. */
+  readonly topicFault: "dead_letter" | "park";
+  /** Bytes of batches per topic and worker that wait for a parked topic; what is more goes to the dead letter. */
+  readonly parkedBytesMax: number;
+  /** The time of a record: that of the message itself where it is sane, or that of its receipt. */
+  readonly timestamp: "event" | "receive";
   /** Topics that a log line may choose; patterns with `*`. */
   readonly topicsAllow: readonly string[];
   /** Different topics at most. */

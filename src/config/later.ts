@@ -17,7 +17,6 @@ const keys: Readonly<Record<string, string>> = {
   "listen.*.timezone": "this version forwards time stamps as they come; remove the key",
   "listen.*.join": "this version does not join lines yet; remove the key",
   "kafka.partition_by": "this version spreads lines over partitions itself; remove the key",
-  "kafka.timestamp": "this version stamps records with the time of receipt; remove the key",
 };
 
 /** Values, and the reason why not. */

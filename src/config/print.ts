@@ -131,6 +131,9 @@ function writtenKafka(kafka: KafkaConfig): Record<string, unknown> {
     batch_max: formatSize(kafka.batchBytesMax),
     request_timeout: formatDuration(kafka.requestTimeoutMs),
     topic_wait: formatDuration(kafka.topicWaitMs),
+    topic_fault: kafka.topicFault,
+    parked_max: formatSize(kafka.parkedBytesMax),
+    timestamp: kafka.timestamp,
     topics: { allow: kafka.topicsAllow, max: kafka.topicsMax },
     ...(kafka.tls === undefined ? {} : {
       tls: {

@@ -88,6 +88,32 @@ export const kafkaSchema = section("Where records go", {
     }),
     "30s",
   ),
+  topic_fault: v.optional(
+    choice(
+      "Lines for a topic that is unknown for longer than topic_wait, or may not be written to: dead_letter, or park " +
+        "to keep them until the topic works again",
+      ["dead_letter", "park"],
+    ),
+    "dead_letter",
+  ),
+  parked_max: v.optional(
+    size(
+      "Most bytes that each worker keeps in memory for a parked topic; lines beyond go to the dead letter",
+      {
+        min: 0,
+        max: 1024 * 1024 * 1024,
+      },
+    ),
+    "4MiB",
+  ),
+  timestamp: v.optional(
+    choice(
+      "Time of a record: receive, or event for the message's own time if that is at most 7 days before and 10 " +
+        "minutes after its receipt",
+      ["receive", "event"],
+    ),
+    "receive",
+  ),
   topics: v.optional(topicsSchema, {}),
   tls: v.optional(kafkaTlsSchema, false),
   sasl: v.optional(saslSchema),

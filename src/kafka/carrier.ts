@@ -48,10 +48,12 @@ export interface ProducerId {
 export interface BrokerConnection {
   /** False while a request sent now could not go out: the session is being re-authenticated, or the connection is gone. */
   readonly usable: boolean;
+  /** The version of Produce that both sides speak: 7 or 8. */
+  readonly produceVersion: number;
   /** The number the next request must carry. */
   nextCorrelationId(): number;
   /**
-   * Writes the views one behind the other: a whole Produce v7 request. Resolves with the answer behind its
+   * Writes the views one behind the other: a whole Produce request in `produceVersion`. Resolves with the answer behind its
    * correlation id. Rejects only when the socket was destroyed before: from then on nobody reads the views.
    */
   send(correlationId: number, views: readonly Uint8Array[]): Promise<Buffer>;

@@ -11,7 +11,7 @@ import type { BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata }
 import { errorCode, kafkaError, rejectionReason } from "./error_codes.ts";
 import type { MetadataNeeds } from "./metadata_loop.ts";
 import type { PartitionQueue } from "./partition_queue.ts";
-import { isTopicName, TopicQueue, type TopicState } from "./topic_queue.ts";
+import { isTopicName, TopicQueue } from "./topic_queue.ts";
 
 /** Topics that nobody sent to for so long are not asked about. */
 const topicIdleMs = 300_000;
@@ -25,7 +25,7 @@ export interface ClusterOptions {
   readonly topicWaitMs: number;
   readonly lanes: LaneOptions;
   /** A topic changed between known, unknown and unavailable. */
-  topicChanged(topic: TopicQueue, before: TopicState): void;
+  topicChanged(topic: TopicQueue): void;
 }
 
 /** Topics and lanes of one sink. */
@@ -110,7 +110,7 @@ export class Cluster {
       if (answer.errorCode === errorCode.none && answer.partitions.length > 0) {
         this.#applyPartitions(topic, answer.partitions, nowMs);
       } else this.#applyMiss(topic, answer, nowMs);
-      if (topic.state.kind !== before.kind) this.#options.topicChanged(topic, before);
+      if (topic.state.kind !== before.kind) this.#options.topicChanged(topic);
     }
     this.#closeUnused(metadata.brokers);
     // One warm connection even without a topic: the first batch then waits for metadata alone.

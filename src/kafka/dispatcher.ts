@@ -39,6 +39,8 @@ export interface DispatcherOptions {
   readonly writer: ProduceWriter;
   /** A waiting topic that is not known, was given up, or lacks a partition: whoever knows the cluster decides. */
   undeliverable(topic: TopicQueue): void;
+  /** A batch stands in its line and is larger than its topic takes. */
+  oversized(entry: SequencedBatch): void;
   /** The answer to a request. */
   answered(lane: BrokerLane, connection: BrokerConnection, request: InFlightRequest, payload: Buffer): void;
   /** A request came back without an answer. */
@@ -118,12 +120,14 @@ export class Dispatcher {
   /** Gives waiting batches to partitions that can take one now. True if some known topic has more than they can take. */
   #assign(nowMs: number): boolean {
     const { cluster, undeliverable } = this.#options;
-    const isOpen = (partition: PartitionQueue) =>
-      partition.isOpen(nowMs) && cluster.laneOf(partition)?.openConnection(nowMs) !== undefined;
+    const loadOf = (partition: PartitionQueue): number | undefined => {
+      const lane = partition.isOpen(nowMs) ? cluster.laneOf(partition) : undefined;
+      return lane?.openConnection(nowMs) === undefined ? undefined : lane.bytesInFlight;
+    };
     let saturated = false;
     for (const topic of this.#waiting) {
       if (topic.state.kind !== "known" || topic.unplaced > 0) undeliverable(topic);
-      for (let got = topic.assign(isOpen); got !== undefined; got = topic.assign(isOpen)) {
+      for (let got = topic.assign(loadOf); got !== undefined; got = topic.assign(loadOf)) {
         cluster.activate(got);
       }
       if (topic.waiting === 0) this.#waiting.delete(topic);
@@ -147,7 +151,7 @@ export class Dispatcher {
 
   /** Takes the next batch of each partition of the lane, fairly, up to a request's bounds. */
   #collect(lane: BrokerLane, nowMs: number): SequencedBatch[] {
-    const { cluster, producerId } = this.#options;
+    const { cluster, producerId, oversized } = this.#options;
     const entries: SequencedBatch[] = [];
     const identity = producerId.current;
     if (identity === undefined) {
@@ -158,6 +162,8 @@ export class Dispatcher {
     for (const partition of [...lane.active]) {
       if (entries.length === batchesPerRequestMax || bytes >= requestBytesMax) break;
       if (partition.heldUntilMs > nowMs) this.#wakeAt(partition.heldUntilMs);
+      const large = partition.takeOversized();
+      if (large !== undefined) oversized(large);
       const entry = partition.take(nowMs, identity);
       if (entry === undefined) {
         if (partition.refusedProducerId === identity.producerId) producerId.need(identity.producerId);
@@ -182,7 +188,7 @@ export class Dispatcher {
     }
     const request: InFlightRequest = { entries, bytes };
     const correlationId = connection.nextCorrelationId();
-    const views = writer.write(correlationId, parts);
+    const views = writer.write(correlationId, connection.produceVersion, parts);
     lane.sent(request);
     connection.send(correlationId, views).then(
       (payload) => {

@@ -22,6 +22,11 @@ export class Fifo<Item> {
     this.#items.push(item);
   }
 
+  /** The first item, which stays; undefined when empty. */
+  get first(): Item | undefined {
+    return this.#items[this.#taken];
+  }
+
   /** Takes the first item; undefined when empty. */
   take(): Item | undefined {
     if (this.#taken === this.#items.length) return undefined;

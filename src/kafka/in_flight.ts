@@ -14,16 +14,16 @@ export interface InFlightRequest {
 }
 
 /**
- * The error code of each batch of `request`, in its order; undefined if the answer is not about exactly these
+ * The answer to each batch of `request`, in its order; undefined if the answer is not about exactly these
  * batches. Brokers answer in the order of the request; another order is taken all the same.
  */
-export function errorCodesOf(
+export function answersOf(
   request: InFlightRequest,
   answers: readonly PartitionAnswer[],
-): readonly number[] | undefined {
+): readonly PartitionAnswer[] | undefined {
   const { entries } = request;
   if (answers.length !== entries.length) return undefined;
-  const codes: number[] = [];
+  const ordered: PartitionAnswer[] = [];
   const taken = new Set<PartitionAnswer>();
   for (let index = 0; index < entries.length; index++) {
     const { id, topic } = entries[index].partition;
@@ -31,7 +31,7 @@ export function errorCodesOf(
     const answer = isHis(answers[index]) ? answers[index] : answers.find(isHis);
     if (answer === undefined || taken.has(answer)) return undefined;
     taken.add(answer);
-    codes.push(answer.errorCode);
+    ordered.push(answer);
   }
-  return codes;
+  return ordered;
 }

@@ -28,6 +28,7 @@ import type { ClusterMetadata, KafkaCarrier } from "./carrier.ts";
 import { type KafkaClock, systemClock } from "./clock.ts";
 import { Cluster } from "./cluster.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { BatchMemory, PartWatch, Refusal } from "./divider.ts";
 import { createKafkajsCarrier } from "./kafkajs_carrier.ts";
 import { MetadataLoop } from "./metadata_loop.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -39,12 +40,23 @@ import { describeSink } from "./status.ts";
 /** Part of the request timeout that the broker may spend on waiting for its replicas. */
 const replicaWaitShare = 0.75;
 
+/** What a Kafka sink tells the pipeline. */
+export interface KafkaSinkEvents extends SinkEvents {
+  /**
+   * Records that Kafka will never take out of a batch that had to be divided, as a batch of their own in the kernel's
+   * memory: they go to the dead letter. `settled` comes for the whole batch when all of its records have their state.
+   */
+  refused(part: ClosedBatch, refusal: Refusal, watch: PartWatch): void;
+}
+
 /** What a Kafka sink is made of. */
 export interface KafkaSinkOptions {
   /** The kernel in whose memory the batches lie; it stamps their headers. */
   readonly kernel: Kernel;
   readonly config: KafkaConfig;
-  readonly events: SinkEvents;
+  readonly events: KafkaSinkEvents;
+  /** Where parts of divided batches may lie; without it they go out one after the other. */
+  readonly memory?: BatchMemory;
   /** Time, timers and chance; the machine's by default. */
   readonly clock?: KafkaClock;
   /** One line per noteworthy event, rate limited. */
@@ -99,7 +111,7 @@ export class KafkaSink implements Sink {
           stalled: () => this.#metadata.ask(),
         },
       },
-      topicChanged: (topic, before) => this.#outcomes.topicChanged(topic, before),
+      topicChanged: (topic) => this.#outcomes.topicChanged(topic),
     });
     this.#metadata = new MetadataLoop({
       carrier: this.#carrier,
@@ -113,8 +125,11 @@ export class KafkaSink implements Sink {
       metadata: this.#metadata,
       clock,
       log: this.#log,
-      throttleMsMax: config.requestTimeoutMs,
+      kernel,
+      memory: options.memory,
+      config,
       settled: (batch, outcome) => options.events.settled(batch, outcome),
+      refused: (...refusal) => options.events.refused(...refusal),
       dispatch: () => this.#dispatcher.ask(),
     });
     const { buffer, byteOffset, byteLength } = kernel.bytes;
@@ -127,6 +142,7 @@ export class KafkaSink implements Sink {
         timeoutMs: Math.max(1, Math.floor(config.requestTimeoutMs * replicaWaitShare)),
       }),
       undeliverable: (topic) => this.#outcomes.undeliverable(topic),
+      oversized: (entry) => this.#outcomes.oversized(entry),
       answered: (...result) => {
         this.#outcomes.answered(...result);
         this.#dispatcher.run();
@@ -149,13 +165,23 @@ export class KafkaSink implements Sink {
 
   /** @inheritdoc */
   send(batch: ClosedBatch): void {
-    this.#outcomes.taken(batch);
     const topic = this.#cluster.topic(batch.topic);
     topic.usedAtMs = this.#clock.nowMs();
+    if (!this.#outcomes.taken(batch)) return;
     const partition = topic.push(batch);
     if (topic.state.kind === "known" && partition !== undefined) this.#cluster.activate(partition);
     else this.#dispatcher.waits(topic);
     this.#dispatcher.ask();
+  }
+
+  /** @inheritdoc */
+  partitionsOf(topic: string): number {
+    return this.#cluster.topics.get(topic)?.partitionCount ?? 0;
+  }
+
+  /** @inheritdoc */
+  batchBytesMaxOf(topic: string): number {
+    return this.#cluster.topics.get(topic)?.batchBytesMax ?? Infinity;
   }
 
   /** @inheritdoc */

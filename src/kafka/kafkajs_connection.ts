@@ -69,6 +69,7 @@ export class KafkajsConnection implements BrokerConnection {
   readonly #connection: KafkajsNetworkConnection;
   #socket: net.Socket | undefined;
   #ranges: ApiRanges = {};
+  #produceVersion: number = produceApi.versionMin;
   #chunks: Buffer[] = [];
   #buffered = 0;
   /** Why it is gone. */
@@ -119,6 +120,11 @@ export class KafkajsConnection implements BrokerConnection {
   }
 
   /** @inheritdoc */
+  get produceVersion(): number {
+    return this.#produceVersion;
+  }
+
+  /** @inheritdoc */
   nextCorrelationId(): number {
     return this.#connection.nextCorrelationId();
   }
@@ -134,7 +140,7 @@ export class KafkajsConnection implements BrokerConnection {
       const entry = {
         apiKey: produceApi.key,
         apiName: "Produce",
-        apiVersion: produceApi.version,
+        apiVersion: this.#produceVersion,
         correlationId,
         resolve: (answer: { payload: Buffer }) => resolve(answer.payload),
         reject,
@@ -192,16 +198,17 @@ export class KafkajsConnection implements BrokerConnection {
     const produce = this.#ranges[produceApi.key];
     const metadata = this.#ranges[apiKeys.Metadata];
     if (
-      produce === undefined || produce.maxVersion < produceApi.version ||
-      produce.minVersion > produceApi.version ||
+      produce === undefined || produce.maxVersion < produceApi.versionMin ||
+      produce.minVersion > produceApi.versionMax ||
       metadata === undefined || metadata.maxVersion < metadataVersionMin
     ) {
       throw new ForwarderError(
         "kafka_protocol",
-        `Broker "${this.name}" does not speak Produce v${produceApi.version} and Metadata v${metadataVersionMin}: ` +
+        `Broker "${this.name}" does not speak Produce v${produceApi.versionMin} and Metadata v${metadataVersionMin}: ` +
           "Kafka 2.1 or later is needed",
       );
     }
+    this.#produceVersion = Math.min(produce.maxVersion, produceApi.versionMax);
     await this.#connection.authenticate();
   }
 

@@ -6,19 +6,23 @@
  */
 import type { Buffer } from "node:buffer";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
+import type { KafkaConfig } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import { type BrokerLane, clientRetryMs } from "./broker_lane.ts";
 import type { BrokerConnection } from "./carrier.ts";
 import type { KafkaClock } from "./clock.ts";
 import type { Cluster } from "./cluster.ts";
-import { kafkaError, rejectionReason } from "./error_codes.ts";
-import { errorCodesOf, type InFlightRequest } from "./in_flight.ts";
+import { type BatchMemory, Divider, type PartWatch, type RecordView, type Refusal } from "./divider.ts";
+import { type Group, groupsByKey, groupsBySize, groupsWithout } from "./division_plans.ts";
+import { type KafkaError, kafkaError, rejectionReason } from "./error_codes.ts";
+import { answersOf, type InFlightRequest } from "./in_flight.ts";
 import { type MetadataLoop, parkedRetryMs } from "./metadata_loop.ts";
 import type { PartitionQueue, SequencedBatch } from "./partition_queue.ts";
 import type { ProblemLog } from "./problem_log.ts";
-import { readProduceAnswer } from "./produce_request.ts";
-import type { TopicQueue, TopicState } from "./topic_queue.ts";
+import { type PartitionAnswer, readProduceAnswer } from "./produce_request.ts";
+import type { TopicQueue } from "./topic_queue.ts";
 
 /** Answers of course `doubtful` after which a batch is given up; with back-off about five seconds. */
 const doubtsMax = 8;
@@ -29,10 +33,14 @@ export interface OutcomesOptions {
   readonly metadata: MetadataLoop;
   readonly clock: KafkaClock;
   readonly log: ProblemLog;
-  /** A broker's wish for a pause is followed up to here. */
-  readonly throttleMsMax: number;
+  readonly kernel: Kernel;
+  /** Where parts of divided batches lie. */
+  readonly memory: BatchMemory | undefined;
+  readonly config: KafkaConfig;
   /** Tells the owner of the batch. */
   settled(batch: ClosedBatch, outcome: BatchOutcome): void;
+  /** Hands over records that Kafka will never take. */
+  refused(part: ClosedBatch, refusal: Refusal, watch: PartWatch): void;
   /** Something can be sent again. */
   dispatch(): void;
 }
@@ -50,22 +58,54 @@ export class Outcomes {
   /** Why the cluster refuses whatever this client sends. */
   refusal: ForwarderError | undefined;
 
+  readonly #divider: Divider;
+
   constructor(options: OutcomesOptions) {
     this.#options = options;
+    const { kernel, memory } = options;
+    this.#divider = new Divider({
+      kernel,
+      memory,
+      finished: (batch, refused) => this.#settle(batch, undefined, refused),
+      refuse: (part, refusal, watch) => {
+        this.#logRefusal(part, refusal);
+        options.refused(part, refusal, watch);
+      },
+    });
   }
 
-  /** The sink took a batch. */
-  taken(batch: ClosedBatch): void {
+  /** The sink took a batch. False if it was settled at once: its topic waits for an operator and has its share. */
+  taken(batch: ClosedBatch): boolean {
+    const topic = this.#options.cluster.topic(batch.topic);
+    const bytes = batch.end - batch.at;
     this.batches++;
-    this.bytes += batch.end - batch.at;
+    this.bytes += bytes;
+    topic.bytes += bytes;
+    const { state } = topic;
+    const { parkedBytesMax } = this.#options.config;
+    if (state.kind !== "unavailable" || !this.#parks(topic) || topic.bytes <= parkedBytesMax) return true;
+    const message = `${state.message}; more than kafka.parked_max, ${parkedBytesMax} bytes, wait for it`;
+    this.#settle(batch, refusalOf(state.reason, message));
+    return false;
+  }
+
+  /** True if batches of a faulty topic wait. One whose name Kafka refuses will never come to be. */
+  #parks({ state }: TopicQueue): boolean {
+    return this.#options.config.topicFault === "park" && state.kind === "unavailable" &&
+      state.untilMs !== Infinity;
   }
 
   /** Batches of a topic cannot be placed: it or their partition has to be found, or they are given up. */
   undeliverable(topic: TopicQueue): void {
     const { state } = topic;
-    if (state.kind === "unavailable") this.#rejectAll(topic, state.reason, state.message);
-    else if (state.kind === "known" && this.#isDescribed(topic)) this.#rejectUnplaced(topic);
-    else this.#options.metadata.ask();
+    if (state.kind === "unavailable") this.#giveUp(topic);
+    else if (state.kind !== "known") this.#options.metadata.ask();
+    else {
+      this.#divideByKey(topic);
+      if (!topic.lacksPartition) return;
+      if (this.#isDescribed(topic)) this.#rejectUnplaced(topic);
+      else this.#options.metadata.ask();
+    }
   }
 
   #isDescribed(topic: TopicQueue): boolean {
@@ -76,15 +116,45 @@ export class Outcomes {
     const count = topic.partitions.length;
     for (const batch of topic.dropUnplaced()) {
       const message = `Topic "${topic.name}" has no partition ${batch.partition}: it has ${count}`;
-      this.#settle(batch, { reason: "unknown_partition", message });
+      this.#settle(batch, refusalOf("unknown_partition", message));
     }
+  }
+
+  /** Batches that came before their topic's partitions were known, in their order. */
+  #divideByKey(topic: TopicQueue): void {
+    const batch = topic.takeUndivided();
+    if (batch === undefined) return;
+    this.#divider.divide(batch, {
+      select: (view) =>
+        toSelections(groupsByKey(view, topic.partitionCount), (part, { partition = 0 }) => {
+          part.partition = partition;
+          const line = topic.partitions[partition];
+          if (line === undefined) topic.push(part);
+          else {
+            line.push(part);
+            this.#reactivate(line);
+          }
+        }),
+      placed: () => this.#dividedByKey(topic),
+      unreadable: () => {
+        this.#settle(batch, unreadable(batch));
+        this.#dividedByKey(topic);
+      },
+    });
+  }
+
+  #dividedByKey(topic: TopicQueue): void {
+    topic.divided();
+    for (const partition of topic.partitions) this.#options.cluster.activate(partition);
+    this.undeliverable(topic);
+    this.#options.dispatch();
   }
 
   /** The answer to a request. */
   answered(lane: BrokerLane, connection: BrokerConnection, request: InFlightRequest, payload: Buffer): void {
-    const answer = readProduceAnswer(payload);
-    const codes = answer.ok ? errorCodesOf(request, answer.partitions) : undefined;
-    if (!answer.ok || codes === undefined) {
+    const answer = readProduceAnswer(payload, connection.produceVersion);
+    const answers = answer.ok ? answersOf(request, answer.partitions) : undefined;
+    if (!answer.ok || answers === undefined) {
       const fault = answer.ok ? "other partitions than asked" : answer.fault;
       const { host, port } = lane.address;
       connection.destroy(
@@ -96,11 +166,12 @@ export class Outcomes {
     lane.answered(request);
     const nowMs = this.#options.clock.nowMs();
     if (answer.throttleMs > 0) {
-      lane.throttledUntilMs = nowMs + Math.min(answer.throttleMs, this.#options.throttleMsMax);
+      lane.throttledUntilMs = nowMs + Math.min(answer.throttleMs, this.#options.config.requestTimeoutMs);
     }
-    for (let index = 0; index < codes.length; index++) {
-      this.#resolve(request.entries[index], codes[index], nowMs);
+    for (let index = 0; index < answers.length; index++) {
+      this.#resolve(request.entries[index], answers[index], nowMs);
     }
+    this.#divider.run();
   }
 
   /** The connection ended before the answer: nobody knows whether the batches are in the log, the sequences will tell. */
@@ -114,13 +185,14 @@ export class Outcomes {
     this.#options.dispatch();
   }
 
-  #resolve(entry: SequencedBatch, code: number, nowMs: number): void {
+  #resolve(entry: SequencedBatch, answer: PartitionAnswer, nowMs: number): void {
     const { batch, partition } = entry;
-    const error = kafkaError(code);
+    const error = kafkaError(answer.errorCode);
     switch (error.course) {
       case "delivered":
         partition.delivered(entry, nowMs);
         this.refusal = undefined;
+        this.#worksAgain(batch.topic);
         this.#settle(batch, undefined);
         break;
       case "retry":
@@ -131,7 +203,7 @@ export class Outcomes {
         this.#options.metadata.ask();
         break;
       case "doubtful":
-        if (++entry.doubts >= doubtsMax) this.#reject(entry, code);
+        if (++entry.doubts >= doubtsMax) this.#reject(entry, error, answer.message);
         else partition.failed(entry, nowMs, this.#options.clock);
         break;
       case "sequence":
@@ -143,11 +215,17 @@ export class Outcomes {
         partition.producerRefused(entry, nowMs, this.#options.clock);
         this.#logCode("kafka_producer_renewed", entry, error.name);
         break;
+      case "split":
+        this.#divideTooLarge(entry, error);
+        break;
+      case "records":
+        this.#divideFaulty(entry, error, answer);
+        break;
       case "record":
-        this.#reject(entry, code);
+        this.#reject(entry, error, answer.message);
         break;
       case "topic":
-        this.#refuseTopic(entry, code);
+        this.#refuseTopic(entry, error, nowMs);
         break;
       case "client":
         partition.failed(entry, nowMs, this.#options.clock);
@@ -161,29 +239,83 @@ export class Outcomes {
     this.#reactivate(partition);
   }
 
-  #reject(entry: SequencedBatch, code: number): void {
-    const error = kafkaError(code);
-    const { batch, partition } = entry;
-    partition.rejected(entry);
-    const message =
-      `Batch of ${batch.count} records (${batch.end - batch.at} bytes) for topic "${batch.topic}" ` +
-      `refused: ${error.name}`;
-    this.#settle(batch, { reason: rejectionReason(error), message });
+  #reject(entry: SequencedBatch, error: KafkaError, said: string | undefined): void {
+    entry.partition.rejected(entry);
+    this.#settle(entry.batch, refusedBy(error, entry.batch, said));
   }
 
-  #refuseTopic(entry: SequencedBatch, code: number): void {
+  /** The broker says that the batch is too large. What is one record is refused; else its parts go out. */
+  #divideTooLarge(entry: SequencedBatch, error: KafkaError): void {
+    const { batch, partition } = entry;
+    if (batch.count === 1) return this.#reject(entry, error, this.#limitOf(batch.topic));
+    partition.divide(entry);
+    this.#divide(entry, (view) => this.#bySize(batch, view));
+  }
+
+  /** A batch that the topic would refuse for its size, taken out of its line before it went out. */
+  oversized(entry: SequencedBatch): void {
+    this.#divide(entry, (view) => this.#bySize(entry.batch, view));
+  }
+
+  #bySize({ topic, count }: ClosedBatch, view: RecordView): Group[] {
+    const { batchBytesMax } = this.#options.cluster.topic(topic);
+    const tooLarge = (bytes: number) =>
+      refusalOf(
+        "record_too_large",
+        `Record of ${bytes} bytes for topic "${topic}": ${this.#limitOf(topic)}`,
+      );
+    if (count > 1) return groupsBySize(view, batchBytesMax, tooLarge);
+    return [{ records: [0], refusal: tooLarge(view.bytesOf(0)) }];
+  }
+
+  #limitOf(topic: string): string | undefined {
+    const { batchBytesMax } = this.#options.cluster.topic(topic);
+    return batchBytesMax === Infinity ? undefined : `its max.message.bytes is ${batchBytesMax}`;
+  }
+
+  /** The broker found fault with some records: they are refused, the others go out without them. */
+  #divideFaulty(entry: SequencedBatch, error: KafkaError, { badRecords, message }: PartitionAnswer): void {
+    const { batch, partition } = entry;
+    if (batch.count === 1) return this.#reject(entry, error, message);
+    partition.divide(entry);
+    const refusal = refusedBy(error, batch, message);
+    this.#divide(entry, (view) => groupsWithout(view, badRecords, refusal));
+  }
+
+  #divide(entry: SequencedBatch, group: (view: RecordView) => Group[]): void {
+    const { partition, batch } = entry;
+    this.#divider.divide(batch, {
+      select: (view) =>
+        toSelections(group(view), (part) => {
+          partition.placeBefore(entry, part);
+          this.#placed(partition);
+        }),
+      placed: () => {
+        partition.divided(entry);
+        this.#placed(partition);
+      },
+      unreadable: () => {
+        partition.divided(entry);
+        this.#settle(batch, unreadable(batch));
+        this.#placed(partition);
+      },
+    });
+  }
+
+  #placed(partition: PartitionQueue): void {
+    this.#reactivate(partition);
+    this.#options.dispatch();
+  }
+
+  #refuseTopic(entry: SequencedBatch, error: KafkaError, nowMs: number): void {
     const topic = this.#options.cluster.topic(entry.batch.topic);
     const before = topic.state;
-    const error = kafkaError(code);
-    this.#reject(entry, code);
     const message = `Topic "${topic.name}" refused: ${error.name}`;
-    this.#options.cluster.giveUp(
-      topic,
-      rejectionReason(error),
-      message,
-      this.#options.clock.nowMs() + parkedRetryMs,
-    );
-    if (before.kind !== "unavailable") this.topicChanged(topic, before);
+    if (this.#options.config.topicFault === "park") {
+      entry.partition.failed(entry, nowMs, this.#options.clock);
+    } else this.#reject(entry, error, undefined);
+    this.#options.cluster.giveUp(topic, rejectionReason(error), message, nowMs + parkedRetryMs);
+    if (before.kind !== "unavailable") this.topicChanged(topic);
     this.#options.metadata.ask();
   }
 
@@ -195,52 +327,100 @@ export class Outcomes {
   /** After an entry came back: the partition may send again, or its topic was given up meanwhile. */
   #reactivate(partition: PartitionQueue): void {
     const topic = this.#options.cluster.topic(partition.topic.name);
-    if (topic.state.kind === "unavailable") this.#rejectAll(topic, topic.state.reason, topic.state.message);
+    if (topic.state.kind === "unavailable") this.#giveUp(topic);
     this.#options.cluster.activate(partition);
   }
 
   /** A topic became known, unknown or unavailable. */
-  topicChanged(topic: TopicQueue, before: TopicState): void {
-    const { state } = topic;
+  topicChanged(topic: TopicQueue): void {
+    const { state, fault } = topic;
     if (state.kind === "unavailable") {
-      this.#options.log.write("kafka_topic_unavailable", topic.name, {
-        topic: topic.name,
-        reason: state.reason,
-        message: state.message,
-      });
-      this.#rejectAll(topic, state.reason, state.message);
-    } else if (before.kind === "unavailable") {
-      this.#options.log.write("kafka_topic_recovered", topic.name, { topic: topic.name });
-    }
+      topic.fault = { reason: state.reason, message: state.message };
+      if (fault === undefined) {
+        this.#options.log.write("kafka_topic_unavailable", topic.name, {
+          topic: topic.name,
+          reason: state.reason,
+          message: state.message,
+          parked: this.#parks(topic),
+        });
+      }
+      this.#giveUp(topic);
+    } else if (state.kind === "known" && fault?.reason === "unknown_topic") this.#worksAgain(topic.name);
   }
 
-  #rejectAll(topic: TopicQueue, reason: string, message: string): void {
-    for (const batch of topic.drop()) this.#settle(batch, { reason, message });
+  /** What may be described may not be written to: a topic works when something was delivered. */
+  #worksAgain(name: string): void {
+    const topic = this.#options.cluster.topic(name);
+    if (topic.fault === undefined) return;
+    topic.fault = undefined;
+    this.#options.log.write("kafka_topic_recovered", name, { topic: name });
+  }
+
+  /** Batches of a topic that is unavailable wait for it, or are rejected. */
+  #giveUp(topic: TopicQueue): void {
+    const { state } = topic;
+    if (state.kind !== "unavailable") return;
+    if (this.#parks(topic)) {
+      for (const partition of topic.partitions) partition.holdUntil(state.untilMs);
+      return;
+    }
+    for (const batch of topic.drop()) this.#settle(batch, refusalOf(state.reason, state.message));
     for (const partition of topic.partitions) this.#options.cluster.activate(partition);
   }
 
-  #settle(batch: ClosedBatch, refusal: { reason: string; message: string } | undefined): void {
+  #settle(batch: ClosedBatch, refusal: Refusal | undefined, refused = 0): void {
+    if (this.#divider.settled(batch, refusal)) return;
     invariant(this.batches > 0, "a batch is settled once");
-    this.batches--;
-    this.bytes -= batch.end - batch.at;
     const topic = this.#options.cluster.topic(batch.topic);
+    const bytes = batch.end - batch.at;
+    this.batches--;
+    this.bytes -= bytes;
+    topic.bytes -= bytes;
     if (refusal === undefined) {
       topic.delivered++;
-      this.#options.settled(batch, { kind: "delivered" });
+      this.#options.settled(batch, refused === 0 ? { kind: "delivered" } : { kind: "delivered", refused });
       return;
     }
     topic.rejected++;
-    this.#options.log.write("kafka_batch_rejected", `${batch.topic} ${refusal.reason}`, {
+    this.#logRefusal(batch, refusal);
+    this.#options.settled(batch, refusal);
+  }
+
+  #logRefusal(batch: ClosedBatch, { reason, message }: Refusal): void {
+    this.#options.log.write("kafka_batch_rejected", `${batch.topic} ${reason}`, {
       topic: batch.topic,
       records: batch.count,
-      reason: refusal.reason,
-      message: refusal.message,
+      reason,
+      message,
     });
-    this.#options.settled(batch, { kind: "rejected", ...refusal });
   }
 
   #logCode(event: string, entry: SequencedBatch, error: string): void {
     const { topic, id } = entry.partition;
     this.#options.log.write(event, `${topic.name} ${error}`, { topic: topic.name, partition: id, error });
   }
+}
+
+function refusalOf(reason: string, message: string): Refusal {
+  return { kind: "rejected", reason, message };
+}
+
+function refusedBy(error: KafkaError, batch: ClosedBatch, said: string | undefined): Refusal {
+  const what = batch.count === 1 ? "Record" : `Batch of ${batch.count} records`;
+  const why = said === undefined ? error.name : `${error.name} (${said})`;
+  const message = `${what} (${batch.end - batch.at} bytes) for topic "${batch.topic}" refused: ${why}`;
+  return refusalOf(rejectionReason(error), message);
+}
+
+function unreadable(batch: ClosedBatch): Refusal {
+  return refusalOf("corrupt_message", `Batch for topic "${batch.topic}" cannot be read back to divide it`);
+}
+
+function toSelections(groups: readonly Group[], place: (part: ClosedBatch, group: Group) => void) {
+  return groups.map((group) => ({
+    records: group.records,
+    ...(group.refusal === undefined
+      ? { place: (part: ClosedBatch) => place(part, group) }
+      : { refusal: group.refusal }),
+  }));
 }

@@ -2,7 +2,7 @@
  * The line of batches of one partition: which may go out now, in which order, and with which sequence numbers.
  *
  *     queue  batches that have no sequence yet
- *     line   at most `batchesInFlightMax` batches that have one, in its order: sent, or to be sent again
+ *     line   batches that have one, in its order: sent (at most `batchesInFlightMax`), or to be sent again
  *
  * It promises
  *   - batches enter the log in the order in which they came here, whatever fails in between: after any failure
@@ -13,6 +13,7 @@
  *   - a batch keeps its sequence through every retry, so the broker knows it again. Brokers remember the last five
  *     batches of a producer and partition, no more than that many are out;
  *   - sequences start anew (epoch bumped, KIP-360) only when nothing is out, and then for the whole line;
+ *   - a batch that has to be divided keeps its place while its parts take it: nothing behind it goes out before them;
  *   - bytes of a batch are written (sealed) only while no request carries it.
  *
  * The epoch is bumped for one partition alone: brokers keep a producer's epoch per partition, and no other
@@ -40,17 +41,22 @@ const knownForMs = 600_000;
 export interface SequencedBatch {
   readonly batch: ClosedBatch;
   readonly partition: PartitionQueue;
+  /** -1 until it goes out for the first time under the identity in force. */
   sequence: number;
   /** A request carries it. */
   sent: boolean;
   /** Answers that were `doubtful`. */
   doubts: number;
+  /** It does not go out any more: it holds the place that its parts take. */
+  isDivided: boolean;
 }
 
 /** A topic's name as text and as it stands in requests; one object per topic, requests compare `nameBytes` by identity. */
 export interface TopicName {
   readonly name: string;
   readonly nameBytes: Uint8Array;
+  /** Larger batches, header included, are refused by the topic; Infinity while that is not known. */
+  readonly batchBytesMax: number;
 }
 
 /** What the next sequence numbers stand under. */
@@ -125,13 +131,23 @@ export class PartitionQueue {
     if (this.#sent === 0 && nowMs - this.#deliveredAtMs > knownForMs) this.#careful = true;
     if (!this.isReady(nowMs) || !this.#renew(producer)) return undefined;
     const again = this.#line.find((entry) => !entry.sent);
-    if (again !== undefined) return this.#send(again);
+    if (again !== undefined) return again.isDivided ? undefined : this.#send(again);
     const batch = this.#queue.take();
     if (batch === undefined) return undefined;
-    const entry: SequencedBatch = { batch, partition: this, sequence: 0, sent: false, doubts: 0 };
+    const entry = this.#entryOf(batch);
     this.#line.push(entry);
-    this.#seal(entry);
     return this.#send(entry);
+  }
+
+  /** The next batch in turn, if the topic would refuse it for its size: it is in the line now, to be divided. */
+  takeOversized(): SequencedBatch | undefined {
+    const next = this.#queue.first;
+    if (next === undefined || next.end - next.at <= this.topic.batchBytesMax) return undefined;
+    if (this.#line.some((entry) => !entry.sent)) return undefined;
+    const entry = this.#entryOf(this.#queue.take()!);
+    entry.isDivided = true;
+    this.#line.push(entry);
+    return entry;
   }
 
   /** The batch is in the log. */
@@ -158,6 +174,33 @@ export class PartitionQueue {
   rejected(entry: SequencedBatch): void {
     this.#remove(entry);
     this.#restart("epoch");
+  }
+
+  /** The broker refused the batch for what is in it: it keeps its place until its parts have taken it (`placeBefore`, `divided`). */
+  divide(entry: SequencedBatch): void {
+    invariant(entry.sent && this.#line.includes(entry), "an answer is for a batch that is out");
+    entry.isDivided = true;
+    this.#came(entry);
+    this.#restart("epoch");
+  }
+
+  /** Puts a part before the divided batch, behind the parts that came before. */
+  placeBefore(divided: SequencedBatch, part: ClosedBatch): void {
+    const index = this.#line.indexOf(divided);
+    invariant(index >= 0 && divided.isDivided, "parts take the place of a divided batch");
+    this.#line.splice(index, 0, this.#entryOf(part));
+  }
+
+  /** All parts of it have their place. */
+  divided(entry: SequencedBatch): void {
+    const index = this.#line.indexOf(entry);
+    invariant(index >= 0 && entry.isDivided, "a batch is divided once");
+    this.#line.splice(index, 1);
+  }
+
+  /** True while a batch in the line is divided and not all of its parts have their place. */
+  get isDividing(): boolean {
+    return this.#line.some((entry) => entry.isDivided);
   }
 
   /**
@@ -198,7 +241,7 @@ export class PartitionQueue {
   drop(): ClosedBatch[] {
     const dropped: ClosedBatch[] = [];
     for (let index = 0; index < this.#line.length;) {
-      if (this.#line[index].sent) index++;
+      if (this.#line[index].sent || this.#line[index].isDivided) index++;
       else dropped.push(this.#line.splice(index, 1)[0].batch);
     }
     this.#heldUntilMs = 0;
@@ -212,7 +255,12 @@ export class PartitionQueue {
     return !this.#draining && this.#sent < room && nowMs >= this.#heldUntilMs;
   }
 
+  #entryOf(batch: ClosedBatch): SequencedBatch {
+    return { batch, partition: this, sequence: -1, sent: false, doubts: 0, isDivided: false };
+  }
+
   #send(entry: SequencedBatch): SequencedBatch {
+    if (entry.sequence < 0) this.#seal(entry);
     entry.sent = true;
     this.#sent++;
     invariant(this.#sent <= batchesInFlightMax, "no more batches are out than a broker remembers");
@@ -234,7 +282,8 @@ export class PartitionQueue {
     this.#renewal = "none";
     this.#careful = true;
     this.#nextSequence = 0;
-    for (const entry of this.#line) this.#seal(entry);
+    // Numbered when they go out, in their order: parts may still come in between.
+    for (const entry of this.#line) entry.sequence = -1;
     return true;
   }
 

@@ -1,8 +1,9 @@
 /**
- * The Produce request and its answer, version 7 (the first with zstd, the last that kafkajs knows).
+ * The Produce request and its answer, versions 7 (the first with zstd) and 8 (the first that names bad records; the
+ * last without flexible fields). The request is the same in both.
  *
  *     Request  => size:i32 header body
- *       header => api_key:i16=0 api_version:i16=7 correlation_id:i32 client_id:string
+ *       header => api_key:i16=0 api_version:i16 correlation_id:i32 client_id:string
  *       body   => transactional_id:nullable_string=null acks:i16=-1 timeout_ms:i32 [topic]
  *       topic  => name:string [partition]
  *       partition => index:i32 records_size:i32 records
@@ -10,6 +11,8 @@
  *     Answer   => [topic] throttle_time_ms:i32
  *       topic  => name:string [partition]
  *       partition => index:i32 error_code:i16 base_offset:i64 log_append_time:i64 log_start_offset:i64
+ *                    (v8) [record_error] error_message:nullable_string
+ *       record_error => batch_index:i32 message:nullable_string
  *
  * Nothing is copied: what precedes a batch on the wire is written into the headroom that lies in front of it
  * in memory, so that each batch leaves as one view, head first.
@@ -24,8 +27,8 @@ import type { Buffer } from "node:buffer";
 import { headroomBytes } from "../batch/record_batch.ts";
 import { invariant } from "../core/invariant.ts";
 
-/** The number of the Produce API and the version written here. */
-export const produceApi = { key: 0, version: 7 } as const;
+/** The number of the Produce API and the versions written here. */
+export const produceApi = { key: 0, versionMin: 7, versionMax: 8 } as const;
 
 /** acks=all: the answer comes when all in-sync replicas have the records. */
 const acksAll = -1;
@@ -111,7 +114,7 @@ export class ProduceWriter {
    * Writes the heads of one request and returns its views in order. Parts of one topic lie side by side, no
    * partition comes twice. The batches themselves are not touched.
    */
-  write(correlationId: number, parts: readonly RequestPart[]): Buffer[] {
+  write(correlationId: number, version: number, parts: readonly RequestPart[]): Buffer[] {
     invariant(parts.length > 0, "a request has a batch");
     const views: Buffer[] = [];
     const topics = countTopics(parts);
@@ -124,7 +127,7 @@ export class ProduceWriter {
         (isFirst ? requestStartBytes + this.#head.clientId.length : 0);
       invariant(part.at - start <= headroomBytes, "request head fits the headroom");
       const writer = this.#writer.from(start);
-      if (isFirst) this.#requestStart(correlationId, topics);
+      if (isFirst) this.#requestStart(correlationId, version, topics);
       if (opensTopic) writer.string(part.topic).int32(countPartitions(parts, index));
       writer.int32(part.partition).int32(part.end - part.at);
       views.push(this.#bytes.subarray(start, part.end));
@@ -134,11 +137,11 @@ export class ProduceWriter {
     return views;
   }
 
-  #requestStart(correlationId: number, topics: number): void {
+  #requestStart(correlationId: number, version: number, topics: number): void {
     this.#writer
       .int32(0)
       .int16(produceApi.key)
-      .int16(produceApi.version)
+      .int16(version)
       .int32(correlationId)
       .string(this.#head.clientId)
       .int16(-1)
@@ -167,6 +170,10 @@ export interface PartitionAnswer {
   readonly topic: string;
   readonly partition: number;
   readonly errorCode: number;
+  /** Records that the broker found fault with, by their index in the batch; empty where it named none. */
+  readonly badRecords: readonly number[];
+  /** The broker's own words, if it has any. */
+  readonly message: string | undefined;
 }
 
 /** A read answer, or why it could not be read. */
@@ -174,37 +181,94 @@ export type ProduceAnswer =
   | { readonly ok: true; readonly partitions: readonly PartitionAnswer[]; readonly throttleMs: number }
   | { readonly ok: false; readonly fault: string };
 
-/** Bytes of one partition in an answer. */
-const partitionAnswerBytes = 4 + 2 + 8 + 8 + 8;
-/** Fewest bytes of one topic in an answer. */
-const topicAnswerBytesMin = 2 + 4;
+/** Offset, append time and start offset: nobody asks for them. */
+const offsetsBytes = 8 + 8 + 8;
+/** Fewest bytes of one topic, of one partition and of one record error in an answer. */
+const bytesMin = { topic: 2 + 4, partition: 4 + 2 + offsetsBytes, recordError: 4 + 2 } as const;
+/** Words of a broker that are kept. */
+const messageLengthMax = 300;
+
+const noRecords: readonly number[] = [];
 
 /** Reads the answer behind its correlation id. Never throws and never reads past the payload. */
-export function readProduceAnswer(payload: Buffer): ProduceAnswer {
+export function readProduceAnswer(payload: Buffer, version: number): ProduceAnswer {
+  const reader = new AnswerReader(payload);
   const partitions: PartitionAnswer[] = [];
-  const end = payload.length;
-  if (end < 8) return { ok: false, fault: "answer too short" };
-  let at = 4;
-  const topics = payload.readInt32BE(0);
-  if (topics < 0 || topics > (end - at) / topicAnswerBytesMin) {
-    return { ok: false, fault: "impossible topic count" };
-  }
-  for (let topicIndex = 0; topicIndex < topics; topicIndex++) {
-    if (at + 2 > end) return { ok: false, fault: "cut in a topic" };
-    const nameBytes = payload.readInt16BE(at);
-    at += 2;
-    if (nameBytes < 0 || at + nameBytes + 4 > end) return { ok: false, fault: "cut in a topic name" };
-    const topic = payload.toString("latin1", at, at + nameBytes);
-    at += nameBytes;
-    const count = payload.readInt32BE(at);
-    at += 4;
-    if (count < 0 || count > (end - at) / partitionAnswerBytes) {
-      return { ok: false, fault: "impossible partition count" };
-    }
-    for (let index = 0; index < count; index++, at += partitionAnswerBytes) {
-      partitions.push({ topic, partition: payload.readInt32BE(at), errorCode: payload.readInt16BE(at + 4) });
+  for (let topics = reader.count("topic", bytesMin.topic); topics > 0; topics--) {
+    const topic = reader.string("topic name") ?? "";
+    for (let left = reader.count("partition", bytesMin.partition); left > 0; left--) {
+      partitions.push(readPartition(reader, topic, version));
     }
   }
-  if (at + 4 !== end) return { ok: false, fault: "wrong length" };
-  return { ok: true, partitions, throttleMs: payload.readInt32BE(at) };
+  const throttleMs = reader.int32();
+  if (reader.fault === undefined && reader.left !== 0) reader.fail("wrong length");
+  return reader.fault === undefined
+    ? { ok: true, partitions, throttleMs }
+    : { ok: false, fault: reader.fault };
+}
+
+function readPartition(reader: AnswerReader, topic: string, version: number): PartitionAnswer {
+  const partition = reader.int32();
+  const errorCode = reader.int16();
+  reader.skip(offsetsBytes);
+  if (version < 8) return { topic, partition, errorCode, badRecords: noRecords, message: undefined };
+  const errors = reader.count("record error", bytesMin.recordError);
+  const badRecords: number[] = [];
+  let said: string | undefined;
+  for (let index = 0; index < errors; index++) {
+    badRecords.push(reader.int32());
+    said = reader.string("record error") ?? said;
+  }
+  const message = (reader.string("error message") ?? said)?.slice(0, messageLengthMax);
+  return { topic, partition, errorCode, badRecords: errors === 0 ? noRecords : badRecords, message };
+}
+
+/** Reads fields at a moving place; after a fault every field is 0 and every count too. */
+class AnswerReader {
+  fault: string | undefined = undefined;
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  fail(fault: string): void {
+    this.fault ??= fault;
+  }
+
+  skip(bytes: number): boolean {
+    if (bytes > this.left) this.fail("answer too short");
+    if (this.fault !== undefined) return false;
+    this.#at += bytes;
+    return true;
+  }
+
+  int16(): number {
+    return this.skip(2) ? this.#bytes.readInt16BE(this.#at - 2) : 0;
+  }
+
+  int32(): number {
+    return this.skip(4) ? this.#bytes.readInt32BE(this.#at - 4) : 0;
+  }
+
+  /** The length of an array whose items have at least `bytesMin` bytes. */
+  count(what: string, itemBytesMin: number): number {
+    const count = this.int32();
+    if (count >= 0 && count <= this.left / itemBytesMin) return count;
+    this.fail(`impossible ${what} count`);
+    return 0;
+  }
+
+  /** Null where there is none. */
+  string(what: string): string | null {
+    const length = this.int16();
+    if (length === -1) return null;
+    if (length < -1) this.fail(`impossible ${what} length`);
+    return this.skip(length) ? this.#bytes.toString("utf8", this.#at - length, this.#at) : "";
+  }
 }

@@ -11,7 +11,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { ClosedBatch } from "../batch/record_batch.ts";
+import { anyPartition, type ClosedBatch, partitionByKey } from "../batch/record_batch.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Fifo } from "./fifo.ts";
 import { PartitionQueue, type TopicName } from "./partition_queue.ts";
@@ -30,6 +30,9 @@ export type TopicState =
     readonly untilMs: number;
   };
 
+/** Partitions that are weighed for one batch: of more, those next in turn. */
+const candidatesMax = 16;
+
 /** Names that Kafka takes. */
 const legalName = new RegExp(`^[a-zA-Z0-9._-]{1,${topicNameBytesMax}}$`);
 
@@ -44,12 +47,23 @@ export class TopicQueue implements TopicName {
   rejected = 0;
   /** When the cluster last said which partitions there are. */
   describedAtMs = -Infinity;
+  /** How many there were then; 0 before. */
+  partitionCount = 0;
+  /** Bytes of its batches that are not settled. */
+  bytes = 0;
+  /** Why it was given up, until it is known to work again. */
+  fault: { readonly reason: string; readonly message: string } | undefined;
+  /** @inheritdoc */
+  batchBytesMax = Infinity;
 
   readonly #kernel: Kernel;
   /** Batches for any partition. */
   readonly #waiting = new Fifo<ClosedBatch>();
-  /** Batches that name their partition, while it is not there. */
+  /** Batches that name their partition while it is not there or must wait, and batches that go by key. */
   readonly #addressed = new Fifo<ClosedBatch>();
+  /** Of those, how many go by key and are not divided yet, the one in work included. */
+  #undivided = 0;
+  #isDividing = false;
   #partitions: PartitionQueue[] = [];
   #turn = 0;
 
@@ -69,6 +83,17 @@ export class TopicQueue implements TopicName {
     return this.#waiting.length;
   }
 
+  /** True if some batch names a partition that the topic does not have. */
+  get lacksPartition(): boolean {
+    let lacks = false;
+    for (let left = this.#addressed.length; left > 0; left--) {
+      const batch = this.#addressed.take()!;
+      lacks ||= batch.partition >= this.#partitions.length;
+      this.#addressed.push(batch);
+    }
+    return lacks;
+  }
+
   /** Batches for partitions that are not there: not yet, or the topic has fewer. */
   get unplaced(): number {
     return this.#addressed.length;
@@ -76,27 +101,38 @@ export class TopicQueue implements TopicName {
 
   /** Batches here and in all partitions. */
   get unsettled(): number {
-    let count = this.#waiting.length + this.#addressed.length;
+    let count = this.#waiting.length + this.#addressed.length + (this.#isDividing ? 1 : 0);
     for (const partition of this.#partitions) count += partition.waiting + partition.sent;
     return count;
   }
 
   /** Takes a batch. Returns the partition where it stands, or undefined while it waits for one. */
   push(batch: ClosedBatch): PartitionQueue | undefined {
-    if (batch.partition < 0) {
+    if (batch.partition === anyPartition) {
       this.#waiting.push(batch);
       return undefined;
     }
-    const partition = this.state.kind === "known" ? this.#partitions[batch.partition] : undefined;
+    if (batch.partition === partitionByKey) this.#undivided++;
+    const partition = this.#placeOf(batch);
     if (partition === undefined) this.#addressed.push(batch);
     else partition.push(batch);
     return partition;
   }
 
-  /** Gives the first waiting batch to the next partition in turn that `isOpen` and returns that; undefined if it waits on. */
-  assign(isOpen: (partition: PartitionQueue) => boolean): PartitionQueue | undefined {
+  /** Behind batches that go by key and are not divided yet, the others must wait: they may have later records of a key. */
+  #placeOf(batch: ClosedBatch): PartitionQueue | undefined {
+    return this.state.kind === "known" && this.#undivided === 0
+      ? this.#partitions[batch.partition]
+      : undefined;
+  }
+
+  /**
+   * Gives the first waiting batch to the partition with the least load and returns that; undefined if it waits on.
+   * Where loads are equal, partitions have it in turn. `loadOf` is undefined for one that cannot take a batch now.
+   */
+  assign(loadOf: (partition: PartitionQueue) => number | undefined): PartitionQueue | undefined {
     if (this.#waiting.length === 0 || this.state.kind !== "known") return undefined;
-    const partition = this.#next(isOpen);
+    const partition = this.#next(loadOf);
     if (partition === undefined) return undefined;
     const batch = this.#waiting.take();
     if (batch === undefined) return undefined;
@@ -105,15 +141,41 @@ export class TopicQueue implements TopicName {
     return partition;
   }
 
-  #next(isOpen: (partition: PartitionQueue) => boolean): PartitionQueue | undefined {
+  #next(loadOf: (partition: PartitionQueue) => number | undefined): PartitionQueue | undefined {
     const count = this.#partitions.length;
-    for (let step = 0; step < count; step++) {
+    let best: PartitionQueue | undefined;
+    let bestLoad = Infinity;
+    for (let step = 0, open = 0; step < count && open < candidatesMax; step++) {
       const partition = this.#partitions[(this.#turn + step) % count];
-      if (!isOpen(partition)) continue;
-      this.#turn = (this.#turn + step + 1) % count;
-      return partition;
+      const load = loadOf(partition);
+      if (load === undefined) continue;
+      open++;
+      if (load >= bestLoad) continue;
+      best = partition;
+      bestLoad = load;
     }
-    return undefined;
+    if (best !== undefined) this.#turn = (best.id + 1) % count;
+    return best;
+  }
+
+  /** The next batch that goes by key, taken out to be divided; nothing that came behind it moves before `divided`. */
+  takeUndivided(): ClosedBatch | undefined {
+    if (this.state.kind !== "known" || this.#undivided === 0 || this.#isDividing) return undefined;
+    let found: ClosedBatch | undefined;
+    for (let left = this.#addressed.length; left > 0; left--) {
+      const batch = this.#addressed.take()!;
+      if (found === undefined && batch.partition === partitionByKey) found = batch;
+      else this.#addressed.push(batch);
+    }
+    this.#isDividing = found !== undefined;
+    return found;
+  }
+
+  /** The records of the batch that was taken last stand in their partitions' lines. */
+  divided(): void {
+    this.#isDividing = false;
+    this.#undivided--;
+    this.#deliverAddressed();
   }
 
   /**
@@ -122,14 +184,15 @@ export class TopicQueue implements TopicName {
    */
   resize(count: number, nowMs: number): void {
     this.describedAtMs = nowMs;
+    this.partitionCount = count;
     for (let id = this.#partitions.length; id < count; id++) {
       this.#partitions.push(new PartitionQueue(this, id, this.#kernel));
     }
     while (this.#partitions.length > count) {
       const last = this.#partitions[this.#partitions.length - 1];
-      if (last.sent > 0) break;
+      if (last.sent > 0 || last.isDividing) break;
       for (const batch of last.drop()) {
-        batch.partition = -1;
+        batch.partition = anyPartition;
         this.#waiting.push(batch);
       }
       this.#partitions.pop();
@@ -139,6 +202,7 @@ export class TopicQueue implements TopicName {
   }
 
   #deliverAddressed(): void {
+    if (this.#undivided > 0) return;
     for (let left = this.#addressed.length; left > 0; left--) {
       const batch = this.#addressed.take()!;
       const partition = this.#partitions[batch.partition];
@@ -149,7 +213,13 @@ export class TopicQueue implements TopicName {
 
   /** Takes out the batches for partitions that are not there. */
   dropUnplaced(): ClosedBatch[] {
-    return Array.from({ length: this.#addressed.length }, () => this.#addressed.take()!);
+    const dropped: ClosedBatch[] = [];
+    for (let left = this.#addressed.length; left > 0; left--) {
+      const batch = this.#addressed.take()!;
+      if (batch.partition >= this.#partitions.length) dropped.push(batch);
+      else this.#addressed.push(batch);
+    }
+    return dropped;
   }
 
   /** Takes out every batch that no request carries. */
@@ -159,6 +229,7 @@ export class TopicQueue implements TopicName {
     for (const queue of [this.#waiting, this.#addressed]) {
       for (let batch = queue.take(); batch !== undefined; batch = queue.take()) dropped.push(batch);
     }
+    this.#undivided = this.#isDividing ? 1 : 0;
     return dropped;
   }
 }

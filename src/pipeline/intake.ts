@@ -29,6 +29,7 @@ import { LinePlacer, type PendingLine, type Wait } from "./line_placer.ts";
 import type { WorkerLog } from "./protocol.ts";
 import type { FrameSource } from "./request_frames.ts";
 import type { Submission } from "./submission.ts";
+import type { RecordLanes } from "./record_lanes.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
@@ -67,6 +68,10 @@ export interface IntakeParts {
   readonly gate: TopicGate;
   readonly counters: CounterRow;
   readonly program: Program;
+  /** @see PlacerParts */
+  readonly lanes?: RecordLanes;
+  /** @see PlacerParts */
+  readonly eventTime?: boolean;
   readonly rulesVersion: number;
   /** Bound of all half lines together. */
   readonly halfBytesMax: number;

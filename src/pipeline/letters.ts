@@ -20,6 +20,7 @@ import { openBatch } from "../batch/decode.ts";
 import { Receipt, settleReceipts } from "../batch/receipt.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { RecordReader } from "../batch/record_reader.ts";
+import type { PartWatch } from "../kafka/divider.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { DeadLetter, DeadLetterStatus, Letter } from "../sink/dead_letter.ts";
 import type { LetterTopic } from "./letter_topic.ts";
@@ -40,7 +41,7 @@ const reasonsMax = 100;
 const otherReasons = "(other)";
 
 /** Reasons for which Kafka would refuse a letter too. */
-const onlyFile: ReadonlySet<string> = new Set(["record_too_large", "record_list_too_large"]);
+const onlyFile: ReadonlySet<string> = new Set(["record_too_large"]);
 
 type Rejection = BatchOutcome & { kind: "rejected" };
 
@@ -92,6 +93,7 @@ export class Letters {
   readonly #parts: LettersParts;
   readonly #returning: Returning[] = [];
   readonly #reasons = new Map<string, number>();
+  readonly #watches = new Map<ClosedBatch, PartWatch>();
   #isPumping = false;
   #pausedUntilMs = -Infinity;
   #refusal: string | undefined;
@@ -127,7 +129,7 @@ export class Letters {
    * lane, or the file. A batch of letters carries the batcher's receipt as any batch does.
    */
   write(letter: Letter, receipt?: Receipt): "room" | "letters" | undefined {
-    if (letter.redacted !== "failed" && this.#topicTakes()) {
+    if (letter.redacted !== "failed" && !onlyFile.has(letter.reason) && this.#topicTakes()) {
       const answer = this.#parts.topic!.lane.line(letter);
       if (answer === "no_room") return "room";
       if (answer === "taken") {
@@ -151,8 +153,9 @@ export class Letters {
   settled(batch: ClosedBatch, outcome: BatchOutcome): boolean {
     const isOfLetters = batch.topic === this.#parts.topic?.lane.topic;
     if (isOfLetters && outcome.kind === "delivered") {
-      this.#settled(batch.count, counter.dead_lettered_topic);
-      this.#parts.topics.delivered(batch.topic, batch.count);
+      const delivered = batch.count - (outcome.refused ?? 0);
+      this.#settled(delivered, counter.dead_lettered_topic);
+      this.#parts.topics.delivered(batch.topic, delivered);
       this.#parts.release(batch);
       this.#done(batch, outcome);
     } else if (isOfLetters && outcome.kind === "rejected") {
@@ -163,6 +166,17 @@ export class Letters {
       this.#takeBatch(batch, outcome);
     } else return false;
     return true;
+  }
+
+  /** Takes records that the sink took out of a batch because Kafka will never take them. */
+  takePart(part: ClosedBatch, outcome: Rejection, watch: PartWatch): void {
+    this.#watches.set(part, watch);
+    // A letter was counted when it became one.
+    if (part.topic === this.#parts.topic?.lane.topic) this.#toFile(part, outcome);
+    else {
+      this.#taken(outcome.reason, part.topic, part.count);
+      this.#takeBatch(part, outcome);
+    }
   }
 
   /** Memory may have come back: rejected batches that wait for it go on. */
@@ -270,7 +284,7 @@ export class Letters {
   /** The first returning batch is done with: all of it is in the lane, or the rest goes to the file. */
   #end({ batch, outcome, receipt, done }: Returning, where: "lane" | "file"): void {
     this.#returning.shift();
-    if (where === "lane") this.#parts.release(batch);
+    if (where === "lane") this.#release(batch);
     else {
       receipt.attached();
       this.#writeRest(batch, outcome, done, () => receipt.settled(false));
@@ -287,15 +301,27 @@ export class Letters {
     const letters = batch.topic === this.#parts.topic?.lane.topic;
     this.#parts.deadLetter.writeBatch({ batch, reason, message, skip, letters }, () => {
       this.#settled(batch.count - skip, counter.dead_lettered_file);
-      this.#parts.release(batch);
+      this.#release(batch);
       durable();
     });
   }
 
   /** The records of the batch are where they stay: who waits for it hears of that. */
   #done(batch: ClosedBatch, outcome: BatchOutcome): void {
+    const watch = this.#watches.get(batch);
+    if (watch !== undefined) {
+      this.#watches.delete(batch);
+      watch.settled();
+      return;
+    }
     settleReceipts(batch, outcome);
     this.#parts.done?.(batch);
+  }
+
+  #release(batch: ClosedBatch): void {
+    const watch = this.#watches.get(batch);
+    if (watch === undefined) this.#parts.release(batch);
+    else watch.released();
   }
 
   /** Whether a letter given now should go to the topic. */

@@ -11,13 +11,22 @@
 import { Buffer } from "node:buffer";
 import type { Batcher } from "../batch/batcher.ts";
 import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
-import { frameFlag, framePart, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
+import {
+  frameFlag,
+  framePart,
+  frameRowBytes,
+  headerRowBytes,
+  headerWord,
+  type Kernel,
+} from "../kernel/kernel.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { copyHeaders, writeHeaders } from "../rules/headers.ts";
 import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
+import { EventTimes } from "../syslog/event_time.ts";
 import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
 import type { Submission } from "./submission.ts";
+import { plainLanes, type RecordLanes } from "./record_lanes.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** What a stream waits for: memory for its lane, room in the dead letter, or its next turn. */
@@ -44,6 +53,10 @@ export interface PlacerParts {
   readonly gate: TopicGate;
   readonly counters: CounterRow;
   readonly program: Program;
+  /** Chooses the lane of each record; without it rules alone do. */
+  readonly lanes?: RecordLanes;
+  /** Records carry the time of the message itself where that is sane, not that of its receipt. */
+  readonly eventTime?: boolean;
 }
 
 /** Where lines that rules drop are counted. */
@@ -67,6 +80,8 @@ export class LinePlacer {
   readonly #gate: TopicGate;
   readonly #counters: CounterRow;
   readonly #line: FrameLine;
+  readonly #lanes: RecordLanes;
+  readonly #eventTimes: EventTimes | undefined;
   #program: Program;
   #fallback: Forward;
   #nextCopy = 0;
@@ -84,6 +99,8 @@ export class LinePlacer {
     this.#gate = parts.gate;
     this.#counters = parts.counters;
     this.#line = new FrameLine(parts.kernel);
+    this.#lanes = parts.lanes ?? plainLanes(parts.batcher, parts.kernel.bytes);
+    this.#eventTimes = parts.eventTime === true ? new EventTimes(parts.kernel.bytes) : undefined;
     this.#program = parts.program;
     this.#fallback = fallbackOf(parts.program);
   }
@@ -148,10 +165,13 @@ export class LinePlacer {
     const nowMs = Date.now();
     const { uniform } = this.#program;
     const key = this.#submission?.request.key;
-    if (uniform !== undefined && first === undefined && key === undefined) {
+    const eventTimes = this.#eventTimes;
+    if (uniform !== undefined && first === undefined && key === undefined && eventTimes === undefined) {
       return this.#placeUniform(rows, uniform, nowMs);
     }
-    if (this.#program.needsHeaders || first !== undefined) this.#kernel.parseHeaders(0, rows);
+    if (this.#program.needsHeaders || first !== undefined || eventTimes !== undefined) {
+      this.#kernel.parseHeaders(0, rows);
+    }
     const line = this.#line;
     line.nowMs = nowMs;
     line.peer = peer;
@@ -163,7 +183,8 @@ export class LinePlacer {
       this.#nextCopy = pending?.next ?? 0;
       this.#redaction = outcome.redaction;
       this.#pending = pending;
-      if (!this.#dispose(outcome, program, nowMs)) {
+      const timeMs = eventTimes === undefined ? nowMs : this.#timeOf(row, eventTimes, nowMs);
+      if (!this.#dispose(outcome, program, timeMs)) {
         this.left = {
           outcome: pending?.outcome ?? copyOf(outcome, line),
           program,
@@ -178,6 +199,12 @@ export class LinePlacer {
       }
     }
     return rows;
+  }
+
+  #timeOf(row: number, eventTimes: EventTimes, nowMs: number): number {
+    const { words, headersAt } = this.#kernel;
+    const word = (headersAt + row * headerRowBytes) / 4 + headerWord.timestamp;
+    return eventTimes.read(words[word]!, words[word + 1]!, nowMs);
   }
 
   #begin(submission: Submission): void {
@@ -199,17 +226,17 @@ export class LinePlacer {
   }
 
   /** Brings a line to its state. False: no room; `#nextCopy` is the copy to go on with. */
-  #dispose(outcome: Outcome, program: Program, nowMs: number): boolean {
+  #dispose(outcome: Outcome, program: Program, timeMs: number): boolean {
     switch (outcome.kind) {
       case "forward": {
         for (; this.#nextCopy < outcome.count; this.#nextCopy++) {
-          if (!this.#forward(program, outcome.forwards[this.#nextCopy]!, nowMs)) return false;
+          if (!this.#forward(program, outcome.forwards[this.#nextCopy]!, timeMs)) return false;
           this.#counters.add(this.#nextCopy === 0 ? counter.received : counter.fan_out, 1);
         }
         return true;
       }
       case "default":
-        if (!this.#forward(program, this.#fallbackNow(), nowMs)) return false;
+        if (!this.#forward(program, this.#fallbackNow(), timeMs)) return false;
         this.#counters.add(counter.received, 1);
         return true;
       case "drop":
@@ -232,7 +259,7 @@ export class LinePlacer {
   }
 
   /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */
-  #forward(program: Program, forward: Forward, nowMs: number): boolean {
+  #forward(program: Program, forward: Forward, timeMs: number): boolean {
     const refusal = this.#gate.refusal(forward.topic, forward.topicFromLine);
     if (refusal !== undefined) {
       return this.#letter(
@@ -297,8 +324,18 @@ export class LinePlacer {
         );
       }
     }
-    const lane = this.#batcher.lane(forward.topic, forward.partition);
-    if (!this.#batcher.append(lane, nowMs, keyAt, keyLength, at, length, headersAt, headersLength)) {
+    const limit = this.#lanes.limitBrokenBy(forward.topic, length + Math.max(keyLength, 0) + headersLength);
+    if (limit !== undefined) {
+      const what = `A record of ${length} bytes is too large for topic "${forward.topic}"`;
+      return this.#letter(
+        program,
+        "record_too_large",
+        `${what}: its max.message.bytes is ${limit}`,
+        forward.topic,
+      );
+    }
+    const lane = this.#lanes.of(forward.topic, forward.partition, keyAt, keyLength);
+    if (!this.#batcher.append(lane, timeMs, keyAt, keyLength, at, length, headersAt, headersLength)) {
       this.stopped = "room";
       return false;
     }

@@ -5,18 +5,25 @@
  */
 import type { Kernel } from "../kernel/kernel.ts";
 import { controlWord, type StartMessage, type WorkerLog } from "./protocol.ts";
-import { createKafkaSink } from "../kafka/kafka_sink.ts";
+import type { BatchMemory } from "../kafka/divider.ts";
+import { createKafkaSink, type KafkaSinkEvents } from "../kafka/kafka_sink.ts";
 import { createBlackholeSink } from "../sink/blackhole.ts";
 import { createFileSink } from "../sink/file.ts";
-import type { Sink, SinkEvents } from "../sink/sink.ts";
+import type { Sink } from "../sink/sink.ts";
 import { createStdoutSink } from "../sink/stdout.ts";
 
 /** Makes the sink of one worker. */
-export function createSink(start: StartMessage, kernel: Kernel, events: SinkEvents, log: WorkerLog): Sink {
+export function createSink(
+  start: StartMessage,
+  kernel: Kernel,
+  events: KafkaSinkEvents,
+  memory: BatchMemory,
+  log: WorkerLog,
+): Sink {
   const { config, worker } = start;
   switch (config.sink) {
     case "kafka":
-      return createKafkaSink({ kernel, config: config.kafka, events, log });
+      return createKafkaSink({ kernel, config: config.kafka, events, memory, log });
     case "file":
       return createFileSink({ kernel, events, worker, ...config.fileSink });
     case "stdout":

@@ -33,6 +33,7 @@ import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
 import { Listeners } from "./listeners.ts";
 import { controlWord, type StartMessage, type WorkerLog, type WorkerReport } from "./protocol.ts";
+import { RecordLanes } from "./record_lanes.ts";
 import { createSink } from "./sinks.ts";
 import { Submissions } from "./submissions.ts";
 import { TopicCounts } from "./topic_counts.ts";
@@ -49,6 +50,9 @@ const submissionsShare = 1 / 16;
 const arenaBytesMin = 8 * 1024 * 1024;
 /** Addresses in a kernel's memory are 31 bits, and the arena is not all of it. */
 const arenaBytesMax = 1024 * 1024 * 1024;
+
+/** Keys and rules may choose partitions, each of which has a lane. */
+const lanesMin = 4096;
 
 /** Idle connections, counters and heartbeat are looked after this often. */
 const tickMs = 250;
@@ -90,6 +94,10 @@ export class WorkerPipeline {
     this.#sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => this.#settled(batch, outcome),
       wants: () => this.#batcher.wants(),
+      refused: (part, refusal, watch) => this.#letters.takePart(part, refusal, watch),
+    }, {
+      reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
+      free: (at) => this.#batcher.free(at),
     }, log);
     const front = this.#front();
     const timers = {
@@ -102,7 +110,7 @@ export class WorkerPipeline {
       batchBytesMax: config.kafka.batchBytesMax,
       lingerMs: config.kafka.lingerMs,
       // The default topic and that of the dead letters beside those that lines choose.
-      lanesMax: config.kafka.topicsMax + 2,
+      lanesMax: Math.max(lanesMin, config.kafka.topicsMax + 2),
       sink: front,
       timers,
       emit: (batch) => {
@@ -146,6 +154,13 @@ export class WorkerPipeline {
       gate,
       counters: this.#counters,
       program: this.#compile(config.rules),
+      lanes: new RecordLanes(
+        this.#batcher,
+        this.#kernel.bytes,
+        this.#sink,
+        config.kafka.compression.codec !== "none",
+      ),
+      eventTime: config.kafka.timestamp === "event",
       rulesVersion: start.version,
       halfBytesMax: arenaBytesOf(config),
       log,
@@ -279,11 +294,12 @@ export class WorkerPipeline {
 
   #settled(batch: ClosedBatch, outcome: BatchOutcome): void {
     if (this.#letters.settled(batch, outcome)) return;
-    this.#counters.add(counter.delivered, batch.count);
-    this.#counters.add(counter.in_flight, -batch.count);
+    const delivered = batch.count - (outcome.kind === "delivered" ? outcome.refused ?? 0 : 0);
+    this.#counters.add(counter.delivered, delivered);
+    this.#counters.add(counter.in_flight, -delivered);
     this.#counters.publish();
-    this.#topics.delivered(batch.topic, batch.count);
-    this.#latency.record(performance.now() - batch.openedAtMs, batch.count);
+    this.#topics.delivered(batch.topic, delivered);
+    this.#latency.record(performance.now() - batch.openedAtMs, delivered);
     settleReceipts(batch, outcome);
     this.#release(batch);
   }

@@ -39,6 +39,10 @@ export interface Sink {
   /** Takes a batch. Always accepted: the arena bounds what can be given. */
   send(batch: ClosedBatch): void;
   status(): SinkStatus;
+  /** How many partitions a topic has, 0 while that is not known; missing where records have no partitions. */
+  partitionsOf?(topic: string): number;
+  /** Larger batches, header included, are refused by the topic; Infinity while that is not known. */
+  batchBytesMaxOf?(topic: string): number;
   /** Ends connections and files. Batches that are not settled by then stay unsettled and are reported lost by the pipeline. */
   close(): Promise<void>;
 }

@@ -58,6 +58,9 @@ class Feed {
         batchBytesMax: 65536,
         topicWaitMs: 3000,
         requestTimeoutMs: 10_000,
+        topicFault: "dead_letter",
+        parkedBytesMax: 65_536,
+        timestamp: "receive",
         topicsAllow: ["*"],
         topicsMax: 10,
         ...changes,
@@ -66,10 +69,16 @@ class Feed {
       events: {
         settled: (batch, outcome) => {
           this.outcomes.push({ batch, outcome });
-          if (outcome.kind === "delivered") this.delivered += batch.count;
+          if (outcome.kind === "delivered") this.delivered += batch.count - (outcome.refused ?? 0);
           else this.rejected += batch.count;
           this.#free.push(batch.at - headroomBytes);
           this.#whenFree();
+        },
+        refused: (part, refusal, watch) => {
+          this.outcomes.push({ batch: part, outcome: refusal });
+          this.rejected += part.count;
+          watch.released();
+          watch.settled();
         },
         wants: () => {},
       },

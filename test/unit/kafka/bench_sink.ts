@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { codec, openBatch } from "../../../src/batch/decode.ts";
 import { type BatchOutcome, type ClosedBatch, headroomBytes } from "../../../src/batch/record_batch.ts";
 import type { KafkaConfig } from "../../../src/config/config.ts";
 import { createKafkaSink, type KafkaSink } from "../../../src/kafka/kafka_sink.ts";
@@ -28,6 +30,9 @@ export function kafkaConfig(changes: Partial<KafkaConfig> = {}): KafkaConfig {
     batchBytesMax: 1024,
     topicWaitMs: 5000,
     requestTimeoutMs: 10_000,
+    topicFault: "dead_letter",
+    parkedBytesMax: 65_536,
+    timestamp: "receive",
     topicsAllow: ["*"],
     topicsMax: 100,
     ...changes,
@@ -47,6 +52,10 @@ export class BenchSink {
   readonly cluster: FakeCluster;
   readonly sink: KafkaSink;
   readonly outcomes = new Map<ClosedBatch, BatchOutcome>();
+  /** Values that were refused out of divided batches, with the reason. */
+  readonly refused: { value: string; reason: string; message: string }[] = [];
+  /** Part of the batches that divisions get no memory for. */
+  memoryScarcity = 0;
   readonly sent: ClosedBatch[] = [];
   /** Those that named a partition. */
   readonly addressed = new Set<ClosedBatch>();
@@ -81,13 +90,55 @@ export class BenchSink {
           this.#free.push((batch.at - headroomBytes - this.#kernel.arenaAt) / slotBytes);
           this.onSettled(batch);
         },
+        refused: (part, { reason, message }, watch) => {
+          const opened = openBatch(this.#kernel.bytes, part);
+          assert.ok(opened.ok);
+          while (opened.records.next()) {
+            const value = Buffer.from(opened.records.value()!).toString();
+            this.refused.push({ value, reason, message });
+          }
+          assert.ok(opened.records.done);
+          this.clock.after(1, () => {
+            watch.released();
+            this.clock.after(1, () => watch.settled());
+          });
+        },
         wants: () => void this.wants++,
+      },
+      memory: {
+        reserve: (recordBytes) => {
+          if (
+            headroomBytes + batchHeaderBytes + recordBytes > slotBytes ||
+            this.clock.random() < this.memoryScarcity
+          ) return 0;
+          const slot = this.#free.shift();
+          return slot === undefined ? 0 : this.#kernel.arenaAt + slot * slotBytes + headroomBytes;
+        },
+        free: (at) => {
+          const start = at - headroomBytes;
+          this.#kernel.bytes.fill(0xee, start, start + slotBytes);
+          this.#free.push((start - this.#kernel.arenaAt) / slotBytes);
+        },
       },
     });
   }
 
+  get slotsTotal(): number {
+    return slots;
+  }
+
+  /** Slots that nobody holds. */
+  get slotsFree(): number {
+    return this.#free.length;
+  }
+
   /** Closes a batch of these values and gives it to the sink. */
-  send(topic: string, values: readonly string[], partition = -1): ClosedBatch {
+  send(
+    topic: string,
+    values: readonly string[],
+    partition = -1,
+    more: { keyOf?: (value: string) => string; codec?: "gzip" | "zstd" } = {},
+  ): ClosedBatch {
     const kernel = this.#kernel;
     const slot = this.#free.shift();
     assert.ok(slot !== undefined, "the arena has room");
@@ -95,8 +146,18 @@ export class BenchSink {
     let end = at + batchHeaderBytes;
     values.forEach((value, index) => {
       const length = Buffer.from(value).copy(kernel.bytes, kernel.scratchAt);
-      end = kernel.encodeRecord(end, index, 0, 0, -1, kernel.scratchAt, length, 0, 0);
+      const key = more.keyOf?.(value);
+      const keyAt = kernel.scratchAt + length;
+      const keyLength = key === undefined ? -1 : Buffer.from(key).copy(kernel.bytes, keyAt);
+      end = kernel.encodeRecord(end, index, index, keyAt, keyLength, kernel.scratchAt, length, 0, 0);
     });
+    const rawBytes = end - at - batchHeaderBytes;
+    if (more.codec !== undefined) {
+      const raw = kernel.bytes.slice(at + batchHeaderBytes, end);
+      const packed = more.codec === "gzip" ? gzipSync(raw) : zstdCompressSync(raw);
+      kernel.bytes.set(packed, at + batchHeaderBytes);
+      end = at + batchHeaderBytes + packed.length;
+    }
     assert.ok(end <= at - headroomBytes + slotBytes, "the batch fits its slot");
     const batch: ClosedBatch = {
       topic,
@@ -104,10 +165,10 @@ export class BenchSink {
       at,
       end,
       count: values.length,
-      rawBytes: end - at - batchHeaderBytes,
-      attributes: 0,
+      rawBytes,
+      attributes: more.codec === undefined ? 0 : codec[more.codec],
       baseTimestampMs: 1_700_000_000_000,
-      maxTimestampMs: 1_700_000_000_000,
+      maxTimestampMs: 1_700_000_000_000 + values.length - 1,
       openedAtMs: this.clock.nowMs(),
     };
     this.sent.push(batch);

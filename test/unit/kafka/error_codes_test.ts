@@ -1,5 +1,6 @@
 /** The table of errors, and the small parts that have no test of their own elsewhere. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { backoffMs } from "../../../src/kafka/clock.ts";
@@ -11,6 +12,7 @@ import {
 } from "../../../src/kafka/error_codes.ts";
 import { Fifo } from "../../../src/kafka/fifo.ts";
 import { ProblemLog } from "../../../src/kafka/problem_log.ts";
+import { withErrorTable } from "../../../tools/build_kafka_errors.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 describe("kafkaError()", () => {
@@ -25,10 +27,10 @@ describe("kafkaError()", () => {
     { code: 45, name: "OUT_OF_ORDER_SEQUENCE_NUMBER", course: "sequence" },
     { code: 59, name: "UNKNOWN_PRODUCER_ID", course: "sequence" },
     { code: 47, name: "INVALID_PRODUCER_EPOCH", course: "producer" },
-    { code: 10, name: "MESSAGE_TOO_LARGE", course: "record", reason: "record_too_large" },
-    { code: 18, name: "RECORD_LIST_TOO_LARGE", course: "record", reason: "record_list_too_large" },
-    { code: 32, name: "INVALID_TIMESTAMP", course: "record", reason: "invalid_timestamp" },
-    { code: 87, name: "INVALID_RECORD", course: "record", reason: "invalid_record" },
+    { code: 10, name: "MESSAGE_TOO_LARGE", course: "split", reason: "record_too_large" },
+    { code: 18, name: "RECORD_LIST_TOO_LARGE", course: "split", reason: "record_too_large" },
+    { code: 32, name: "INVALID_TIMESTAMP", course: "records", reason: "invalid_timestamp" },
+    { code: 87, name: "INVALID_RECORD", course: "records", reason: "invalid_record" },
     { code: 17, name: "INVALID_TOPIC_EXCEPTION", course: "topic", reason: "invalid_topic" },
     { code: 29, name: "TOPIC_AUTHORIZATION_FAILED", course: "topic", reason: "topic_authorization_failed" },
     { code: 31, name: "CLUSTER_AUTHORIZATION_FAILED", course: "client" },
@@ -45,6 +47,16 @@ describe("kafkaError()", () => {
   it("has each code and each name once", () => {
     assert.equal(new Set(kafkaErrors.map(({ code }) => code)).size, kafkaErrors.length);
     assert.equal(new Set(kafkaErrors.map(({ name }) => name)).size, kafkaErrors.length);
+  });
+});
+
+describe("docs/KAFKA.md", () => {
+  const text = readFileSync(new URL("../../../docs/KAFKA.md", import.meta.url), "utf8");
+
+  it("has the table of errors as the producer has it", () => assert.equal(withErrorTable(text), text));
+
+  it("says of every course what it means", () => {
+    for (const { course } of kafkaErrors) assert.ok(text.includes(`| \`${course}\` `), course);
   });
 });
 

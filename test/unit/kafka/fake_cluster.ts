@@ -25,6 +25,8 @@ import { readRequest, type WireBatch, type WirePart, type WireRequest, writeAnsw
 export interface Fault {
   /** Error code per part, `undefined` for what the broker would say. */
   readonly refuse?: (part: WirePart) => number | undefined;
+  /** Records of a refused part that the broker names, by index. */
+  readonly badRecords?: (part: WirePart) => readonly number[];
   /** The records are appended all the same, then `refuse` answers. */
   readonly appends?: boolean;
   /** The connection ends: before the request is looked at, or after it was appended. */
@@ -54,6 +56,10 @@ export interface FakePartition {
 export class FakeCluster implements KafkaCarrier {
   readonly brokers = new Map<number, { address: BrokerAddress; isUp: boolean }>();
   readonly topics = new Map<string, FakePartition[]>();
+  /** `max.message.bytes` of topics that have a limit. */
+  readonly batchBytesMax = new Map<string, number>();
+  /** False: nobody may ask for those limits. */
+  describesLimits = true;
   /** Error codes that metadata says about topics. */
   readonly topicErrors = new Map<string, number>();
   readonly requests: { broker: number; request: WireRequest }[] = [];
@@ -64,6 +70,7 @@ export class FakeCluster implements KafkaCarrier {
   /** Refuses connections and metadata with this error. */
   denial: ForwarderError | undefined;
   ackMs = 2;
+  produceVersion = 8;
   producerIds = 0;
   isAutoCreating = false;
   isClosed = false;
@@ -149,6 +156,7 @@ export class FakeCluster implements KafkaCarrier {
     const target = this.topics.get(topic)?.[partition];
     if (target === undefined) return 3;
     if (target.leader !== broker) return 6;
+    if (batch.bytes > (this.batchBytesMax.get(topic) ?? Infinity)) return 10;
     const verdict = checkSequence(target.producers, batch);
     if (verdict === "append") target.log.push(...batch.values);
     return typeof verdict === "number" ? verdict : 0;
@@ -202,6 +210,10 @@ export class FakeConnection implements BrokerConnection {
     this.#events = events;
   }
 
+  get produceVersion(): number {
+    return this.#cluster.produceVersion;
+  }
+
   get usable(): boolean {
     return this.#isUsable && !this.#isGone;
   }
@@ -219,6 +231,7 @@ export class FakeConnection implements BrokerConnection {
   send(correlationId: number, views: readonly Uint8Array[]): Promise<Buffer> {
     const copy = Buffer.concat(views);
     const request = readRequest(copy);
+    assert.equal(request.version, this.produceVersion, "version");
     assert.equal(request.correlationId, correlationId, "correlation id");
     this.#cluster.requests.push({ broker: this.broker, request });
     return new Promise((resolve, reject) => {
@@ -256,7 +269,8 @@ export class FakeConnection implements BrokerConnection {
     const answers = pending.request.parts.map((part) => {
       const refusal = fault.refuse?.(part);
       const verdict = refusal === undefined || fault.appends ? this.#cluster.append(part, this.broker) : 0;
-      return { topic: part.topic, partition: part.partition, errorCode: refusal ?? verdict };
+      const badRecords = refusal === undefined ? [] : fault.badRecords?.(part) ?? [];
+      return { topic: part.topic, partition: part.partition, errorCode: refusal ?? verdict, badRecords };
     });
     this.#cluster.clock.after(fault.delayMs ?? this.#cluster.ackMs, () => {
       if (this.#isGone) return;
@@ -264,7 +278,7 @@ export class FakeConnection implements BrokerConnection {
       this.#isBusy = false;
       this.#pending.shift();
       this.#unchanged(pending);
-      pending.resolve(fault.garbage ?? writeAnswer(answers, fault.throttleMs));
+      pending.resolve(fault.garbage ?? writeAnswer(answers, fault.throttleMs, this.produceVersion));
       this.#serve();
     });
   }

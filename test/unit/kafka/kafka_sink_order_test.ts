@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BenchSink } from "./bench_sink.ts";
 import type { Fault } from "./fake_cluster.ts";
+import { partitionOfKey } from "../../../src/kafka/partitioner.ts";
 
 /** One thing that goes wrong with one request. */
 type FaultKind =
@@ -176,6 +177,11 @@ function checkLogs(bench: BenchSink, expected: readonly string[]): void {
   assert.deepEqual(logged.sort(), [...expected].sort(), "every record is in the log once");
 }
 
+function partitionOf(key: string, partitions: number): number {
+  const bytes = Buffer.from(key);
+  return partitionOfKey(bytes, 0, bytes.length, partitions);
+}
+
 /** Hundreds of scenarios, on a machine that may be busy. */
 const slow = { timeout: 60_000 };
 
@@ -196,35 +202,178 @@ describe("KafkaSink", () => {
   });
 
   it(
-    "rejects only the batches that brokers refuse, and keeps the order of the others, when some are too large",
+    "rejects only the records that brokers refuse, and keeps the order of the others, when they name some or none",
     slow,
     async () => {
       await fc.assert(
         fc.asyncProperty(
           scenario,
           fc.constantFrom(10, 18, 32, 87),
-          async ({ seed, faults, events }, code) => {
+          fc.boolean(),
+          fc.constantFrom(0, 0.5, 1),
+          async ({ seed, faults, events }, code, names, memoryScarcity) => {
             const bench = new BenchSink({ brokers: 3, seed });
-            const isRefused = (values: readonly string[]) => values.some((value) => Number(value) % 7 === 3);
-            const refuse: Fault["refuse"] = ({ batch }) => isRefused(batch.values) ? code : undefined;
+            bench.memoryScarcity = memoryScarcity;
+            const isBad = (value: string) => Number(value) % 7 === 3;
+            const refuse: Fault["refuse"] = ({ batch }) => batch.values.some(isBad) ? code : undefined;
+            const badRecords: Fault["badRecords"] = ({ batch }) =>
+              names ? batch.values.flatMap((value, index) => isBad(value) ? [index] : []) : [];
             // Faults that append would append what the broker refuses.
             const usable = faults.filter((fault) => fault.kind !== "refuse" || !fault.appends).map(toFault);
             const mixed = usable.map((fault): Fault => ({
               ...fault,
               refuse: (part) => refuse(part) ?? fault.refuse?.(part),
+              badRecords,
             }));
-            await play(bench, events, mixed, () => ({ refuse }));
-            let next = 0;
+            await play(bench, events, mixed, () => ({ refuse, badRecords }));
             const expected: string[] = [];
+            const refused: string[] = bench.refused.map(({ value }) => value);
+            let next = 0;
             for (const batch of bench.sent) {
               const values = Array.from({ length: batch.count }, () => String(next++));
-              assert.equal(bench.outcomeOf(batch) === "delivered", !isRefused(values));
-              if (!isRefused(values)) expected.push(...values);
+              expected.push(...values.filter((value) => !isBad(value)));
+              const outcome = bench.outcomes.get(batch)!;
+              const bad = values.filter(isBad);
+              if (outcome.kind === "rejected") refused.push(...values);
+              else assert.equal(outcome.refused ?? 0, bad.length);
             }
             checkLogs(bench, expected);
+            const all = Array.from({ length: next }, (_, id) => String(id));
+            assert.deepEqual(refused.sort(), all.filter(isBad).sort(), "every bad record is refused once");
+            assert.equal(bench.slotsFree, bench.slotsTotal, "all memory came back");
           },
         ),
-        { numRuns: 60, seed: 20260102 },
+        { numRuns: 100, seed: 20260102 },
+      );
+    },
+  );
+
+  it(
+    "divides what is too large, refuses single records only, and keeps order, whatever the limit and the codec",
+    slow,
+    async () => {
+      const sendOf = fc.record({
+        sizes: fc.array(fc.constantFrom(1, 10, 60, 150), { minLength: 1, maxLength: 8 }),
+        partition: fc.constantFrom(-1, 0, 1),
+        codec: fc.constantFrom(undefined, undefined, "gzip" as const, "zstd" as const),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.nat(),
+          fc.array(sendOf, { minLength: 1, maxLength: 20 }),
+          fc.array(faultOf, { maxLength: 20 }),
+          fc.constantFrom(80, 120, 180, 300, 500),
+          fc.constantFrom(0, 0.5, 1),
+          fc.boolean(),
+          async (seed, sends, faults, limit, memoryScarcity, isKnown) => {
+            const bench = new BenchSink({ brokers: 2, seed });
+            bench.memoryScarcity = memoryScarcity;
+            const partitions = bench.cluster.create("t0", 2);
+            bench.cluster.batchBytesMax.set("t0", limit);
+            bench.cluster.describesLimits = isKnown;
+            const usable = faults.filter((fault) => fault.kind !== "refuse" || !fault.appends).map(toFault);
+            bench.cluster.fault = () => usable.shift() ?? {};
+            bench.sink.start();
+            const values = new Map<string, { partition: number; order: number }>();
+            let order = 0;
+            for (const { sizes, partition, codec } of sends) {
+              const own = sizes.map((size) => `${order++} `.padEnd(size, "x"));
+              for (const value of own) values.set(value, { partition, order: values.size });
+              bench.send("t0", own, partition, codec === undefined ? {} : { codec });
+              if (order % 5 === 0) await bench.clock.advance(order % 3);
+            }
+            await bench.settled(900_000);
+            await bench.sink.close();
+            const logged: string[] = [];
+            for (const [id, { log }] of partitions.entries()) {
+              // What named its partition, and what did not, is in order each for itself.
+              for (const named of [true, false]) {
+                const own = log.filter((value) => values.get(value)!.partition >= 0 === named);
+                const places = own.map((value) => values.get(value)!.order);
+                assert.deepEqual(places, [...places].sort((a, b) => a - b), `order in ${id}`);
+              }
+              logged.push(...log);
+            }
+            const refused = [...bench.refused];
+            for (const batch of bench.sent) {
+              const outcome = bench.outcomes.get(batch)!;
+              if (outcome.kind === "delivered") continue;
+              assert.equal(batch.count, 1);
+              refused.push({
+                ...outcome,
+                value: [...values.keys()].find((value) => !logged.includes(value))!,
+              });
+            }
+            for (const { reason } of refused) assert.equal(reason, "record_too_large");
+            assert.equal(logged.length + refused.length, values.size, "every record has one end");
+            assert.equal(new Set(logged).size, logged.length);
+            const isPacked = sends.some(({ codec }) => codec !== undefined);
+            if (!isPacked) { for (const value of logged) assert.ok(value.length < limit); }
+            for (const { value } of bench.refused) assert.ok(!logged.includes(value));
+            assert.equal(bench.slotsFree, bench.slotsTotal, "all memory came back");
+          },
+        ),
+        { numRuns: 150, seed: 20260104 },
+      );
+    },
+  );
+
+  it(
+    "sends records where their key says, in the order of each key, when partitions become known late",
+    slow,
+    async () => {
+      const stepOf = fc.oneof(
+        { weight: 6, arbitrary: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 6 }) },
+        { weight: 1, arbitrary: fc.constantFrom(1, 20, 200) },
+      );
+      await fc.assert(
+        fc.asyncProperty(
+          fc.nat(),
+          fc.array(stepOf, { minLength: 1, maxLength: 30 }),
+          fc.array(faultOf, { maxLength: 20 }),
+          fc.integer({ min: 1, max: 7 }),
+          fc.nat(500),
+          fc.constantFrom(0, 0.5, 1),
+          async (seed, steps, faults, count, knownAtMs, memoryScarcity) => {
+            const bench = new BenchSink({ brokers: 3, seed });
+            bench.memoryScarcity = memoryScarcity;
+            bench.cluster.fault = () => toFault(faults.shift() ?? { kind: "none" });
+            bench.sink.start();
+            bench.clock.after(knownAtMs, () => void bench.cluster.create("keyed", count));
+            let next = 0;
+            const keyOf = (value: string) => `key-${value.split("/")[0]}`;
+            for (const step of steps) {
+              if (typeof step === "number") {
+                await bench.clock.advance(step);
+                continue;
+              }
+              const values = step.map((key) => `${key}/${next++}`);
+              const known = bench.sink.partitionsOf("keyed");
+              if (known === 0) bench.send("keyed", values, -2, { keyOf });
+              else {
+                assert.equal(known, count);
+                for (const value of values) {
+                  bench.send("keyed", [value], partitionOf(keyOf(value), count), { keyOf });
+                }
+              }
+            }
+            await bench.settled(900_000);
+            await bench.sink.close();
+            const logs = bench.cluster.topics.get("keyed")!.map(({ log }) => log);
+            assert.equal(logs.flat().length, next);
+            for (const [id, log] of logs.entries()) {
+              const lastOf = new Map<string, number>();
+              for (const value of log) {
+                assert.equal(partitionOf(keyOf(value), count), id);
+                const order = Number(value.split("/")[1]);
+                assert.ok(order > (lastOf.get(keyOf(value)) ?? -1), "order of a key");
+                lastOf.set(keyOf(value), order);
+              }
+            }
+            assert.equal(bench.slotsFree, bench.slotsTotal, "all memory came back");
+          },
+        ),
+        { numRuns: 100, seed: 20260105 },
       );
     },
   );

@@ -25,7 +25,7 @@ describe("KafkaSink delivery", () => {
     await bench.settled();
     assert.equal(bench.cluster.requests.length, 1);
     const { request } = bench.cluster.requests[0];
-    assert.equal(request.version, 7);
+    assert.equal(request.version, 8);
     assert.equal(request.acks, -1);
     assert.equal(request.clientId, "corndog");
     assert.deepEqual(request.parts.map(({ topic }) => topic), ["logs", "logs", "orders", "orders"]);
@@ -98,7 +98,7 @@ describe("KafkaSink delivery", () => {
   });
 
   it("createKafkaSink() refuses a client id when a request head with it would not fit in front of a batch", () => {
-    const events = { settled: () => {}, wants: () => {} };
+    const events = { settled: () => {}, wants: () => {}, refused: () => {} };
     const make = (length: number) =>
       createKafkaSink({
         kernel: createKernel({ arenaBytes: 65536 }),
@@ -312,7 +312,7 @@ describe("KafkaSink with trouble in the cluster", () => {
 describe("KafkaSink rejections", () => {
   const cases = [
     { code: 10, reason: "record_too_large" },
-    { code: 18, reason: "record_list_too_large" },
+    { code: 18, reason: "record_too_large" },
     { code: 32, reason: "invalid_timestamp" },
     { code: 87, reason: "invalid_record" },
     { code: 44, reason: "policy_violation" },

@@ -32,7 +32,7 @@ function batch(at: number, count = 10): ClosedBatch {
   };
 }
 
-const topic = { name: "logs", nameBytes: new Uint8Array() };
+const topic = { name: "logs", nameBytes: new Uint8Array(), batchBytesMax: Infinity };
 const identity = { producerId: 7n, epoch: 0 };
 
 function queueOf(batches: number) {
@@ -88,10 +88,53 @@ describe("PartitionQueue", () => {
     assert.equal(sealed.length, 4);
     queue.returned(three);
     assert.equal(queue.take(0, identity), two);
+    queue.delivered(two, 0);
+    assert.equal(queue.take(0, identity), three);
     assert.deepEqual(sealed.slice(4), [
       { at: 3, producerId: 7n, epoch: 1, sequence: 0 },
       { at: 4, producerId: 7n, epoch: 1, sequence: 10 },
     ]);
+  });
+
+  it("divide() lets parts take the batch's place, in order, before what came behind it", () => {
+    const { queue, sealed } = queueOf(4);
+    queue.delivered(queue.take(0, identity)!, 0);
+    const [one, two, three] = Array.from({ length: 3 }, () => queue.take(0, identity)!);
+    queue.divide(one);
+    queue.returned(two);
+    queue.returned(three);
+    assert.equal(queue.take(0, identity), undefined, "nothing overtakes a batch that is being divided");
+    queue.placeBefore(one, batch(20, 4));
+    const first = queue.take(0, identity)!;
+    assert.equal(first.batch.at, 20);
+    queue.delivered(first, 0);
+    assert.equal(queue.take(0, identity), undefined);
+    queue.placeBefore(one, batch(21, 6));
+    queue.divided(one);
+    const order = Array.from({ length: 3 }, () => queue.take(0, identity)!);
+    assert.deepEqual(order.map((entry) => entry.batch.at), [21, 3, 4]);
+    assert.deepEqual(sealed.slice(4).map(({ epoch, sequence }) => [epoch, sequence]), [
+      [1, 0],
+      [1, 4],
+      [1, 10],
+      [1, 20],
+    ]);
+  });
+
+  it("takeOversized() gives a batch only in its turn, and once", () => {
+    const { kernel } = recorder();
+    const queue = new PartitionQueue({ ...topic, batchBytesMax: 99 }, 0, kernel);
+    queue.push({ ...batch(1), end: 51 });
+    queue.push(batch(2));
+    assert.equal(queue.takeOversized(), undefined);
+    const small = queue.take(0, identity)!;
+    const large = queue.takeOversized()!;
+    assert.equal(large.batch.at, 2);
+    assert.equal(queue.takeOversized(), undefined);
+    queue.delivered(small, 0);
+    assert.equal(queue.take(0, identity), undefined);
+    queue.divided(large);
+    assert.equal(queue.waiting, 0);
   });
 
   it("sequenceRefused() is no news behind a failed batch, and a reason for a new epoch at the head", () => {

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { headroomBytes } from "../../../src/batch/record_batch.ts";
-import { errorCodesOf, type InFlightRequest } from "../../../src/kafka/in_flight.ts";
+import { answersOf, type InFlightRequest } from "../../../src/kafka/in_flight.ts";
 import {
   clientIdBytesMax,
   ProduceWriter,
@@ -32,6 +32,8 @@ function sealed(slot: number, value: string): { at: number; end: number } {
   return { at, end };
 }
 
+const version = fc.constantFrom(7, 8);
+
 describe("ProduceWriter", () => {
   it("write() makes a request that a broker reads back, in place, for any topics and partitions", () => {
     const name = fc.stringMatching(/^[a-zA-Z0-9._-]{1,249}$/);
@@ -42,31 +44,41 @@ describe("ProduceWriter", () => {
     });
     const clientOf = fc.stringMatching(/^[a-z]{0,223}$/);
     fc.assert(
-      fc.property(shape, fc.nat(2 ** 31 - 1), clientOf, (topics, correlationId, clientId) => {
-        const writer = new ProduceWriter(memory, { clientId: Buffer.from(clientId), timeoutMs: 1234 });
-        const parts: RequestPart[] = [];
-        const wanted: unknown[] = [];
-        for (const [topic, partitions] of topics) {
-          const bytes = Buffer.from(topic);
-          for (let partition = 0; partition < partitions; partition++) {
-            const value = `${topic}/${partition}`.slice(0, 300);
-            parts.push({ topic: bytes, partition, ...sealed(parts.length, value) });
-            wanted.push({ topic, partition, value });
+      fc.property(
+        shape,
+        fc.nat(2 ** 31 - 1),
+        clientOf,
+        version,
+        (topics, correlationId, clientId, version) => {
+          const writer = new ProduceWriter(memory, { clientId: Buffer.from(clientId), timeoutMs: 1234 });
+          const parts: RequestPart[] = [];
+          const wanted: unknown[] = [];
+          for (const [topic, partitions] of topics) {
+            const bytes = Buffer.from(topic);
+            for (let partition = 0; partition < partitions; partition++) {
+              const value = `${topic}/${partition}`.slice(0, 300);
+              parts.push({ topic: bytes, partition, ...sealed(parts.length, value) });
+              wanted.push({ topic, partition, value });
+            }
           }
-        }
-        const views = writer.write(correlationId, parts);
-        assert.equal(views.length, parts.length);
-        assert.ok(views.every((view) => view.buffer === memory.buffer));
-        const request = readRequest(Buffer.concat(views));
-        assert.deepEqual(
-          { ...request, parts: undefined },
-          { apiKey: 0, version: 7, correlationId, clientId, acks: -1, timeoutMs: 1234, parts: undefined },
-        );
-        assert.deepEqual(
-          request.parts.map(({ topic, partition, batch }) => ({ topic, partition, value: batch.values[0] })),
-          wanted,
-        );
-      }),
+          const views = writer.write(correlationId, version, parts);
+          assert.equal(views.length, parts.length);
+          assert.ok(views.every((view) => view.buffer === memory.buffer));
+          const request = readRequest(Buffer.concat(views));
+          assert.deepEqual(
+            { ...request, parts: undefined },
+            { apiKey: 0, version, correlationId, clientId, acks: -1, timeoutMs: 1234, parts: undefined },
+          );
+          assert.deepEqual(
+            request.parts.map(({ topic, partition, batch }) => ({
+              topic,
+              partition,
+              value: batch.values[0],
+            })),
+            wanted,
+          );
+        },
+      ),
       { numRuns: 200, seed: 7 },
     );
   });
@@ -75,13 +87,13 @@ describe("ProduceWriter", () => {
     const clientId = Buffer.alloc(clientIdBytesMax, "c");
     const writer = new ProduceWriter(memory, { clientId, timeoutMs: 1 });
     const at = kernel.arenaAt + headroomBytes;
-    const [view] = writer.write(1, [{ topic: Buffer.alloc(249, "t"), partition: 0, ...sealed(0, "x") }]);
+    const [view] = writer.write(1, 8, [{ topic: Buffer.alloc(249, "t"), partition: 0, ...sealed(0, "x") }]);
     assert.equal(view.byteOffset, at - headroomBytes + memory.byteOffset);
     assert.throws(() =>
       new ProduceWriter(memory, { clientId: Buffer.alloc(clientIdBytesMax + 1), timeoutMs: 1 })
     );
     assert.throws(() =>
-      writer.write(1, [{ topic: Buffer.alloc(250, "t"), partition: 0, ...sealed(0, "x") }])
+      writer.write(1, 8, [{ topic: Buffer.alloc(250, "t"), partition: 0, ...sealed(0, "x") }])
     );
   });
 });
@@ -91,6 +103,7 @@ const answerOf = fc.array(
     topic: fc.stringMatching(/^[a-z]{1,20}$/),
     partition: fc.nat(1000),
     errorCode: fc.integer({ min: -1, max: 130 }),
+    badRecords: fc.array(fc.nat(1000), { maxLength: 3 }),
   }),
   { maxLength: 8 },
 );
@@ -98,27 +111,43 @@ const answerOf = fc.array(
 describe("readProduceAnswer()", () => {
   it("gives back every partition when the answer is whole", () => {
     fc.assert(
-      fc.property(answerOf, fc.nat(10_000), (parts, throttleMs) => {
-        const answer = readProduceAnswer(writeAnswer(parts, throttleMs));
+      fc.property(answerOf, fc.nat(10_000), version, (parts, throttleMs, version) => {
+        const answer = readProduceAnswer(writeAnswer(parts, throttleMs, version), version);
         assert.ok(answer.ok);
         assert.equal(answer.throttleMs, throttleMs);
-        const key = (part: unknown) => JSON.stringify(part);
-        assert.deepEqual(answer.partitions.map(key).sort(), parts.map(key).sort());
+        const wanted = parts.map((part) => ({
+          ...part,
+          badRecords: version === 8 ? part.badRecords : [],
+          message: version === 8 && part.badRecords.length > 0 ? "bad" : undefined,
+        }));
+        const sorted = (all: readonly { topic: string; partition: number }[]) =>
+          [...all].sort((a, b) => a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition);
+        const ours = answer.partitions.map((part) => ({ ...part, badRecords: [...part.badRecords] }));
+        assert.deepEqual(
+          sorted(ours).map(({ topic, partition }) => [topic, partition]),
+          sorted(wanted).map(({ topic, partition }) => [topic, partition]),
+        );
+        const text = (all: readonly object[]) =>
+          all.map((part) => JSON.stringify(part, Object.keys(part).sort())).sort();
+        assert.deepEqual(text(ours), text(wanted));
       }),
       { numRuns: 300, seed: 8 },
     );
   });
 
   it("gives a fault when the answer is cut anywhere or longer than it says", () => {
-    const whole = writeAnswer([{ topic: "a", partition: 0, errorCode: 0 }, {
-      topic: "b",
-      partition: 1,
-      errorCode: 3,
-    }]);
-    for (let length = 0; length < whole.length; length++) {
-      assert.equal(readProduceAnswer(whole.subarray(0, length)).ok, false, `cut at ${length}`);
+    for (const version of [7, 8]) {
+      const parts = [
+        { topic: "a", partition: 0, errorCode: 0 },
+        { topic: "b", partition: 1, errorCode: 87, badRecords: [0, 7] },
+      ];
+      const whole = writeAnswer(parts, 0, version);
+      assert.equal(readProduceAnswer(whole, version).ok, true);
+      for (let length = 0; length < whole.length; length++) {
+        assert.equal(readProduceAnswer(whole.subarray(0, length), version).ok, false, `cut at ${length}`);
+      }
+      assert.equal(readProduceAnswer(Buffer.concat([whole, Buffer.alloc(1)]), version).ok, false);
     }
-    assert.equal(readProduceAnswer(Buffer.concat([whole, Buffer.alloc(1)])).ok, false);
   });
 
   it("never throws when bytes are changed or invented", () => {
@@ -127,15 +156,17 @@ describe("readProduceAnswer()", () => {
       fc.property(answerOf, mutation, fc.uint8Array({ maxLength: 200 }), (parts, changes, noise) => {
         const bytes = writeAnswer(parts);
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
-        readProduceAnswer(bytes);
-        readProduceAnswer(Buffer.from(noise));
+        for (const version of [7, 8]) {
+          readProduceAnswer(bytes, version);
+          readProduceAnswer(Buffer.from(noise), version);
+        }
       }),
       { numRuns: 2000, seed: 9 },
     );
   });
 });
 
-describe("errorCodesOf()", () => {
+describe("answersOf()", () => {
   const request = {
     bytes: 0,
     entries: [["a", 0], ["a", 1], ["b", 0]].map(([name, id]) => ({ partition: { id, topic: { name } } })),
@@ -144,17 +175,17 @@ describe("errorCodesOf()", () => {
     { topic: "a", partition: 0, errorCode: 1 },
     { topic: "a", partition: 1, errorCode: 2 },
     { topic: "b", partition: 0, errorCode: 3 },
-  ];
+  ].map((answer) => ({ ...answer, badRecords: [], message: undefined }));
 
-  it("gives the codes in the order of the request when the answer has any order", () => {
-    assert.deepEqual(errorCodesOf(request, answers), [1, 2, 3]);
-    assert.deepEqual(errorCodesOf(request, [...answers].reverse()), [1, 2, 3]);
+  it("gives the answers in the order of the request when the answer has any order", () => {
+    assert.deepEqual(answersOf(request, answers), answers);
+    assert.deepEqual(answersOf(request, [...answers].reverse()), answers);
   });
 
   it("gives nothing when a partition is missing, twice or too many", () => {
-    assert.equal(errorCodesOf(request, answers.slice(1)), undefined);
-    assert.equal(errorCodesOf(request, [answers[0], answers[0], answers[2]]), undefined);
-    assert.equal(errorCodesOf(request, [...answers, answers[0]]), undefined);
-    assert.equal(errorCodesOf(request, [answers[0], answers[1], { ...answers[2], topic: "c" }]), undefined);
+    assert.equal(answersOf(request, answers.slice(1)), undefined);
+    assert.equal(answersOf(request, [answers[0], answers[0], answers[2]]), undefined);
+    assert.equal(answersOf(request, [...answers, answers[0]]), undefined);
+    assert.equal(answersOf(request, [answers[0], answers[1], { ...answers[2], topic: "c" }]), undefined);
   });
 });

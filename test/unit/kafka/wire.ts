@@ -6,6 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 
 /** A record batch as it came over the wire. */
 export interface WireBatch {
@@ -14,6 +15,13 @@ export interface WireBatch {
   readonly sequence: number;
   readonly count: number;
   readonly values: readonly string[];
+  readonly keys: readonly (string | null)[];
+  /** Create times of the records. */
+  readonly timesMs: readonly number[];
+  /** Size on the wire. */
+  readonly bytes: number;
+  /** 0 none, 1 gzip, 4 zstd. */
+  readonly codec: number;
 }
 
 /** One partition of a request. */
@@ -112,7 +120,7 @@ export function readRequest(bytes: Buffer): WireRequest {
   return { apiKey, version, correlationId, clientId, acks, timeoutMs, parts };
 }
 
-/** Reads one uncompressed record batch v2, CRC checked. */
+/** Reads one record batch v2, CRC checked. */
 export function readBatch(bytes: Buffer): WireBatch {
   const reader = new Reader(bytes);
   reader.int64();
@@ -120,34 +128,46 @@ export function readBatch(bytes: Buffer): WireBatch {
   reader.int32();
   assert.equal(reader.int8(), 2, "magic");
   assert.equal(reader.int32() >>> 0, crc32c(bytes.subarray(21)), "CRC-32C of the batch");
-  reader.int16();
+  const codec = reader.int16() & 7;
   const lastDelta = reader.int32();
-  reader.int64();
-  reader.int64();
+  const baseMs = Number(reader.int64());
+  const maxMs = Number(reader.int64());
   const producerId = reader.int64();
   const epoch = reader.int16();
   const sequence = reader.int32();
   const count = reader.int32();
   assert.equal(lastDelta, count - 1, "last offset delta");
+  const packed = bytes.subarray(reader.at);
+  const raw = codec === 0 ? packed : codec === 1 ? gunzipSync(packed) : zstdDecompressSync(packed);
+  const { values, keys, timesMs } = readRecords(new Reader(raw), count, baseMs);
+  assert.equal(Math.max(...timesMs), maxMs, "latest time");
+  return { producerId, epoch, sequence, count, values, keys, timesMs, bytes: bytes.length, codec };
+}
+
+function readRecords(reader: Reader, count: number, baseMs: number) {
   const values: string[] = [];
+  const keys: (string | null)[] = [];
+  const timesMs: number[] = [];
   for (let index = 0; index < count; index++) {
     const end = reader.varint() + reader.at;
     reader.int8();
-    reader.varint();
+    timesMs.push(baseMs + reader.varint());
     assert.equal(reader.varint(), index, "offset delta");
     const keyLength = reader.varint();
-    if (keyLength > 0) reader.text(keyLength);
+    keys.push(keyLength < 0 ? null : reader.text(keyLength));
     values.push(reader.text(reader.varint()));
-    reader.at = end;
+    assert.equal(reader.varint(), 0, "headers");
+    assert.equal(reader.at, end, "record length");
   }
-  assert.equal(reader.at, bytes.length, "nothing behind the records");
-  return { producerId, epoch, sequence, count, values };
+  assert.equal(reader.at, reader.bytes.length, "nothing behind the records");
+  return { values, keys, timesMs };
 }
 
 /** Writes an answer (behind the correlation id). */
 export function writeAnswer(
-  parts: readonly { topic: string; partition: number; errorCode: number }[],
+  parts: readonly { topic: string; partition: number; errorCode: number; badRecords?: readonly number[] }[],
   throttleMs = 0,
+  version = 8,
 ): Buffer {
   const topics = [...new Set(parts.map(({ topic }) => topic))];
   const pieces: Buffer[] = [int32(topics.length)];
@@ -157,11 +177,15 @@ export function writeAnswer(
     const length = Buffer.alloc(2);
     length.writeInt16BE(name.length);
     pieces.push(length, name, int32(mine.length));
-    for (const { partition, errorCode } of mine) {
+    for (const { partition, errorCode, badRecords = [] } of mine) {
       const piece = Buffer.alloc(30, 0xff);
       piece.writeInt32BE(partition, 0);
       piece.writeInt16BE(errorCode, 4);
       pieces.push(piece);
+      if (version < 8) continue;
+      pieces.push(int32(badRecords.length));
+      for (const record of badRecords) pieces.push(int32(record), Buffer.from([0, 3]), Buffer.from("bad"));
+      pieces.push(Buffer.from([255, 255]));
     }
   }
   pieces.push(int32(throttleMs));

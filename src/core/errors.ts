@@ -26,6 +26,7 @@ export type ErrorCode =
   | "not_supported"
   | "permission_denied"
   | "rules_invalid"
+  | "spool_locked"
   | "stopped"
   | "worker_failed";
 

@@ -75,12 +75,17 @@ export interface BacklogWish {
   room(recordBytes: number): number;
   /** Gives back what `room` gave: nothing was put there. */
   release(at: number): void;
+  /**
+   * The bytes lie at [batch.at, batch.end), the batch is `live` again. Called before `next` resolves and in the order
+   * of the topic: hand it on at once, from here on `mustWait` does not count it any more.
+   */
+  take(spooled: SpooledBatch): void;
 }
 
 /** What `next` found. */
 export type BacklogAnswer =
-  /** The bytes lie at [batch.at, batch.end), the batch is `live` again. */
-  | { readonly kind: "batch"; readonly spooled: SpooledBatch }
+  /** One was given to `take`. */
+  | { readonly kind: "batch" }
   /** Nothing that may go now. `events.wants` is called when there may be. */
   | { readonly kind: "none" }
   /** `room` gave 0. */
@@ -190,10 +195,7 @@ export interface Opened {
 export interface Spool {
   readonly opened: Opened;
   readonly state: SpoolState;
-  /**
-   * True while `bytes_max` or the free-space floor is reached or the disk fails, and as much as a few commits waits:
-   * stop reading. `events.room` says when to go on.
-   */
+  /** True while `bytes_max` or the free-space floor is reached or the disk fails: stop reading. `events.room` says when to go on. */
   readonly full: boolean;
 
   /**

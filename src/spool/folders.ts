@@ -1,0 +1,333 @@
+/**
+ * The folders of one worker: its own, those of workers that are no more, and in each of them the places of parked
+ * topics.
+ *
+ *     DIR/w0/                     of worker 0
+ *         lock  inflight  cursor.a  cursor.b  *.seg  quarantine/
+ *         parked/TOPIC/           cursor.a  cursor.b  *.seg  quarantine/
+ *     DIR/w5/                     with 4 workers taken over by worker 1 (5 modulo 4), and removed when it is empty
+ *
+ * The order of `all` is the order in which batches of a topic come back: a parking place before the folder it
+ * belongs to, folders that were taken over before the worker's own.
+ *
+ * @module
+ */
+import { codeOf } from "../core/io_problem.ts";
+import type { SpoolClock } from "./clock.ts";
+import type { Disk } from "./disk.ts";
+import { Home } from "./home.ts";
+import { FolderLock, lockName, type Processes } from "./lock.ts";
+import { Quarantine, quarantineName } from "./quarantine.ts";
+import { readSuspects, SuspectNotes } from "./suspects.ts";
+
+/** The name of the folder with the places of parked topics. */
+export const parkedName = "parked";
+
+/** What folders are opened with. */
+export interface FoldersOptions {
+  readonly disk: Disk;
+  readonly clock: SpoolClock;
+  readonly processes: Processes;
+  /** Absolute; of all workers. */
+  readonly dir: string;
+  readonly worker: number;
+  readonly workers: number;
+  readonly sync: boolean;
+  readonly segmentBytesMax: number;
+  newId(): number;
+  log(level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+}
+
+/** A worker's folder with what belongs to it. */
+interface Place {
+  readonly home: Home;
+  /** Undefined for a parking place: the folder above has it. */
+  readonly lock: FolderLock | undefined;
+  readonly notes: SuspectNotes | undefined;
+  readonly quarantine: Quarantine;
+  readonly topic: string | undefined;
+  /** Somebody else's: removed when it is empty. */
+  readonly isForeign: boolean;
+}
+
+/** What all folders hold. */
+export interface Sums {
+  readonly bytes: number;
+  readonly segments: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly backlogBatches: number;
+  readonly backlogRecords: number;
+  readonly replayBatches: number;
+  readonly replayRecords: number;
+  readonly oldestMs: number;
+}
+
+/** The folders of one worker. */
+export class Folders {
+  readonly all: Home[] = [];
+  /** Without the places of parked topics. */
+  readonly shared: Home[] = [];
+  own!: Home;
+  readonly adopted: string[] = [];
+  /** Why something could not be written or read lately. */
+  trouble: string | undefined;
+  freed: () => void = () => {};
+  changed: () => void = () => {};
+  acquitted: () => void = () => {};
+  readonly #options: FoldersOptions;
+  readonly #places: Place[] = [];
+  readonly #opening = new Map<string, Promise<Home>>();
+
+  /** @throws ForwarderError `spool_locked`; the system's error if the worker's own folder cannot be had */
+  static async open(options: FoldersOptions): Promise<Folders> {
+    const folders = new Folders(options);
+    try {
+      for (const name of await folders.#orphans()) await folders.#adopt(name);
+      await folders.#openWorker(`w${options.worker}`, false);
+    } catch (error) {
+      for (const { lock } of folders.#places) await lock?.release();
+      throw error;
+    }
+    return folders;
+  }
+
+  private constructor(options: FoldersOptions) {
+    this.#options = options;
+  }
+
+  get disk(): Disk {
+    return this.#options.disk;
+  }
+
+  get clock(): SpoolClock {
+    return this.#options.clock;
+  }
+
+  /** Bytes of all segments. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const home of this.all) bytes += home.bytes;
+    return bytes;
+  }
+
+  /** True while a batch of an earlier session lies on the disk alone. */
+  get hasEarlier(): boolean {
+    return this.all.some(({ segments }) =>
+      segments.some(({ earlier, backlogBatches }) => earlier && backlogBatches > 0)
+    );
+  }
+
+  /** Who was out at a crash, if the folder's last process crashed. */
+  notesOf(home: Home): SuspectNotes | undefined {
+    return this.#placeOf(home)?.notes;
+  }
+
+  quarantineOf(home: Home): Quarantine {
+    return this.#placeOf(home)!.quarantine;
+  }
+
+  knownParkingPlace(topic: string): Home | undefined {
+    const folder = this.#parkingFolder(topic);
+    return this.all.find((home) => home.folder === folder);
+  }
+
+  /** The place of a parked topic, made if need be. @throws the system's error */
+  parkingPlace(topic: string): Promise<Home> {
+    const known = this.knownParkingPlace(topic);
+    if (known !== undefined) return Promise.resolve(known);
+    const folder = this.#parkingFolder(topic);
+    let opening = this.#opening.get(folder);
+    if (opening === undefined) {
+      opening = this.#openHome(folder, topic, undefined, false, this.all.indexOf(this.own))
+        .finally(() => this.#opening.delete(folder));
+      this.#opening.set(folder, opening);
+    }
+    return opening;
+  }
+
+  sums(): Sums {
+    const sums = {
+      bytes: 0,
+      segments: 0,
+      batches: 0,
+      records: 0,
+      backlogBatches: 0,
+      backlogRecords: 0,
+      replayBatches: 0,
+      replayRecords: 0,
+      oldestMs: Infinity,
+    };
+    for (const home of this.all) addUp(sums, home);
+    return sums;
+  }
+
+  /** What lies in parking places. */
+  parkedSums(isFull: (topic: string) => boolean) {
+    return this.#places.filter(({ topic, home }) => topic !== undefined && !home.empty).map((place) => {
+      const { bytes, batches, records } = addUp({ ...emptySums }, place.home);
+      const topic = place.topic!;
+      return { topic, batches, records, bytes, full: isFull(topic) };
+    });
+  }
+
+  /** Notes trouble, or that there is none any more. */
+  problem(message: string | undefined): void {
+    if (message !== undefined && message !== this.trouble) {
+      this.#options.log("error", "spool_trouble", { message });
+    }
+    this.trouble = message;
+  }
+
+  /** Closes everything in order. */
+  async close(): Promise<void> {
+    for (const { home, notes, isForeign, topic } of this.#places) {
+      await notes?.close();
+      await home.close(true);
+      if ((isForeign || topic !== undefined) && home.empty) await this.#removeFolder(home.folder);
+    }
+    for (const { lock } of this.#places) await lock?.release();
+  }
+
+  /** Folders of workers that are no more and that are this one's to take over. */
+  async #orphans(): Promise<string[]> {
+    const { disk, dir, worker, workers } = this.#options;
+    await disk.makeFolder(dir);
+    const numbers = (await disk.list(dir))
+      .filter(({ name, isFolder }) => isFolder && /^w\d{1,4}$/.test(name))
+      .map(({ name }) => Number(name.slice(1)));
+    return numbers.filter((number) => number >= workers && number % workers === worker)
+      .sort((a, b) => a - b)
+      .map((number) => `w${number}`);
+  }
+
+  async #adopt(name: string): Promise<void> {
+    try {
+      await this.#openWorker(name, true);
+      this.adopted.push(name);
+    } catch (error) {
+      // A process that still runs has it; it is looked at again at the next start.
+      this.problem(`Cannot take over the spool folder "${name}": ${(error as Error).message}`);
+    }
+  }
+
+  async #openWorker(name: string, isForeign: boolean): Promise<void> {
+    const { disk, dir, clock, processes } = this.#options;
+    const folder = `${dir}/${name}`;
+    await disk.makeFolder(folder);
+    const lock = await FolderLock.take(disk, folder, clock, processes);
+    try {
+      for (const { name: place, isFolder } of await this.#parkedFolders(folder)) {
+        if (isFolder) {
+          await this.#openHome(`${folder}/${parkedName}/${place}`, topicOf(place), undefined, isForeign);
+        }
+      }
+      const home = await this.#openHome(folder, undefined, lock, isForeign);
+      if (!isForeign) this.own = home;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  async #parkedFolders(folder: string) {
+    try {
+      return await this.#options.disk.list(`${folder}/${parkedName}`);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
+      throw error;
+    }
+  }
+
+  async #openHome(
+    folder: string,
+    topic: string | undefined,
+    lock: FolderLock | undefined,
+    isForeign: boolean,
+    place = this.all.length,
+  ): Promise<Home> {
+    const { disk, clock, sync, segmentBytesMax, newId } = this.#options;
+    const home = await Home.open({
+      disk,
+      folder,
+      clock,
+      sync,
+      segmentBytesMax,
+      newId,
+      freed: () => this.freed(),
+      problem: (message) => this.problem(message),
+    });
+    const suspects = home.clean ? undefined : await readSuspects(disk, folder);
+    const notes = suspects === undefined
+      ? undefined
+      : new SuspectNotes(disk, folder, clock, suspects, () => this.acquitted());
+    const quarantine = new Quarantine(disk, folder, (message) => this.problem(message));
+    this.#places.push({ home, lock, notes, quarantine, topic, isForeign });
+    this.all.splice(place, 0, home);
+    if (topic === undefined) this.shared.push(home);
+    this.changed();
+    return home;
+  }
+
+  /** A folder that somebody left; what a person should look at keeps it. */
+  async #removeFolder(folder: string): Promise<void> {
+    const { disk } = this.#options;
+    try {
+      for (const name of ["cursor.a", "cursor.b", "inflight", lockName]) {
+        await disk.unlink(`${folder}/${name}`).catch(() => {});
+      }
+      for (const name of [quarantineName, parkedName]) {
+        await disk.removeFolder(`${folder}/${name}`).catch(() => {});
+      }
+      await disk.removeFolder(folder);
+    } catch {
+      // It is opened again at the next start, which costs a moment.
+    }
+  }
+
+  #placeOf(home: Home): Place | undefined {
+    return this.#places.find((place) => place.home === home);
+  }
+
+  #parkingFolder(topic: string): string {
+    return `${this.own.folder}/${parkedName}/${folderNameOf(topic)}`;
+  }
+}
+
+const emptySums: Sums = {
+  bytes: 0,
+  segments: 0,
+  batches: 0,
+  records: 0,
+  backlogBatches: 0,
+  backlogRecords: 0,
+  replayBatches: 0,
+  replayRecords: 0,
+  oldestMs: Infinity,
+};
+
+function addUp(sums: { -readonly [Name in keyof Sums]: Sums[Name] }, home: Home): Sums {
+  sums.bytes += home.bytes;
+  sums.segments += home.segments.length;
+  for (const segment of home.segments) {
+    sums.batches += segment.batches - segment.doneBatches;
+    sums.records += segment.records - segment.doneRecords;
+    sums.backlogBatches += segment.backlogBatches;
+    sums.backlogRecords += segment.backlogRecords;
+    if (segment.earlier) {
+      sums.replayBatches += segment.batches - segment.doneBatches;
+      sums.replayRecords += segment.records - segment.doneRecords;
+    }
+    if (segment.doneBatches < segment.batches) sums.oldestMs = Math.min(sums.oldestMs, segment.oldestMs);
+  }
+  return sums;
+}
+
+/** A topic as the name of a folder; what Kafka allows stays readable. */
+export function folderNameOf(topic: string): string {
+  return encodeURIComponent(topic).replace(/^\.+$/, (dots) => dots.replaceAll(".", "%2E"));
+}
+
+function topicOf(folderName: string): string {
+  return decodeURIComponent(folderName);
+}

@@ -1,0 +1,180 @@
+/**
+ * Moves the batches of parked topics out of the way: from the segments they share with others into a folder of their
+ * own, so that the others' segments can be removed.
+ *
+ *     read (head checked) ──> commit in parked/TOPIC ──> settle where it was
+ *
+ * A crash between the last two leaves it in both places: a duplicate. Records are copied as they are, their checksum
+ * with them; who reads them later checks it. A topic at its quota is no longer moved: its batches stay where they
+ * are, and hold room there.
+ *
+ * @module
+ */
+import { crc32c } from "../batch/crc32c.ts";
+import { InvariantError } from "../core/invariant.ts";
+import { ioProblem } from "../core/io_problem.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Backlog, Candidate } from "./backlog.ts";
+import { pause, type SpoolClock } from "./clock.ts";
+import { groupBatchesMax, headBytesMin, readHead, writeHead } from "./format.ts";
+import type { Home } from "./home.ts";
+import { batchState } from "./segment.ts";
+import type { Outgoing } from "./segment_writer.ts";
+import type { Space } from "./space.ts";
+
+/** Bytes in memory on their way. */
+const groupBytesMax = 4 * 1024 * 1024;
+/** A disk that refuses is tried again after this. */
+const retryMs = 1000;
+
+/** What a mover works with. */
+export interface ParkingOptions {
+  /** Chooses among the folders that are no parking place. */
+  readonly backlog: Backlog;
+  readonly clock: SpoolClock;
+  readonly space: Space;
+  readonly accounts: Accounts;
+  readonly parkedBytesMax: number;
+  readonly parked: ReadonlySet<string>;
+  /** The parking place of a topic, opened. @throws the system's error */
+  home(topic: string): Promise<Home>;
+  /** The place as far as it is open. */
+  known(topic: string): Home | undefined;
+  problem(message: string | undefined): void;
+  damaged(candidate: Candidate, bytes: Uint8Array): Promise<void>;
+}
+
+interface Load extends Outgoing {
+  readonly candidate: Candidate;
+}
+
+/** The mover of one worker. */
+export class Parking {
+  readonly #options: ParkingOptions;
+  #task: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+
+  constructor(options: ParkingOptions) {
+    this.#options = options;
+  }
+
+  /** There may be something to move. */
+  kick(): void {
+    if (this.#closed || this.#options.parked.size === 0) return;
+    this.#again = true;
+    this.#task ??= this.#run();
+  }
+
+  /** True for a topic whose place takes no more. */
+  isFull(topic: string): boolean {
+    return (this.#options.known(topic)?.bytes ?? 0) >= this.#options.parkedBytesMax;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#task;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      try {
+        while (!this.#closed && await this.#move());
+        this.#options.problem(undefined);
+      } catch (error) {
+        if (error instanceof InvariantError) throw error;
+        this.#options.problem(ioProblem("park", "topics", error));
+        this.#again = true;
+        await pause(this.#options.clock, retryMs);
+      }
+    }
+    this.#task = undefined;
+  }
+
+  /** Moves one group of one topic. False when there is nothing to move. */
+  async #move(): Promise<boolean> {
+    const { space, clock, accounts } = this.#options;
+    const group = await this.#collect();
+    if (group.length === 0) return false;
+    const topic = group[0]!.topic;
+    try {
+      while (await space.lacks(group.reduce((sum, { recordBytes }) => sum + recordBytes, 0)) !== undefined) {
+        if (this.#closed || !this.#options.parked.has(topic)) return this.#putBack(group);
+        await pause(clock, retryMs);
+      }
+      const home = await this.#options.home(topic);
+      const { segment, first } = await home.commit(group);
+      group.forEach(({ candidate, count }, place) => {
+        segment.move(first + place, batchState.backlog, count);
+        if (candidate.segment.earlier) accounts.add(topic);
+        candidate.home.settle(candidate.segment, candidate.batch, count);
+      });
+    } catch (error) {
+      this.#putBack(group);
+      throw error;
+    }
+    return true;
+  }
+
+  /** Reads batches of one parked topic; they are `live` from here on. */
+  async #collect(): Promise<Load[]> {
+    const group: Load[] = [];
+    let bytes = 0;
+    const wanted = (topic: string): boolean =>
+      this.#options.parked.has(topic) && !this.isFull(topic) &&
+      (group.length === 0 || group[0]!.topic === topic);
+    while (group.length < groupBatchesMax && bytes < groupBytesMax) {
+      const candidate = await this.#options.backlog.find(wanted);
+      if (candidate === "none" || "delayMs" in candidate) break;
+      const { segment, batch, count } = candidate;
+      if (segment.stateOf(batch) !== batchState.backlog) continue;
+      segment.move(batch, batchState.live, count);
+      const load = await this.#load(candidate);
+      if (load === undefined) continue;
+      group.push(load);
+      bytes += load.recordBytes;
+    }
+    return group;
+  }
+
+  async #load(candidate: Candidate): Promise<Load | undefined> {
+    const { home, segment, batch, count, topic, headBytes, recordBytes } = candidate;
+    const bytes = new Uint8Array(headBytes + recordBytes);
+    const view = new DataView(bytes.buffer);
+    const checksum = (at: number, length: number) => crc32c(bytes.subarray(at, at + length));
+    let whole: boolean;
+    try {
+      whole = await home.read(segment, batch, bytes);
+    } catch (error) {
+      segment.move(batch, batchState.backlog, count);
+      throw error;
+    }
+    const head = whole ? readHead(view, 0, bytes.length, checksum) : undefined;
+    if (head === undefined || head.segmentId !== segment.id || head.index !== batch) {
+      await this.#options.damaged(candidate, bytes);
+      return undefined;
+    }
+    const topicBytes = bytes.slice(headBytesMin, headBytes);
+    return {
+      candidate,
+      topic,
+      headBytes,
+      recordBytes,
+      count,
+      timestampMs: head.baseTimestampMs,
+      stamp(segmentId, index, groupPlace) {
+        writeHead(view, 0, { ...head, segmentId, index, groupPlace }, topicBytes, checksum);
+        return bytes;
+      },
+    };
+  }
+
+  #putBack(group: readonly Load[]): false {
+    for (const { candidate: { home, segment, batch, count } } of group) {
+      segment.move(batch, batchState.backlog, count);
+      this.#options.backlog.returned(home, segment, batch);
+    }
+    return false;
+  }
+}

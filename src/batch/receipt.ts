@@ -8,6 +8,9 @@
  *     attached ──> committed ──> settled          a letter: attached ──> settled
  *                └──────────────────^             (no spool: settled without committed)
  *
+ * A batch that the memory gives up after its commit (`spoolReceipts`) is settled some time, unheard: who waits for
+ * Kafka is answered when the rest of the request is on the disk too.
+ *
  * @module
  */
 import { invariant } from "../core/invariant.ts";
@@ -21,24 +24,35 @@ export const untilRank: Readonly<Record<Until, number>> = { memory: 0, disk: 1, 
 
 /** The books of one request. */
 export class Receipt {
+  /** What was asked for. */
   readonly until: Until;
   /** Why Kafka refused a batch with lines of this request, which are in the dead letter then. */
   rejection: string | undefined;
   readonly #fulfilled: () => void;
+  /** What is waited for: less than was asked for once a batch of it was given up. */
+  #awaited: Until;
   #placing = true;
   #uncommitted = 0;
   #unsettled = 0;
   #state: "waiting" | "fulfilled" | "forgotten" = "waiting";
 
-  /** `fulfilled` is called once, when all lines are placed and have come as far as `until`; not after `forget`. */
+  /**
+   * `fulfilled` is called once, when all lines are placed and have come as far as `until`, or as far as will be heard
+   * of (`kept` tells which); not after `forget`.
+   */
   constructor(until: Until, fulfilled: () => void) {
-    this.until = until;
+    this.until = this.#awaited = until;
     this.#fulfilled = fulfilled;
   }
 
   /** True while somebody waits for batches to move: they close early. */
   get hurries(): boolean {
     return this.until !== "memory" && this.#state === "waiting";
+  }
+
+  /** True where everything that was placed has come as far as was asked. */
+  get kept(): boolean {
+    return untilRank[this.reached] >= untilRank[this.until];
   }
 
   /** True once nobody wants to hear more. */
@@ -73,6 +87,12 @@ export class Receipt {
     this.#look();
   }
 
+  /** A batch was given up when it was as safe as `reached`: its end will not be heard of. */
+  spooled(reached: Until): void {
+    if (untilRank[reached] < untilRank[this.#awaited]) this.#awaited = reached;
+    this.#look();
+  }
+
   /** All lines of the request are placed. */
   placed(): void {
     this.#placing = false;
@@ -86,7 +106,7 @@ export class Receipt {
 
   #look(): void {
     if (this.#placing || this.#state !== "waiting") return;
-    if (untilRank[this.reached] < untilRank[this.until]) return;
+    if (untilRank[this.reached] < untilRank[this.#awaited]) return;
     this.#state = "fulfilled";
     this.#fulfilled();
   }
@@ -102,6 +122,14 @@ export function commitReceipts(batch: ClosedBatch): void {
   // Who waits for the disk alone has heard it all; the batch may live long.
   const left = receipts.filter((receipt) => !receipt.done);
   batch.receipts = left.length === 0 ? undefined : left;
+}
+
+/** The batch is given up: the disk alone has it, as safe as `reached`. At most once, instead of `settleReceipts`. */
+export function spoolReceipts(batch: ClosedBatch, reached: Until): void {
+  const { receipts } = batch;
+  if (receipts === undefined) return;
+  batch.receipts = undefined;
+  for (const receipt of receipts) receipt.spooled(reached);
 }
 
 /** The batch was delivered, or its records are durable in the dead letter. Once per batch. */

@@ -75,7 +75,7 @@ export type RefusalReason =
 export interface SubmissionResult {
   /**
    * `kept`: every line has come as far as `until`. `late`: every line is placed, and `until` was not reached by the
-   * deadline. `refused`: lines from `placed` on were not taken.
+   * deadline, or Kafka cannot take the lines now and they are in the spool. `refused`: lines from `placed` on were not taken.
    */
   readonly kind: "kept" | "late" | "refused";
   /** How far what was placed has come: `memory` is lost with the process. */

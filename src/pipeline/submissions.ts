@@ -245,7 +245,7 @@ export class Submissions {
     this.#fulfilled = [];
     for (const submission of fulfilled) {
       const open = this.#open.get(submission);
-      if (open !== undefined) this.#answer(open, "kept", undefined);
+      if (open !== undefined) this.#answer(open, submission.receipt!.kept ? "kept" : "late", undefined);
     }
   };
 

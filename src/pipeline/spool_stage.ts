@@ -1,0 +1,417 @@
+/**
+ * The stage between batches and Kafka that keeps them on the disk: a closed batch is committed to the spool, then sent
+ * from memory; what finds no place in the sink's share of the memory is given up and read back when there is.
+ *
+ *     batch ──append──> pending ──committed──> in the sink ──settled──> gone
+ *                          │                       ▲
+ *                          │ no place, or others   │ place
+ *                          ▼ of its topic wait     │
+ *                        given up ───────────> backlog          (`durability: none`: straight into the sink;
+ *                                                                the disk takes what finds no place there)
+ * Constraints it keeps:
+ *  - batches of a topic reach the sink in the order in which they were closed, through outages too;
+ *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it: an outage of any length moves no memory, and
+ *    a topic that cannot be delivered leaves the others their place;
+ *  - one extent is set aside for reading back: a memory full of batches that a full disk does not take still drains;
+ *  - while the disk takes nothing and the sink does, batches pass the disk by.
+ *
+ * In the ledger a batch is in flight while it is in memory, and spooled while the disk alone has it.
+ *
+ * @module
+ */
+import { commitReceipts, spoolReceipts } from "../batch/receipt.ts";
+import type { ClosedBatch } from "../batch/record_batch.ts";
+import { invariant } from "../core/invariant.ts";
+import { counter, type CounterRow } from "../observe/row.ts";
+import type { Sink } from "../sink/sink.ts";
+import type { Damage, Durability, Settlement, Spool, SpooledBatch, SpoolEvents } from "../spool/spool.ts";
+
+/** Batches in the sink from which on open batches wait to grow, as they do before a sink without a spool. */
+const sinkBatchesEager = 64;
+
+/** Where the stage finds memory for what it reads back. */
+export interface SpoolMemory {
+  /** Offset of a batch header with room for so many bytes of records behind it, and the headroom before; 0: none. */
+  reserve(recordBytes: number): number;
+  /** Gives back what `reserve` or a closed batch holds. */
+  free(at: number): void;
+  /** Enough is free that reading back does not take what is received its place. */
+  roomy(): boolean;
+}
+
+/** What the stage joins. */
+export interface SpoolStageParts {
+  readonly durability: Durability;
+  readonly sink: Sink;
+  readonly memory: SpoolMemory;
+  readonly counters: CounterRow;
+  /** Bytes of batches that the sink may hold. */
+  readonly sinkBytesMax: number;
+  /** Bytes of the records of the largest batch that there may ever be. */
+  readonly recordBytesMax: number;
+  /** The stage became able to take more at once. */
+  wants(): void;
+  /** Memory was given back, `bytes` of batches. */
+  freed(bytes: number): void;
+  /** A batch of an earlier session goes to the sink. */
+  replayed(batch: ClosedBatch): void;
+  log(level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+}
+
+/** Counts of a stage, for `/admin/stats`. */
+export interface SpoolStageStats {
+  /** Bytes and batches that the sink holds, of at most so many. */
+  readonly sinkBytes: number;
+  readonly sinkBytesMax: number;
+  readonly sinkBatches: number;
+  /** Batches that were given up and read back since the start. */
+  readonly givenUp: number;
+  readonly readBack: number;
+  /** Batches that passed a disk by that took nothing. */
+  readonly passedBy: number;
+}
+
+/** One topic's batches in this stage. */
+interface TopicBooks {
+  sinkBytes: number;
+  pending: number;
+}
+
+/** The spool's place in one worker's pipeline. It has the shape that the batcher and the compressor want of a sink. */
+export class SpoolStage {
+  /** To be given to `openSpool`. */
+  readonly events: SpoolEvents = {
+    wants: () => this.#pump(),
+    room: () => {
+      this.#passBy();
+      this.#parts.wants();
+    },
+    damaged: (damage) => this.#damaged(damage),
+    log: (level, event, fields) => this.#parts.log(level, event, fields),
+  };
+  readonly #parts: SpoolStageParts;
+  #spool: Spool | undefined;
+  readonly #topics = new Map<string, TopicBooks>();
+  /** Batches that wait for their commit, in order. */
+  readonly #pending = new Set<SpooledBatch>();
+  /** Batches in the sink, with what the spool knows of them. */
+  readonly #inSink = new Map<ClosedBatch, SpooledBatch | undefined>();
+  /** Batches whose memory was given back, and whose records are on their way into the dead letter. */
+  readonly #leaving = new Map<ClosedBatch, SpooledBatch>();
+  #sinkBytes = 0;
+  /** The extent that is set aside, and whether it is in use. */
+  #spareAt = 0;
+  #spareUsed = false;
+  #reading: Promise<void> | undefined;
+  #readsOn = true;
+  #closed = false;
+  #later: ReturnType<typeof setTimeout> | undefined;
+  #wasHungry = true;
+  #givenUp = 0;
+  #readBack = 0;
+  #passedBy = 0;
+
+  constructor(parts: SpoolStageParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins to work with an open spool, before the first batch comes. */
+  join(spool: Spool): void {
+    const { counters, memory, recordBytesMax } = this.#parts;
+    this.#spool = spool;
+    this.#spareAt = memory.reserve(recordBytesMax);
+    invariant(this.#spareAt !== 0, "the memory holds one batch to read back");
+    counters.add(counter.replayed, spool.opened.records);
+    counters.add(counter.spooled, spool.opened.records);
+    counters.publish();
+    this.#pump();
+  }
+
+  /** A batch given now would be written at once, and the sink has no lack of work. */
+  get hungry(): boolean {
+    const { sink } = this.#parts;
+    if (this.#closed || this.#pending.size > 0) return false;
+    return this.#inSink.size < sinkBatchesEager || sink.hungry || !sink.status().ready;
+  }
+
+  /** What a batch needs to be kept: the disk, or a sink that takes it. */
+  status(): { readonly ready: boolean } {
+    return this.#spool?.state.kind === "ready" ? { ready: true } : this.#parts.sink.status();
+  }
+
+  /** True while nothing more is to be taken from senders that can be told so. */
+  get full(): boolean {
+    return this.#spool?.full === true;
+  }
+
+  /** True while batches reach the sink although the spool is full. */
+  get passesBy(): boolean {
+    return this.#parts.sink.status().ready;
+  }
+
+  /** True when nothing is left to do at a drain but what the disk keeps: no commit is awaited, the sink has done what it can. */
+  get drained(): boolean {
+    return this.#pending.size === 0 && (this.#inSink.size === 0 || !this.#parts.sink.status().ready);
+  }
+
+  /** True for a batch that an earlier session left: its latency says nothing. */
+  isReplayed(batch: ClosedBatch): boolean {
+    return this.#inSink.get(batch)?.replayed === true;
+  }
+
+  /** Takes a closed batch. */
+  send(batch: ClosedBatch): void {
+    const books = this.#booksOf(batch.topic);
+    if (this.#parts.durability === "none" && books.pending === 0 && this.#mayGo(batch, books)) {
+      this.#toSink(batch, undefined, books);
+      return;
+    }
+    books.pending++;
+    this.#pending.add(this.#spool!.append(batch, this.#committed));
+    this.#wasHungry = false;
+    if (this.full) this.#passBy();
+  }
+
+  /** The memory of a batch that the sink is done with is given back. `settled` comes before or after it. */
+  released(batch: ClosedBatch): void {
+    const spooled = this.#inSink.get(batch);
+    invariant(this.#inSink.delete(batch), "the sink had the batch");
+    const bytes = batch.end - batch.at;
+    const books = this.#booksOf(batch.topic);
+    this.#sinkBytes -= bytes;
+    books.sinkBytes -= bytes;
+    this.#forget(batch.topic, books);
+    if (spooled?.state === "live") this.#leaving.set(batch, spooled);
+    this.#free(batch.at, bytes);
+    if (this.full) this.#passBy();
+    this.#pump();
+    this.#tellHungry();
+  }
+
+  /** A batch was delivered, or its records are in the dead letter: the spool forgets it. */
+  settled(batch: ClosedBatch, settlement: Settlement): void {
+    const spooled = this.#inSink.get(batch) ?? this.#leaving.get(batch);
+    this.#leaving.delete(batch);
+    if (spooled !== undefined) this.#spool!.settle(spooled, settlement);
+  }
+
+  /** The sink became hungry. */
+  sinkWants(): void {
+    this.#pump();
+    if (this.full) this.#passBy();
+    this.#tellHungry();
+  }
+
+  /** Called now and then: a wake that was missed costs a tick, never a hang. */
+  tick(): void {
+    if (this.#closed) return;
+    if (this.full) this.#passBy();
+    this.#pump();
+    this.#tellHungry();
+  }
+
+  stats(): SpoolStageStats {
+    return {
+      sinkBytes: this.#sinkBytes,
+      sinkBytesMax: this.#parts.sinkBytesMax,
+      sinkBatches: this.#inSink.size,
+      givenUp: this.#givenUp,
+      readBack: this.#readBack,
+      passedBy: this.#passedBy,
+    };
+  }
+
+  /** Reads nothing back any more: what is on the disk stays there. */
+  stopReading(): void {
+    this.#readsOn = false;
+    if (this.#later !== undefined) clearTimeout(this.#later);
+    this.#later = undefined;
+  }
+
+  /**
+   * Ends, after the sink: what the sink did not settle goes to the disk if it is not there, and what is there is
+   * counted as spooled.
+   *
+   * @returns lines that are neither delivered nor on the disk
+   */
+  async close(deadlineMs: number): Promise<number> {
+    this.stopReading();
+    this.#closed = true;
+    await this.#reading;
+    const { counters } = this.#parts;
+    if (this.#spool === undefined) return 0;
+    const spool = this.#spool;
+    for (const [batch, spooled] of this.#inSink) {
+      if (spooled !== undefined) this.#countSpooled(batch);
+      else spool.append(batch, ({ batch }) => this.#countSpooled(batch));
+    }
+    this.#inSink.clear();
+    const lost = await spool.close(deadlineMs);
+    counters.publish();
+    return lost.reduce((lines, { batch }) => lines + batch.count, 0);
+  }
+
+  readonly #committed = (spooled: SpooledBatch): void => {
+    const { batch } = spooled;
+    const books = this.#booksOf(batch.topic);
+    this.#pending.delete(spooled);
+    books.pending--;
+    if (this.#parts.durability !== "none") commitReceipts(batch);
+    if (!this.#closed && this.#mayGo(batch, books)) this.#toSink(batch, spooled, books);
+    else this.#giveUp(spooled, books);
+    this.#parts.counters.publish();
+    this.#tellHungry();
+  };
+
+  /** The disk alone has it from now on. */
+  #giveUp(spooled: SpooledBatch, books: TopicBooks): void {
+    const { batch } = spooled;
+    const { at } = batch;
+    this.#countSpooled(batch);
+    this.#givenUp++;
+    this.#forget(batch.topic, books);
+    this.#spool!.giveUp(spooled);
+    spoolReceipts(batch, batch.committed ? "disk" : "memory");
+    this.#free(at, batch.end - at);
+  }
+
+  #countSpooled(batch: ClosedBatch): void {
+    const { counters } = this.#parts;
+    counters.add(counter.in_flight, -batch.count);
+    counters.add(counter.spooled, batch.count);
+  }
+
+  #toSink(batch: ClosedBatch, spooled: SpooledBatch | undefined, books: TopicBooks): void {
+    const bytes = batch.end - batch.at;
+    this.#inSink.set(batch, spooled);
+    this.#sinkBytes += bytes;
+    books.sinkBytes += bytes;
+    this.#parts.sink.send(batch);
+  }
+
+  /** Whether the sink has a place for the batch, and nothing of its topic has to go before it. */
+  #mayGo(batch: ClosedBatch, books: TopicBooks): boolean {
+    return this.#hasPlace(batch.end - batch.at, books) && !this.#spool!.mustWait(batch.topic);
+  }
+
+  /** A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place. */
+  #hasPlace(bytes: number, books: TopicBooks): boolean {
+    if (this.#sinkBytes === 0) return true;
+    const left = this.#parts.sinkBytesMax - this.#sinkBytes - bytes;
+    return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
+  }
+
+  /** Reads batches back while there is place for them. One at a time; whoever makes place calls it again. */
+  #pump(): void {
+    if (
+      this.#reading !== undefined || !this.#readsOn || this.#later !== undefined || this.#spool === undefined
+    ) {
+      return;
+    }
+    if (this.#sinkBytes * 2 > this.#parts.sinkBytesMax) return;
+    this.#reading = this.#readOne().then((again) => {
+      this.#reading = undefined;
+      if (again) this.#pump();
+    });
+  }
+
+  /** True if there may be more to read at once. */
+  async #readOne(): Promise<boolean> {
+    const answer = await this.#spool!.next({
+      mayGo: (topic) => this.#hasPlaceFor(topic),
+      room: (recordBytes) => this.#room(recordBytes),
+      release: (at) => this.#free(at, 0),
+    });
+    switch (answer.kind) {
+      case "none":
+      case "no_room":
+        return false;
+      case "later":
+        this.#later = setTimeout(() => {
+          this.#later = undefined;
+          this.#pump();
+        }, answer.delayMs);
+        return false;
+      case "batch": {
+        const { batch } = answer.spooled;
+        if (this.#closed) {
+          // It was read while the end came.
+          this.#spool!.giveUp(answer.spooled);
+          return false;
+        }
+        const { counters } = this.#parts;
+        counters.add(counter.spooled, -batch.count);
+        counters.add(counter.in_flight, batch.count);
+        counters.publish();
+        this.#readBack++;
+        if (answer.spooled.replayed) this.#parts.replayed(batch);
+        this.#toSink(batch, answer.spooled, this.#booksOf(batch.topic));
+        return true;
+      }
+    }
+  }
+
+  #hasPlaceFor(topic: string): boolean {
+    const books = this.#topics.get(topic);
+    return books === undefined || this.#hasPlace(0, books);
+  }
+
+  #room(recordBytes: number): number {
+    const { memory, recordBytesMax } = this.#parts;
+    const at = memory.roomy() ? memory.reserve(recordBytes) : 0;
+    if (at !== 0 || this.#spareUsed) return at;
+    invariant(recordBytes <= recordBytesMax, "a batch in the spool is no larger than one may be");
+    this.#spareUsed = true;
+    return this.#spareAt;
+  }
+
+  #free(at: number, bytes: number): void {
+    if (at === this.#spareAt) this.#spareUsed = false;
+    else this.#parts.memory.free(at);
+    this.#parts.freed(bytes);
+  }
+
+  /** The disk takes nothing: pending batches that nothing has to precede go to the sink without it. */
+  #passBy(): void {
+    if (this.#closed || this.#pending.size === 0 || !this.#parts.sink.status().ready) return;
+    const held = new Set<string>();
+    for (const spooled of this.#pending) {
+      const { batch } = spooled;
+      const books = this.#booksOf(batch.topic);
+      if (held.has(batch.topic)) continue;
+      if (!this.#mayGo(batch, books) || !this.#spool!.withdraw(spooled)) {
+        held.add(batch.topic);
+        continue;
+      }
+      this.#pending.delete(spooled);
+      books.pending--;
+      this.#passedBy++;
+      this.#toSink(batch, undefined, books);
+    }
+  }
+
+  #tellHungry(): void {
+    const { hungry } = this;
+    const turned = hungry && !this.#wasHungry;
+    this.#wasHungry = hungry;
+    if (turned) this.#parts.wants();
+  }
+
+  #damaged({ counted, records }: Damage): void {
+    if (!counted) return;
+    const { counters } = this.#parts;
+    counters.add(counter.spooled, -records);
+    counters.add(counter.dropped_spool_damaged, records);
+    counters.publish();
+  }
+
+  #booksOf(topic: string): TopicBooks {
+    let books = this.#topics.get(topic);
+    if (books === undefined) this.#topics.set(topic, books = { sinkBytes: 0, pending: 0 });
+    return books;
+  }
+
+  #forget(topic: string, books: TopicBooks): void {
+    if (books.sinkBytes === 0 && books.pending === 0) this.#topics.delete(topic);
+  }
+}

@@ -1,0 +1,457 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { setImmediate } from "node:timers";
+import fc from "fast-check";
+import { Batcher } from "../../../src/batch/batcher.ts";
+import { openBatch } from "../../../src/batch/decode.ts";
+import { Receipt, settleReceipts } from "../../../src/batch/receipt.ts";
+import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
+import { batchHeaderBytes } from "../../../src/kernel/kernel.ts";
+import { createKernel } from "../../../src/kernel/instance.ts";
+import { ledgerOf } from "../../../src/observe/ledger.ts";
+import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
+import { SpoolStage } from "../../../src/pipeline/spool_stage.ts";
+import type { Sink } from "../../../src/sink/sink.ts";
+import type { Durability } from "../../../src/spool/spool.ts";
+import { until } from "../../support/until.ts";
+import { FakeTimers } from "../batch/fake_timers.ts";
+import { FakeSpool, type Stored } from "./fake_spool.ts";
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const batchBytesMax = 4 * 1024;
+const decoder = new TextDecoder();
+
+interface RigOptions {
+  readonly durability?: Durability;
+  readonly left?: readonly Stored[];
+  readonly sinkBytesMax?: number;
+}
+
+/** Batcher, stage, a spool in memory, and a sink that settles when the test says so. */
+class Rig {
+  readonly kernel = createKernel({
+    frameBytesMax: 1024,
+    pieceBytes: 4096,
+    rowsMax: 16,
+    scratchBytes: 4096,
+    arenaBytes: 512 * 1024,
+  });
+  readonly rows = createCounterRows(1);
+  readonly counters = new CounterRow(this.rows, 0);
+  readonly reader = new CounterRowReader(this.rows, 0);
+  readonly inSink: ClosedBatch[] = [];
+  /** `topic: value` in the order in which the sink got them. */
+  readonly sent: string[] = [];
+  readonly delivered: string[] = [];
+  readonly replayed: number[] = [];
+  ready = true;
+  hungry = true;
+  wants = 0;
+  readonly spool: FakeSpool;
+  readonly stage: SpoolStage;
+  readonly batcher: Batcher;
+  readonly spareBytes: number;
+
+  constructor({ durability = "fsync", left = [], sinkBytesMax = 64 * 1024 }: RigOptions = {}) {
+    const sink: Sink = {
+      name: "test",
+      start: () => {},
+      hungry: true,
+      send: (batch) => {
+        this.inSink.push(batch);
+        this.sent.push(...this.#values(batch));
+      },
+      status: () => ({ name: "test", ready: this.ready, batchesInFlight: 0, bytesInFlight: 0, details: {} }),
+      close: () => Promise.resolve(),
+    };
+    Object.defineProperty(sink, "hungry", { get: () => this.hungry });
+    this.stage = new SpoolStage({
+      durability,
+      sink,
+      memory: {
+        reserve: (recordBytes) => this.batcher.reserve(recordBytes),
+        free: (at) => this.batcher.free(at),
+        roomy: () => this.batcher.roomy,
+      },
+      counters: this.counters,
+      sinkBytesMax,
+      recordBytesMax: 8 * 1024,
+      wants: () => this.wants++,
+      freed: () => {},
+      replayed: (batch) => this.replayed.push(batch.count),
+      log: () => {},
+    });
+    this.batcher = new Batcher({
+      kernel: this.kernel,
+      batchBytesMax,
+      lingerMs: 1_000_000,
+      lanesMax: 100,
+      sink: this.stage,
+      timers: new FakeTimers(),
+      emit: (batch) => this.stage.send(batch),
+    });
+    this.spool = new FakeSpool(this.kernel.bytes, left);
+    this.spool.events = this.stage.events;
+    this.stage.join(this.spool);
+    this.spareBytes = this.batcher.bytesUsed;
+  }
+
+  /** One line into the lane of a topic; false: no room. */
+  line(topic: string, value: string, receipt?: Receipt): boolean {
+    const { scratchAt, bytes } = this.kernel;
+    const length = bytes.subarray(scratchAt).length && Buffer.from(value).copy(bytes, scratchAt);
+    this.batcher.receipt = receipt;
+    const taken = this.batcher.append(this.batcher.lane(topic), Date.now(), 0, -1, scratchAt, length, 0, 0);
+    this.batcher.receipt = undefined;
+    if (!taken) return false;
+    this.counters.add(counter.received, 1);
+    this.counters.add(counter.in_flight, 1);
+    this.counters.publish();
+    return true;
+  }
+
+  /** A batch of one line. */
+  batch(topic: string, value: string, receipt?: Receipt): void {
+    assert.ok(this.line(topic, value, receipt), "there is room");
+    this.batcher.closeAll();
+  }
+
+  /** The batch that came to the sink at this place is delivered. */
+  settle(place = 0): boolean {
+    const [batch] = this.inSink.splice(place, 1);
+    if (batch === undefined) return false;
+    this.delivered.push(...this.#values(batch));
+    this.counters.add(counter.delivered, batch.count);
+    this.counters.add(counter.in_flight, -batch.count);
+    this.counters.publish();
+    settleReceipts(batch, { kind: "delivered" });
+    this.stage.released(batch);
+    this.stage.settled(batch, "delivered");
+    return true;
+  }
+
+  ledger() {
+    const { sinkBytes, sinkBytesMax } = this.stage.stats();
+    // One batch may be read back while others come.
+    const most = sinkBytesMax + batchBytesMax + batchHeaderBytes;
+    assert.ok(sinkBytes <= most || this.inSink.length === 1, `${sinkBytes} of ${sinkBytesMax}`);
+    const ledger = ledgerOf(this.reader.read());
+    assert.ok(ledger.balanced, JSON.stringify(ledger));
+    return ledger;
+  }
+
+  /** Everything goes its way to the end. */
+  async finish(): Promise<void> {
+    this.ready = this.hungry = true;
+    this.spool.full = false;
+    this.batcher.closeAll();
+    await until(
+      "the end",
+      async () => {
+        this.spool.commit(8);
+        this.settle();
+        this.stage.tick();
+        await turn();
+        this.ledger();
+        const ended = this.ledger().in_flight === 0 && this.ledger().spooled === 0;
+        return ended ? true : undefined;
+      },
+      10_000,
+      0,
+    );
+  }
+
+  #values(batch: ClosedBatch): string[] {
+    const opened = openBatch(this.kernel.bytes, batch);
+    assert.ok(opened.ok, "a batch can be read");
+    const values: string[] = [];
+    while (opened.records.next()) {
+      const { bytes, valueAt, valueLength } = opened.records;
+      values.push(`${batch.topic}: ${decoder.decode(bytes.subarray(valueAt, valueAt + valueLength))}`);
+    }
+    return values;
+  }
+}
+
+describe("SpoolStage", () => {
+  it("sends a batch to the sink when it is committed, and not before", () => {
+    const rig = new Rig();
+    rig.batch("a", "one");
+    assert.deepEqual([rig.sent, rig.stage.hungry], [[], false]);
+    rig.spool.commit();
+    assert.deepEqual([rig.sent, rig.stage.hungry, rig.wants], [["a: one"], true, 1]);
+    assert.equal(rig.ledger().in_flight, 1);
+    rig.settle();
+    assert.deepEqual([rig.spool.disk.length, rig.spool.settlements], [0, ["delivered"]]);
+    assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
+  });
+
+  it("tells who waits for the disk at the commit, and who waits for Kafka at the ack", () => {
+    const rig = new Rig();
+    const told: string[] = [];
+    const disk = new Receipt("disk", () => told.push("disk"));
+    const kafka = new Receipt("kafka", () => told.push("kafka"));
+    rig.line("a", "1", disk);
+    rig.batch("a", "2", kafka);
+    disk.placed();
+    kafka.placed();
+    rig.spool.commit();
+    assert.deepEqual(told, ["disk"]);
+    rig.settle();
+    assert.deepEqual(told, ["disk", "kafka"]);
+  });
+
+  it("gives up what finds no place in the sink, in order, and reads it back when there is", async () => {
+    const rig = new Rig({ sinkBytesMax: 8 * 1024 });
+    const fill = "x".repeat(1000);
+    for (let i = 0; i < 40; i++) {
+      rig.batch("a", `${i} ${fill}`);
+      rig.spool.commit();
+      rig.ledger();
+    }
+    const { spooled, in_flight } = rig.ledger();
+    assert.ok(spooled > 30 && in_flight > 0, `${spooled} ${in_flight}`);
+    assert.ok(rig.batcher.bytesUsed - rig.spareBytes <= 16 * 1024 * in_flight);
+    await rig.finish();
+    assert.deepEqual(rig.delivered, Array.from({ length: 40 }, (_, i) => `a: ${i} ${fill}`));
+    assert.equal(rig.stage.stats().readBack, spooled);
+    assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
+  });
+
+  it("answers who waits for Kafka when a batch is given up, as far as it came", () => {
+    for (const [durability, reached] of [["fsync", "disk"], ["none", "memory"]] as const) {
+      const rig = new Rig({ durability, sinkBytesMax: 2 * 1024 });
+      rig.batch("a", "x".repeat(1000));
+      rig.spool.commit();
+      rig.batch("a", "x".repeat(1000));
+      rig.spool.commit();
+      let told = 0;
+      const receipt = new Receipt("kafka", () => told++);
+      rig.batch("a", "y".repeat(1000), receipt);
+      receipt.placed();
+      assert.equal(told, 0);
+      rig.spool.commit(9);
+      assert.deepEqual([told, receipt.reached, receipt.kept], [1, reached, false]);
+    }
+  });
+
+  it("leaves other topics their place when one is not delivered", () => {
+    const rig = new Rig({ sinkBytesMax: 16 * 1024 });
+    for (let i = 0; i < 25; i++) rig.batch("stuck", `${i} ${"x".repeat(1000)}`);
+    rig.spool.commit(25);
+    rig.batch("fine", "here I am");
+    rig.spool.commit();
+    assert.equal(rig.sent.at(-1), "fine: here I am");
+  });
+
+  it("passes a full disk by while the sink takes what comes, in order", () => {
+    const rig = new Rig();
+    rig.batch("a", "committed");
+    rig.spool.commit();
+    rig.spool.full = true;
+    rig.batch("a", "passing 1");
+    rig.batch("a", "passing 2");
+    assert.deepEqual(rig.sent, ["a: committed", "a: passing 1", "a: passing 2"]);
+    assert.equal(rig.stage.stats().passedBy, 2);
+    while (rig.settle());
+    assert.equal(rig.ledger().delivered, 3);
+    assert.deepEqual(rig.spool.settlements, ["delivered"]);
+  });
+
+  it("waits with a full disk while the sink is down, and goes on by itself", async () => {
+    const rig = new Rig();
+    rig.ready = false;
+    rig.spool.full = true;
+    rig.batch("a", "one");
+    assert.deepEqual([rig.sent, rig.stage.full, rig.stage.status().ready], [[], true, false]);
+    rig.spool.full = false;
+    rig.spool.commit();
+    assert.deepEqual(rig.sent, ["a: one"]);
+    await rig.finish();
+  });
+
+  it("drains a memory full of batches that a full disk does not take, by the extent set aside", async () => {
+    const rig = new Rig({ sinkBytesMax: 4 * 1024 });
+    for (let i = 0; i < 6; i++) rig.batch("a", `${i} ${"x".repeat(1000)}`);
+    rig.spool.commit(6);
+    assert.ok(rig.spool.disk.length > rig.inSink.length, "some are on the disk alone");
+    rig.spool.full = true;
+    rig.ready = false;
+    let taken = 6;
+    while (rig.line("a", `${taken} ${"x".repeat(1000)}`)) taken++;
+    assert.ok(!rig.batcher.roomy);
+    rig.ready = true;
+    await until(
+      "the disk's batches",
+      async () => {
+        rig.settle();
+        rig.stage.tick();
+        await turn();
+        return rig.delivered.length >= 6 ? true : undefined;
+      },
+      5_000,
+      0,
+    );
+    await rig.finish();
+    assert.deepEqual(rig.delivered.map((value) => Number.parseInt(value.slice(3))), [...Array(taken).keys()]);
+  });
+
+  it("does not ask the disk with durability none, until the sink has no place", async () => {
+    const rig = new Rig({ durability: "none", sinkBytesMax: 4 * 1024 });
+    rig.batch("a", "one");
+    assert.deepEqual([rig.sent, rig.spool.pendingBatches], [["a: one"], 0]);
+    rig.ready = false;
+    for (let i = 0; i < 10; i++) rig.batch("a", `${i} ${"x".repeat(1000)}`);
+    assert.ok(rig.spool.pendingBatches > 0);
+    await rig.finish();
+    assert.equal(rig.delivered.length, 11);
+    assert.deepEqual(rig.delivered, rig.sent);
+  });
+
+  it("counts what an earlier session left, and sends it", async () => {
+    const first = new Rig();
+    first.batch("a", "old");
+    first.spool.commit();
+    const rig = new Rig({ left: first.spool.disk });
+    assert.deepEqual([rig.ledger().replayed, rig.ledger().spooled], [1, 1]);
+    await rig.finish();
+    assert.deepEqual([rig.delivered, rig.replayed], [["a: old"], [1]]);
+    assert.equal(rig.ledger().delivered, 1);
+  });
+
+  it("keeps to the bound of replay when the spool says later", async () => {
+    const first = new Rig();
+    first.batch("a", "old");
+    first.spool.commit();
+    const rig = new Rig({ left: first.spool.disk });
+    rig.spool.delayMs = 5;
+    await turn();
+    assert.deepEqual(rig.sent, []);
+    rig.spool.delayMs = 0;
+    await until("the batch", () => rig.sent.length > 0 ? true : undefined);
+  });
+
+  it("close() leaves on the disk what the sink did not settle, with every durability", async () => {
+    for (const durability of ["none", "fsync"] as const) {
+      const rig = new Rig({ durability });
+      rig.batch("a", "one");
+      rig.spool.commit();
+      rig.batch("a", "two");
+      assert.equal(rig.sent.length, durability === "none" ? 2 : 1);
+      assert.equal(await rig.stage.close(1_000), 0);
+      const { in_flight, spooled } = rig.ledger();
+      assert.deepEqual([in_flight, spooled, rig.spool.disk.length], [0, 2, 2]);
+    }
+  });
+
+  it("close() says what is neither delivered nor on the disk", async () => {
+    const rig = new Rig();
+    rig.spool.full = true;
+    rig.ready = false;
+    rig.batch("a", "one");
+    assert.equal(rig.stage.drained, false);
+    assert.equal(await rig.stage.close(1_000), 1);
+  });
+
+  it("takes damaged batches out of the ledger", () => {
+    const first = new Rig();
+    first.batch("a", "old");
+    first.spool.commit();
+    const rig = new Rig({ left: first.spool.disk });
+    rig.spool.disk.splice(0);
+    rig.stage.events.damaged({
+      reason: "crc_mismatch",
+      batches: 1,
+      records: 1,
+      counted: true,
+      path: undefined,
+      message: "",
+    });
+    const { spooled, dropped } = rig.ledger();
+    assert.deepEqual([spooled, dropped.spool_damaged], [0, 1]);
+  });
+
+  it("delivers every line once and in order per topic, whatever the disk, the sink and the memory do, over restarts", async () => {
+    const step = fc.record({ what: fc.nat(11), topic: fc.constantFrom("a", "b", "c"), size: fc.nat(1000) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom<Durability>("none", "os", "fsync"),
+        fc.array(fc.array(step, { minLength: 80, maxLength: 160, size: "max" }), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        async (durability, sessions) => {
+          let left: readonly Stored[] = [];
+          let number = 0;
+          let inOrder = durability !== "none";
+          const lines: string[] = [];
+          const delivered: string[] = [];
+          for (const [session, steps] of sessions.entries()) {
+            const rig = new Rig({ durability, left, sinkBytesMax: 8 * 1024 });
+            const began = number;
+            for (const { what, topic, size } of steps) {
+              const value = `${number} ${"x".repeat(size)}`;
+              if (what <= 3 && rig.line(topic, value)) {
+                lines.push(`${topic}: ${value}`);
+                number++;
+              } else if (what === 4) rig.batcher.closeAll();
+              else if (what === 5) rig.spool.commit(1 + size % 8);
+              // Partitions settle in any order, a topic's batches here in theirs.
+              else if (what === 6) rig.settle();
+              else if (what === 7) rig.ready = !rig.ready;
+              else if (what === 8) rig.spool.full = !rig.spool.full;
+              else if (what === 9) rig.hungry = !rig.hungry;
+              else if (what === 10) rig.stage.tick();
+              else await turn();
+              rig.ledger();
+            }
+            if (session < sessions.length - 1) {
+              rig.batcher.closeAll();
+              rig.spool.full = false;
+              assert.equal(await rig.stage.close(1_000), 0);
+              assert.equal(rig.ledger().in_flight, 0);
+              assert.equal(
+                rig.ledger().spooled,
+                rig.spool.disk.reduce((sum, { batch }) => sum + batch.count, 0),
+              );
+              left = [...rig.spool.disk];
+            } else {
+              await rig.finish();
+              assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
+              assert.equal(rig.spool.disk.length, 0);
+            }
+            delivered.push(...rig.delivered);
+            for (const topic of ["a", "b", "c"]) {
+              const numbers = rig.delivered.filter((line) => line.startsWith(topic)).map(numberOf);
+              const live = numbers.filter((one) => one >= began);
+              const old = numbers.filter((one) => one < began);
+              assert.deepEqual(live, ascending(live));
+              // What was in the sink alone at the end comes behind what was on the disk then.
+              if (inOrder) assert.deepEqual(old, ascending(old));
+            }
+            if (rig.stage.stats().passedBy > 0) inOrder = false;
+          }
+          for (const topic of ["a", "b", "c"]) {
+            const of = (all: string[]) => all.filter((line) => line.startsWith(topic));
+            assert.deepEqual([...new Set(of(delivered))].toSorted(byNumber), of(lines).toSorted(byNumber));
+            assert.equal(of(delivered).length, of(lines).length, "none twice");
+          }
+        },
+      ),
+      { numRuns: 80, endOnFailure: true },
+    );
+  });
+});
+
+function numberOf(line: string): number {
+  return Number.parseInt(line.slice(3));
+}
+
+function byNumber(one: string, other: string): number {
+  return numberOf(one) - numberOf(other);
+}
+
+function ascending(numbers: readonly number[]): number[] {
+  return numbers.toSorted((one, other) => one - other);
+}

@@ -321,6 +321,7 @@ export class SpoolStage {
       mayGo: (topic) => this.#hasPlaceFor(topic),
       room: (recordBytes) => this.#room(recordBytes),
       release: (at) => this.#free(at, 0),
+      take: (spooled) => this.#take(spooled),
     });
     switch (answer.kind) {
       case "none":
@@ -332,23 +333,26 @@ export class SpoolStage {
           this.#pump();
         }, answer.delayMs);
         return false;
-      case "batch": {
-        const { batch } = answer.spooled;
-        if (this.#closed) {
-          // It was read while the end came.
-          this.#spool!.giveUp(answer.spooled);
-          return false;
-        }
-        const { counters } = this.#parts;
-        counters.add(counter.spooled, -batch.count);
-        counters.add(counter.in_flight, batch.count);
-        counters.publish();
-        this.#readBack++;
-        if (answer.spooled.replayed) this.#parts.replayed(batch);
-        this.#toSink(batch, answer.spooled, this.#booksOf(batch.topic));
+      case "batch":
         return true;
-      }
     }
+  }
+
+  /** A batch was read back. */
+  #take(spooled: SpooledBatch): void {
+    const { batch } = spooled;
+    if (this.#closed) {
+      // It was read while the end came.
+      this.#spool!.giveUp(spooled);
+      return;
+    }
+    const { counters } = this.#parts;
+    counters.add(counter.spooled, -batch.count);
+    counters.add(counter.in_flight, batch.count);
+    counters.publish();
+    this.#readBack++;
+    if (spooled.replayed) this.#parts.replayed(batch);
+    this.#toSink(batch, spooled, this.#booksOf(batch.topic));
   }
 
   #hasPlaceFor(topic: string): boolean {

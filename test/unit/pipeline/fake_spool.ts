@@ -152,7 +152,8 @@ export class FakeSpool implements Spool {
       this.#memory.set(stored.records, at + batchHeaderBytes);
       stored.live = true;
       const batch = { ...stored.batch, at, end: at + batchHeaderBytes + stored.records.length };
-      return { kind: "batch", spooled: new Held(batch, stored) };
+      wish.take(new Held(batch, stored));
+      return { kind: "batch" };
     }
     return { kind: "none" };
   }

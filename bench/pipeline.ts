@@ -22,6 +22,7 @@ import { settleReceipts, type Until } from "../src/batch/receipt.ts";
 import { invariant } from "../src/core/invariant.ts";
 import { createKernel } from "../src/kernel/instance.ts";
 import { counter, CounterRow, createCounterRows } from "../src/observe/row.ts";
+import { createStageTables, StageTable } from "../src/observe/stage_table.ts";
 import { Intake } from "../src/pipeline/intake.ts";
 import { Letters } from "../src/pipeline/letters.ts";
 import type { SubmissionResult } from "../src/pipeline/submission.ts";
@@ -192,6 +193,9 @@ function createPipeline(
     counters,
     program,
     rulesVersion: 1,
+    waits: new StageTable(createStageTables(1), 0),
+    worker: 0,
+    activity: new Int32Array(16),
     halfBytesMax: 1024 * 1024,
     log: () => {},
     adopt: () => undefined,

@@ -4,6 +4,8 @@
  * @module
  */
 import type { Fault } from "../core/errors.ts";
+import type { Inflight } from "../observe/inflight.ts";
+import type { Verdict } from "../observe/verdict.ts";
 
 /** Result of a rule swap or check. */
 export type SwapResult =
@@ -35,6 +37,75 @@ export type TraceResult =
   }
   | { readonly ok: false; readonly version: number; readonly faults: readonly Fault[] };
 
+/** What a held worker was doing. Missing: not that, or not known. */
+export interface StallFields {
+  readonly worker: number;
+  /** So far, or in all. */
+  readonly ms: number;
+  /** `rule`: in a rule; `worker`: in something else; `machine`: nobody had time. */
+  readonly cause: "rule" | "worker" | "machine";
+  readonly rule?: string | undefined;
+  readonly connection?: string | undefined;
+  /** Of the chunk that was worked on. */
+  readonly bytes?: number | undefined;
+}
+
+/** `GET /admin/stalls`. */
+export interface StallList {
+  /** Since the start. */
+  readonly total: number;
+  /** The last hundred, newest first. */
+  readonly stalls: readonly (StallFields & { readonly at: string; readonly over: boolean })[];
+}
+
+/** Which connections `GET /admin/connections` shows. */
+export interface ConnectionFilter {
+  readonly peer?: string;
+  readonly olderMs?: number;
+  readonly state?: "reading" | "waiting";
+  /** Only those that somebody should look at. */
+  readonly stuck: boolean;
+  readonly limit: number;
+}
+
+/** One connection. Times are ages in milliseconds; kernel queues are missing where the system does not tell them. */
+export interface ConnectionView {
+  readonly id: string;
+  readonly listener: string;
+  readonly peer: string;
+  readonly tls_peer?: string;
+  readonly age_ms: number;
+  readonly idle_ms: number;
+  readonly bytes: number;
+  readonly lines: number;
+  readonly partial_bytes: number;
+  readonly partial_ms?: number;
+  readonly state: "reading" | "waiting" | "paused";
+  /** `room` in memory, room for dead `letters`, its next `turn`. */
+  readonly waits_for?: "room" | "letters" | "turn";
+  readonly waits_ms?: number;
+  readonly recv_q?: number;
+  readonly send_q?: number;
+  readonly retransmits?: number;
+  readonly verdict: Verdict;
+  readonly stuck: boolean;
+}
+
+/** `GET /admin/connections`. */
+export interface ConnectionList {
+  readonly open: number;
+  /** By what they wait for: how many, and how many of them for over five seconds. */
+  readonly waiting: Readonly<
+    Record<"room" | "letters" | "turn", { readonly count: number; readonly long: number }>
+  >;
+  /** With a line half sent for over five seconds. */
+  readonly half_lines_long: number;
+  /** Workers that did not answer in time; their connections are missing. */
+  readonly workers_held: readonly number[];
+  /** Those first that somebody should look at. */
+  readonly connections: readonly ConnectionView[];
+}
+
 /** The control plane, as seen from HTTP. */
 export interface Control {
   /** True while the process lives and its workers' heartbeats move. */
@@ -53,6 +124,13 @@ export interface Control {
   rollbackRules(file?: string): Promise<RollbackResult>;
   /** What the rules do with a line, step by step. No line is sent, no counter moves. */
   traceRules(request: TraceRequest): Promise<TraceResult>;
+  /** Workers that were held, or are. */
+  stalls(): StallList;
+  /** What waits, by stage, with the oldest. */
+  inflight(): Promise<Inflight>;
+  connections(filter: ConnectionFilter): Promise<ConnectionList>;
+  /** Ends a connection; false: there is none; undefined: its worker does not answer. */
+  endConnection(id: string): Promise<boolean | undefined>;
   /** Configuration in force without secrets. */
   config(): unknown;
   /** Reads configuration and rule files again; a fault changes nothing. */

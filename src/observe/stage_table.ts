@@ -29,6 +29,8 @@ export const stageNames = [
   "spool",
   /** The broker's acknowledgement. */
   "kafka",
+  /** Another sink: a file, standard output. */
+  "sink",
   /** What the answer to a request waits for. */
   "http_reply",
   "relp_reply",

@@ -7,9 +7,13 @@
  * @module
  */
 import type {
+  ConnectionFilter,
+  ConnectionList,
   Control,
   RollbackResult,
   RulesView,
+  StallFields,
+  StallList,
   Stats,
   SwapResult,
   TopicStats,
@@ -19,13 +23,18 @@ import type {
 import type { Config } from "../config/config.ts";
 import { redactConfig } from "../config/print.ts";
 import { createPeerTable } from "../io/peer_table.ts";
+import { createActivity } from "../observe/activity.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createHistogramRows } from "../observe/histogram.ts";
+import type { Inflight } from "../observe/inflight.ts";
 import { LatencyReader } from "../observe/latency.ts";
 import { deadLetterStats } from "./letter_stats.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
 import type { Logger } from "../observe/log.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../observe/row.ts";
+import { Sentinel, type Stall } from "../observe/sentinel.ts";
+import { createStageTables } from "../observe/stage_table.ts";
+import { LookDesk } from "./look_desk.ts";
 import type { WorkerReport } from "./protocol.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
@@ -55,6 +64,8 @@ export class ControlPlane implements Control {
   readonly #parts: ControlPlaneParts;
   readonly #workers: Workers;
   readonly #desk: RulesDesk;
+  readonly #sentinel: Sentinel;
+  readonly #looks: LookDesk;
   readonly #traces: TraceDesk;
   readonly #rows: SharedRows;
   readonly #readers: CounterRowReader[];
@@ -74,6 +85,8 @@ export class ControlPlane implements Control {
       counters: createCounterRows(config.workers),
       latency: createHistogramRows(config.workers),
       peers: createPeerTable(config.limits.connections),
+      stages: createStageTables(config.workers),
+      activity: createActivity(config.workers),
     };
     this.#readers = Array.from(
       { length: config.workers },
@@ -85,6 +98,21 @@ export class ControlPlane implements Control {
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
       reported: () => this.#tellProblems(),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
+    });
+    this.#sentinel = new Sentinel({
+      activity: this.#rows.activity,
+      workers: config.workers,
+      ruleName: (index) => this.#desk.view().names[index],
+      held: (stall, level) => log[level]("worker_held", stallFields(stall)),
+      released: (stall) => log.info("worker_released", stallFields(stall)),
+    }, performance.now());
+    this.#looks = new LookDesk({
+      config,
+      workers: this.#workers,
+      stages: this.#rows.stages,
+      held: (worker) => this.#sentinel.held(worker),
+      spoolBlocked: () => false,
+      orphans: () => 0,
     });
     this.#traces = new TraceDesk(config, parts.version);
     this.#desk = new RulesDesk(
@@ -105,6 +133,7 @@ export class ControlPlane implements Control {
     const { config, spawn, version } = this.#parts;
     await this.#workers.start(config, spawn, this.#rows, this.#desk.version, version);
     this.#state = "running";
+    this.#sentinel.start();
   }
 
   /** Listeners in force. */
@@ -195,6 +224,29 @@ export class ControlPlane implements Control {
     return Promise.resolve(this.#traces.trace(request, this.#desk.ruleSet, this.#desk.version));
   }
 
+  stalls(): StallList {
+    return {
+      total: this.#sentinel.total,
+      stalls: this.#sentinel.stalls.map((stall) => ({
+        at: new Date(stall.sinceMs).toISOString(),
+        over: stall.over,
+        ...stallFields(stall),
+      })),
+    };
+  }
+
+  inflight(): Promise<Inflight> {
+    return this.#looks.inflight();
+  }
+
+  connections(filter: ConnectionFilter): Promise<ConnectionList> {
+    return this.#looks.connections(filter);
+  }
+
+  endConnection(id: string): Promise<boolean | undefined> {
+    return this.#looks.endConnection(id);
+  }
+
   config(): unknown {
     return redactConfig({ ...this.#parts.config, rules: this.#desk.ruleSet });
   }
@@ -238,6 +290,7 @@ export class ControlPlane implements Control {
   async #finish(exitCode: number): Promise<void> {
     if (this.#finishing) return;
     this.#finishing = true;
+    this.#sentinel.stop();
     await this.#workers.terminate();
     // A worker that was held, or ended at once, could not do this itself.
     for (const [worker, reader] of this.#readers.entries()) {
@@ -292,6 +345,10 @@ export class ControlPlane implements Control {
     }
     return [...problems];
   }
+}
+
+function stallFields({ worker, ms, cause, rule, connection, bytes }: Stall): StallFields {
+  return { worker, ms: Math.round(ms), cause, rule, connection, bytes };
 }
 
 /** Hits of a rule, and what a try of it takes on average; no average before a line was sampled. */

@@ -21,9 +21,12 @@ import type { Batcher } from "../batch/batcher.ts";
 import { frameDatagram } from "../framing/datagram.ts";
 import { Framer, type FramingMode } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { activityWord } from "../observe/activity.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
+import type { StageTable, Waiting, WaitingView } from "../observe/stage_table.ts";
 import type { Program } from "../rules/program.ts";
 import type { Connection } from "../runtime/runtime.ts";
+import { HalfLines } from "./half_lines.ts";
 import type { Letters } from "./letters.ts";
 import { LinePlacer, type PendingLine, type Wait } from "./line_placer.ts";
 import type { WorkerLog } from "./protocol.ts";
@@ -31,6 +34,7 @@ import type { FrameSource } from "./request_frames.ts";
 import type { Submission } from "./submission.ts";
 import type { RecordLanes } from "./record_lanes.ts";
 import type { TopicGate } from "./topic_gate.ts";
+import { WaitingStreams } from "./waiting_streams.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
 const heldBytesMax = 4 * 1024 * 1024;
@@ -40,7 +44,11 @@ const streamMs = 2;
 const turnMs = 5;
 
 /** What the intake does with a connection. */
-export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy">;
+export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy"> & {
+  /** Its number within the worker, where it is a connection with books. */
+  readonly id?: number;
+  readonly listener?: string;
+};
 
 /** One connection's way through the intake, or one request's: a stream of one chunk that has ended. */
 export interface Stream {
@@ -53,6 +61,15 @@ export interface Stream {
   /** Bytes of its half line, and since when there is one (`performance.now()`). */
   halfBytes: number;
   halfSinceMs: number;
+  /** What it waits for, since when, and its places in the table of waits; -1 without one. */
+  wait: Wait | undefined;
+  waitSinceMs: number;
+  waitSlot: number;
+  halfSlot: number;
+  /** Itself, as the table of waits sees it. */
+  readonly waiting: Waiting;
+  /** Lines of it that were placed. */
+  lines: number;
   /** Empty frames that are in the ledger; the framer counts from the connection's beginning. */
   emptyFrames: number;
   state: "reading" | "waiting" | "ended";
@@ -67,6 +84,9 @@ export interface IntakeParts {
   readonly letters: Letters;
   readonly gate: TopicGate;
   readonly counters: CounterRow;
+  readonly waits: StageTable;
+  readonly worker: number;
+  readonly activity: Int32Array;
   readonly program: Program;
   /** @see PlacerParts */
   readonly lanes?: RecordLanes;
@@ -88,14 +108,10 @@ export class Intake {
   readonly #counters: CounterRow;
   readonly #placer: LinePlacer;
   readonly #streams = new Set<Stream>();
-  readonly #waiting: Readonly<Record<Wait, Set<Stream>>> = {
-    room: new Set(),
-    letters: new Set(),
-    turn: new Set(),
-  };
+  readonly #waiting: WaitingStreams;
+  readonly #halfLines: HalfLines;
   #rulesVersion: number;
   #heldBytes = 0;
-  #halfBytes = 0;
   #allPaused = false;
   /** End of this turn's budget on the monotonic clock; 0 where the turn has not begun. */
   #turnEndsMs = 0;
@@ -105,6 +121,9 @@ export class Intake {
     this.#counters = parts.counters;
     this.#placer = new LinePlacer(parts);
     this.#rulesVersion = parts.rulesVersion;
+    const { waits, log, halfBytesMax } = parts;
+    this.#waiting = new WaitingStreams(waits);
+    this.#halfLines = new HalfLines({ streams: this.#streams, waits, bytesMax: halfBytesMax, log });
   }
 
   /** The rules in force and their hits. */
@@ -118,27 +137,20 @@ export class Intake {
 
   /** Streams that wait, and the bytes that wait with them. */
   get waiting(): { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number } {
-    const { room, letters, turn } = this.#waiting;
     return {
-      connections: room.size + letters.size + turn.size,
+      connections: this.#waiting.size,
       heldBytes: this.#heldBytes,
-      halfBytes: this.#halfBytes,
+      halfBytes: this.#halfLines.bytes,
     };
   }
 
+  /** Streams of connections and requests. */
+  get streams(): ReadonlySet<Stream> {
+    return this.#streams;
+  }
+
   open(connection: Connection, mode: FramingMode): Stream {
-    const stream: Stream = {
-      connection,
-      framer: new Framer(this.#parts.kernel, mode),
-      submission: undefined,
-      heldBytes: 0,
-      halfBytes: 0,
-      halfSinceMs: 0,
-      emptyFrames: 0,
-      state: "reading",
-      pending: undefined,
-    };
-    this.#streams.add(stream);
+    const stream = this.#stream(connection, new Framer(this.#parts.kernel, mode), undefined);
     if (this.#allPaused) connection.pause();
     return stream;
   }
@@ -170,19 +182,7 @@ export class Intake {
    */
   submit(submission: Submission, framer: FrameSource): Stream {
     const { bytes } = submission.request.lines;
-    const stream: Stream = {
-      connection: connectionOf(submission),
-      framer,
-      submission,
-      // Requests have their own bound; what they hold does not pause connections.
-      heldBytes: 0,
-      halfBytes: 0,
-      halfSinceMs: 0,
-      emptyFrames: 0,
-      state: "ended",
-      pending: undefined,
-    };
-    this.#streams.add(stream);
+    const stream = this.#stream(connectionOf(submission), framer, submission);
     this.checkRules();
     this.#counters.add(counter.bytes_received, bytes.byteLength);
     framer.begin(bytes);
@@ -193,21 +193,13 @@ export class Intake {
 
   /** Takes no more lines of a request that waits. What was placed stays; the rest was never received. */
   withdraw(stream: Stream): void {
-    for (const waiting of Object.values(this.#waiting)) waiting.delete(stream);
-    this.#halfBytes -= stream.halfBytes;
-    this.#streams.delete(stream);
+    this.#waiting.delete(stream);
+    this.#forget(stream);
   }
 
   /** What a request waits for, if it does. */
   waitOf(stream: Stream): Wait | undefined {
-    const { room, letters, turn } = this.#waiting;
-    return room.has(stream)
-      ? "room"
-      : letters.has(stream)
-      ? "letters"
-      : turn.has(stream)
-      ? "turn"
-      : undefined;
+    return stream.wait;
   }
 
   /** Takes one datagram, which is one frame. */
@@ -232,9 +224,9 @@ export class Intake {
 
   /** Room may have come back: streams that wait for it go on, first come first served, until it is used up again. */
   wake(): void {
-    const { room, letters } = this.#waiting;
-    if (room.size > 0 && this.#parts.batcher.roomy) this.#serve(room, () => this.#parts.batcher.roomy);
-    if (letters.size > 0 && !this.#parts.letters.full) this.#serve(letters, () => !this.#parts.letters.full);
+    const { batcher, letters } = this.#parts;
+    if (this.#waiting.count("room") > 0 && batcher.roomy) this.#serve("room", () => batcher.roomy);
+    if (this.#waiting.count("letters") > 0 && !letters.full) this.#serve("letters", () => !letters.full);
     this.#counters.publish();
   }
 
@@ -245,22 +237,18 @@ export class Intake {
    */
   abandon(): number {
     let lines = 0;
-    for (const waiting of Object.values(this.#waiting)) {
-      for (const stream of waiting) {
-        const { framer, submission } = stream;
-        if (submission !== undefined) {
-          this.withdraw(stream);
-          this.#parts.submissionEnded?.(submission, "stopping");
-          continue;
-        }
-        for (let rows = framer.next(); rows > 0; rows = framer.next()) lines += this.#giveUp(stream, rows);
-        for (let rows = framer.finish(); rows > 0; rows = framer.finish()) {
-          lines += this.#giveUp(stream, rows);
-        }
-        this.#countEmptyFrames(stream);
-        this.#streams.delete(stream);
+    for (const stream of this.#waiting.all()) {
+      const { framer, submission } = stream;
+      this.withdraw(stream);
+      if (submission !== undefined) {
+        this.#parts.submissionEnded?.(submission, "stopping");
+        continue;
       }
-      waiting.clear();
+      for (let rows = framer.next(); rows > 0; rows = framer.next()) lines += this.#giveUp(stream, rows);
+      for (let rows = framer.finish(); rows > 0; rows = framer.finish()) {
+        lines += this.#giveUp(stream, rows);
+      }
+      this.#countEmptyFrames(stream);
     }
     this.#counters.publish();
     return lines;
@@ -277,12 +265,13 @@ export class Intake {
   /** Takes what the stream has; it is done with it, or waits. */
   #goOn(stream: Stream): void {
     const wait = this.#pump(stream);
+    this.#parts.activity[activityWord.connection] = 0;
     this.#countEmptyFrames(stream);
-    this.#countHalf(stream);
+    this.#halfLines.count(stream);
     if (wait !== undefined) this.#park(stream, wait);
     else {
       stream.heldBytes = 0;
-      if (stream.state === "ended") this.#streams.delete(stream);
+      if (stream.state === "ended") this.#forget(stream);
       if (stream.submission !== undefined) this.#parts.submissionEnded?.(stream.submission, undefined);
     }
   }
@@ -296,6 +285,9 @@ export class Intake {
     const nowMs = performance.now();
     const untilMs = Math.min(this.#turnEnd(nowMs), nowMs + streamMs);
     if (nowMs >= untilMs) return "turn";
+    const { activity } = this.#parts;
+    activity[activityWord.connection] = stream.connection.id ?? 0;
+    activity[activityWord.bytes] = stream.heldBytes;
     for (;;) {
       const rows = framer.next();
       if (rows === 0) break;
@@ -318,6 +310,7 @@ export class Intake {
     const { connection, pending, submission } = stream;
     const placed = this.#placer.place(rows, connection.peer, pending, untilMs, submission);
     stream.pending = this.#placer.left;
+    stream.lines += placed;
     if (placed < rows) stream.framer.suspend(placed);
     return placed === rows;
   }
@@ -334,16 +327,18 @@ export class Intake {
       stream.connection.pause();
     }
     this.#heldBytes += stream.heldBytes;
-    this.#waiting[wait].add(stream);
+    this.#waiting.add(stream, wait);
     if (wait !== "turn" && stream.submission === undefined) this.#counters.add(counter.pauses, 1);
     if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
   }
 
   /** Lets streams of a queue go on, each at most once, while there is room. */
-  #serve(queue: Set<Stream>, hasRoom: () => boolean): void {
-    for (const stream of [...queue]) {
+  #serve(wait: Wait, hasRoom: () => boolean): void {
+    for (const stream of this.#waiting.of(wait)) {
       if (!hasRoom()) return;
-      queue.delete(stream);
+      // A stream before it may have ended this one.
+      if (stream.wait !== wait) continue;
+      this.#waiting.delete(stream);
       this.#heldBytes -= stream.heldBytes;
       this.checkRules();
       const before = stream.state;
@@ -366,9 +361,8 @@ export class Intake {
 
   readonly #nextTurn = (): void => {
     this.#turnEndsMs = 0;
-    const { turn } = this.#waiting;
-    if (turn.size === 0) return;
-    this.#serve(turn, () => this.#turnEndsMs === 0 || performance.now() < this.#turnEndsMs);
+    if (this.#waiting.count("turn") === 0) return;
+    this.#serve("turn", () => this.#turnEndsMs === 0 || performance.now() < this.#turnEndsMs);
     this.#counters.publish();
   };
 
@@ -393,48 +387,52 @@ export class Intake {
     this.#placer.dropped(counter.dropped_empty_frame, frames);
   }
 
-  /** Keeps the sum of half lines, and their bound. */
-  #countHalf(stream: Stream): void {
-    const bytes = stream.framer.heldBytes;
-    if (bytes === stream.halfBytes) return;
-    if (stream.halfBytes === 0) stream.halfSinceMs = performance.now();
-    this.#halfBytes += bytes - stream.halfBytes;
-    stream.halfBytes = bytes;
-    if (this.#halfBytes > this.#parts.halfBytesMax) this.#endOldestHalf();
+  #stream(connection: StreamPeer, framer: FrameSource, submission: Submission | undefined): Stream {
+    const stream: Stream = {
+      connection,
+      framer,
+      submission,
+      // Requests have their own bound; what they hold does not pause connections.
+      heldBytes: 0,
+      halfBytes: 0,
+      halfSinceMs: 0,
+      wait: undefined,
+      waitSinceMs: 0,
+      waitSlot: -1,
+      halfSlot: -1,
+      waiting: {
+        // Whoever waits stands in a queue that is served; a half line waits for its sender.
+        isHeld: () => stream.wait === undefined ? this.#streams.has(stream) : this.#waiting.has(stream),
+        describe: () => describe(stream, this.#parts.worker),
+      },
+      lines: 0,
+      emptyFrames: 0,
+      state: submission === undefined ? "reading" : "ended",
+      pending: undefined,
+    };
+    this.#streams.add(stream);
+    return stream;
   }
 
-  /**
-   * Ends connections that finish no line for `ageMs` while they have begun one; what they have of it is forwarded as
-   * a line. Gives their peers.
-   */
+  /** @see HalfLines.endOld */
   endOldHalves(ageMs: number): string[] {
-    const peers: string[] = [];
-    const sinceMs = performance.now() - ageMs;
-    for (const stream of this.#streams) {
-      if (stream.halfBytes === 0 || stream.state !== "reading" || stream.halfSinceMs > sinceMs) continue;
-      stream.halfSinceMs = Infinity;
-      peers.push(stream.connection.peer);
-      stream.connection.destroy();
-    }
-    return peers;
+    return this.#halfLines.endOld(ageMs);
   }
 
-  /** Ends the connection whose half line waits for longest; what it has of it is forwarded as a line. */
-  #endOldestHalf(): void {
-    let oldest: Stream | undefined;
-    for (const stream of this.#streams) {
-      if (stream.halfBytes === 0 || stream.state !== "reading") continue;
-      if (oldest === undefined || stream.halfSinceMs < oldest.halfSinceMs) oldest = stream;
-    }
-    if (oldest === undefined) return;
-    const { peer } = oldest.connection;
-    const problem =
-      `${this.#halfBytes} bytes of unfinished lines are held, ${this.#parts.halfBytesMax} are allowed`;
-    this.#parts.log("half_lines_full", { peer, bytes: oldest.halfBytes, problem });
-    // Its end is told in a moment; until then another one is the oldest.
-    oldest.halfSinceMs = Infinity;
-    oldest.connection.destroy();
+  #forget(stream: Stream): void {
+    this.#halfLines.forget(stream);
+    this.#streams.delete(stream);
   }
+}
+
+function describe({ connection, submission, heldBytes, halfBytes }: Stream, worker: number): WaitingView {
+  return {
+    kind: submission === undefined ? "connection" : "request",
+    ...(connection.id === undefined ? {} : { connection: `${worker}-${connection.id}` }),
+    ...(connection.listener === undefined ? {} : { listener: connection.listener }),
+    peer: connection.peer,
+    bytes: submission?.request.lines.bytes.byteLength ?? Math.max(heldBytes, halfBytes),
+  };
 }
 
 /** A request has no connection of its own here: who took it knows how to stop reading. */

@@ -57,6 +57,8 @@ export interface PlacerParts {
   readonly lanes?: RecordLanes;
   /** Records carry the time of the message itself where that is sane, not that of its receipt. */
   readonly eventTime?: boolean;
+  /** What this worker does now, for the sentinel. */
+  readonly activity: Int32Array;
 }
 
 /** Where lines that rules drop are counted. */

@@ -12,7 +12,7 @@ import { NetworkSet } from "../core/networks.ts";
 import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from "../io/admission.ts";
 import { Connections } from "../io/connections.ts";
 import { connectionsMaxFor, openFilesMax } from "../io/descriptors.ts";
-import type { Tracked, TrackedHandler } from "../io/tracked.ts";
+import type { ConnectionInfo, Tracked, TrackedHandler } from "../io/tracked.ts";
 import { listenTls } from "../io/tls.ts";
 import { loadTlsMaterial } from "../io/tls_material.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
@@ -134,6 +134,16 @@ export class Listeners {
       }
     }
     this.#count();
+  }
+
+  /** All open connections. */
+  list(): readonly ConnectionInfo[] {
+    return this.#connections.list();
+  }
+
+  /** Ends one connection; false when there is none with this number. */
+  endConnection(id: number): boolean {
+    return this.#connections.destroy(id);
   }
 
   report(): ListenerReport[] {

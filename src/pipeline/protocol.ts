@@ -11,6 +11,10 @@
  *      | Atomics.store(control, version)       |  every worker adopts it before its next line
  *      | ask --------------------------------> |
  *      | <------------------------------ report|
+ *      | look(waits, connections) -----------> |
+ *      | <-------------------------------- seen|
+ *      | end_connection(connection) ---------> |
+ *      | <-------------------- connection_ended|
  *      | drain(deadline) --------------------> |  stops reading, delivers, then
  *      | <----------------------------- drained|
  *
@@ -18,7 +22,9 @@
  */
 import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
+import type { WaitingView } from "../observe/stage_table.ts";
 import type { SinkStatus } from "../sink/sink.ts";
+import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
 
 /** A listener that is bound, with the real port. */
@@ -53,6 +59,21 @@ export interface WorkerReport {
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
 }
 
+/** A look at what a worker is doing. */
+export interface Look {
+  /** Waits to be described, by slot and word of the table of waits. */
+  readonly waits?: readonly (readonly [slot: number, word: number])[];
+  readonly connections?: ConnectionQuery;
+}
+
+/** What was seen. */
+export interface Seen {
+  /** In the order of `Look.waits`; undefined: that wait is over. */
+  readonly waits: readonly (WaitingView | undefined)[];
+  readonly connections: readonly ConnectionRow[];
+  readonly census: ConnectionCensus;
+}
+
 /** Everything a worker needs to begin. */
 export interface StartMessage {
   readonly type: "start";
@@ -65,6 +86,8 @@ export interface StartMessage {
   readonly latency: SharedArrayBuffer;
   /** What the workers know together about senders (`PeerTable`). */
   readonly peers: SharedArrayBuffer;
+  readonly stages: SharedArrayBuffer;
+  readonly activity: SharedArrayBuffer;
   /** Ports that the first worker bound where the configuration says 0, by listener index. */
   readonly ports: readonly number[];
 }
@@ -76,6 +99,8 @@ export type ToWorker =
   | { readonly type: "discard"; readonly version: number }
   | { readonly type: "adopt" }
   | { readonly type: "ask"; readonly id: number }
+  | { readonly type: "look"; readonly id: number; readonly look: Look }
+  | { readonly type: "end_connection"; readonly id: number; readonly connection: number }
   | { readonly type: "drain"; readonly deadlineMs: number };
 
 /** From a worker to the control plane. */
@@ -85,6 +110,8 @@ export type FromWorker =
   | { readonly type: "prepared"; readonly version: number }
   | { readonly type: "refused"; readonly version: number; readonly faults: readonly Fault[] }
   | { readonly type: "report"; readonly id: number; readonly report: WorkerReport }
+  | { readonly type: "seen"; readonly id: number; readonly seen: Seen }
+  | { readonly type: "connection_ended"; readonly id: number; readonly found: boolean }
   | { readonly type: "drained" }
   | {
     readonly type: "log";

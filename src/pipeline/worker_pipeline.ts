@@ -22,17 +22,27 @@ import { type Fault, ForwarderError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { activityOf, activityWord, pulseMs } from "../observe/activity.ts";
 import { HistogramRow } from "../observe/histogram.ts";
 import { counter, CounterRow } from "../observe/row.ts";
+import { StageTable } from "../observe/stage_table.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
+import { connectionRows } from "./connection_rows.ts";
 import { Intake } from "./intake.ts";
 import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
 import { Listeners } from "./listeners.ts";
-import { controlWord, type StartMessage, type WorkerLog, type WorkerReport } from "./protocol.ts";
+import {
+  controlWord,
+  type Look,
+  type Seen,
+  type StartMessage,
+  type WorkerLog,
+  type WorkerReport,
+} from "./protocol.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { createSink } from "./sinks.ts";
 import { Submissions } from "./submissions.ts";
@@ -68,6 +78,8 @@ export class WorkerPipeline {
   readonly #kernel: Kernel;
   readonly #counters: CounterRow;
   readonly #latency: HistogramRow;
+  readonly #waits: StageTable;
+  readonly #activity: Int32Array;
   readonly #topics = new TopicCounts();
   readonly #sink: Sink;
   readonly #batcher: Batcher;
@@ -78,6 +90,7 @@ export class WorkerPipeline {
   readonly #control: Int32Array;
   readonly #prepared = new Map<number, Program>();
   #ticker: ReturnType<typeof setInterval> | undefined;
+  #pulse: ReturnType<typeof setInterval> | undefined;
   #wakePending = false;
   /** Bytes of batches that are done with. */
   #bytesDone = 0;
@@ -90,6 +103,8 @@ export class WorkerPipeline {
     this.#control = new Int32Array(start.control);
     this.#counters = new CounterRow(start.counters, worker);
     this.#latency = new HistogramRow(start.latency, worker);
+    this.#waits = new StageTable(start.stages, worker);
+    this.#activity = activityOf(start.activity, worker);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
     this.#sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => this.#settled(batch, outcome),
@@ -162,6 +177,9 @@ export class WorkerPipeline {
       ),
       eventTime: config.kafka.timestamp === "event",
       rulesVersion: start.version,
+      waits: this.#waits,
+      worker,
+      activity: this.#activity,
       halfBytesMax: arenaBytesOf(config),
       log,
       adopt: (version) => this.#adopt(version),
@@ -184,6 +202,7 @@ export class WorkerPipeline {
     this.#letters.start();
     await this.#listeners.start();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
+    this.#pulse = setInterval(() => Atomics.add(this.#activity, activityWord.pulse, 1), pulseMs);
     this.#tick();
   }
 
@@ -229,6 +248,27 @@ export class WorkerPipeline {
     };
   }
 
+  /** What waits and who is connected, for people who ask. */
+  look({ waits = [], connections }: Look): Seen {
+    const { rows, census } = connectionRows(
+      this.#start.worker,
+      this.#listeners.list(),
+      this.#intake.streams,
+      connections ?? { limit: 0 },
+      performance.now(),
+    );
+    return {
+      waits: waits.map(([slot, word]) => this.#waits.describe(slot, word)),
+      connections: rows,
+      census,
+    };
+  }
+
+  /** Ends one connection; false when there is none with this number. */
+  endConnection(id: number): boolean {
+    return this.#listeners.endConnection(id);
+  }
+
   /**
    * Delivers everything that was read, then ends. What the sink did not take by the deadline moves from in flight to
    * dropped (`shutdown`).
@@ -246,6 +286,7 @@ export class WorkerPipeline {
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
     clearInterval(this.#ticker);
+    clearInterval(this.#pulse);
     const waiting = this.#intake.abandon();
     this.#submissions.close();
     // Closing may settle what was written a moment ago; only then is it known what was not.

@@ -61,6 +61,12 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
         return pipeline.adopt();
       case "ask":
         return post({ type: "report", id: message.id, report: pipeline.report() });
+      case "look":
+        return post({ type: "seen", id: message.id, seen: pipeline.look(message.look) });
+      case "end_connection": {
+        const found = pipeline.endConnection(message.connection);
+        return post({ type: "connection_ended", id: message.id, found });
+      }
       case "drain":
         void pipeline.drain(message.deadlineMs).then(() => post({ type: "drained" }));
         return;

@@ -15,6 +15,8 @@ import {
   controlWords,
   type FromWorker,
   type ListenerReport,
+  type Look,
+  type Seen,
   type ToWorker,
   type WorkerReport,
 } from "./protocol.ts";
@@ -32,11 +34,13 @@ export interface WorkerThread {
 /** Makes a worker thread; the entry must lie beside src/main.ts, or a compiled binary does not find it. */
 export type SpawnWorker = () => WorkerThread;
 
-/** Shared memory that the caller made for all workers: rows and histograms of src/observe, senders of src/io. */
+/** Shared memory that the caller made for all workers: rows, histograms, waits, activity of src/observe, senders of src/io. */
 export interface SharedRows {
   readonly counters: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
   readonly peers: SharedArrayBuffer;
+  readonly stages: SharedArrayBuffer;
+  readonly activity: SharedArrayBuffer;
 }
 
 /** What the workers tell without being asked. */
@@ -195,6 +199,45 @@ export class Workers {
       return answer;
     }));
     return this.reports;
+  }
+
+  /** Looks at a worker; undefined where it does not answer in time. */
+  async look(worker: number, look: Look): Promise<Seen | undefined> {
+    const answer = await this.#question(worker, "look", (id) => ({ type: "look", id, look }));
+    return answer?.type === "seen" ? answer.seen : undefined;
+  }
+
+  /** Ends a connection: whether there was one; undefined where the worker does not answer in time. */
+  async endConnection(worker: number, connection: number): Promise<boolean | undefined> {
+    const answer = await this.#question(
+      worker,
+      "end_connection",
+      (id) => ({ type: "end_connection", id, connection }),
+    );
+    return answer?.type === "connection_ended" ? answer.found : undefined;
+  }
+
+  /** Asks one worker; undefined where it does not answer in time. */
+  async #question(
+    worker: number,
+    what: string,
+    message: (id: number) => ToWorker,
+  ): Promise<FromWorker | undefined> {
+    const slot = this.#slots[worker];
+    if (slot === undefined || slot.ended) return undefined;
+    const id = ++this.#askId;
+    const answer = this.#wait(
+      worker,
+      what,
+      askDeadlineMs,
+      (m) => "id" in m && m.id === id && m.type !== "report",
+    );
+    slot.thread.post(message(id));
+    try {
+      return await answer;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Drains all workers. One that does not answer in time is told to the log; what it holds is in its counters. */

@@ -121,6 +121,8 @@ export interface Program {
   readonly uniform:
     | { readonly topic: string; readonly value: "message" | "raw"; readonly rule: number }
     | undefined;
+  /** One word, which may be shared: 1 + index of the rule that is tried at this moment, 0 outside of rules. */
+  tried: Int32Array;
   /** Where a line goes that no rule forwards or ends (`default`), and what of it. */
   readonly fallback: { readonly topic: string; readonly value: "message" | "raw" };
   /** False if no rule looks at header fields or the message, so that headers need not be parsed. */

@@ -76,6 +76,7 @@ export class RulesProgram implements Program {
   readonly hits: Float64Array;
   readonly times: RuleTimes;
   readonly fallback: Program["fallback"];
+  tried = new Int32Array(1);
   readonly #rules: readonly CompiledRule[];
   readonly #prefilter: Prefilter | undefined;
   readonly #context: LineContext;
@@ -115,6 +116,7 @@ export class RulesProgram implements Program {
   apply(line: Line): Outcome {
     this.#sampled = (this.#lines++ & (linesPerSample - 1)) === 0;
     const outcome = this.#tryRules(line);
+    this.tried[0] = 0;
     if (this.#context.redacted && outcome.redaction === "none") outcome.redaction = "done";
     if (this.#sampled) this.times.lap(-1);
     return outcome;
@@ -147,6 +149,7 @@ export class RulesProgram implements Program {
       for (; index < count; index = filter === undefined ? index + 1 : filter.next(index + 1)) {
         const rule = this.#rules[index];
         if (this.#sampled) this.times.lap(index);
+        this.tried[0] = index + 1;
         if (!context.spend(trialSteps)) return this.#fail(index);
         const matches = rule.match(context);
         if (matches === noMatch) continue;

@@ -12,6 +12,7 @@ import { parseRuleFile } from "../../../src/config/rule_files.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
+import { createStageTables, StageTable } from "../../../src/observe/stage_table.ts";
 import { Intake, type Stream } from "../../../src/pipeline/intake.ts";
 import { Letters } from "../../../src/pipeline/letters.ts";
 import { TopicCounts } from "../../../src/pipeline/topic_counts.ts";
@@ -104,6 +105,9 @@ class Bench {
       counters: this.counters,
       program,
       rulesVersion: 1,
+      waits: new StageTable(createStageTables(1), 0),
+      worker: 0,
+      activity: new Int32Array(16),
       halfBytesMax: options.halfBytesMax ?? 1 << 20,
       log: (event) => this.events.push(event),
       adopt: (version) => this.next !== undefined && this.next.version > version ? this.next : undefined,

@@ -10,6 +10,7 @@ import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
+import { createStageTables, StageTable } from "../../../src/observe/stage_table.ts";
 import { Intake, type Stream } from "../../../src/pipeline/intake.ts";
 import { Letters } from "../../../src/pipeline/letters.ts";
 import { TopicCounts } from "../../../src/pipeline/topic_counts.ts";
@@ -81,6 +82,9 @@ class Bench {
       counters,
       program: programOf(rules),
       rulesVersion: 1,
+      waits: new StageTable(createStageTables(1), 0),
+      worker: 0,
+      activity: new Int32Array(16),
       halfBytesMax: 1 << 20,
       log: () => {},
       adopt: () => undefined,

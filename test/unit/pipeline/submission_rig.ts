@@ -14,6 +14,7 @@ import { parseRuleFile } from "../../../src/config/rule_files.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
+import { createStageTables, StageTable } from "../../../src/observe/stage_table.ts";
 import { Intake } from "../../../src/pipeline/intake.ts";
 import { Letters } from "../../../src/pipeline/letters.ts";
 import type { Submission, SubmissionResult, SubmitRequest } from "../../../src/pipeline/submission.ts";
@@ -123,6 +124,9 @@ export class SubmissionRig {
       counters: this.counters,
       program,
       rulesVersion: 1,
+      waits: new StageTable(createStageTables(1), 0),
+      worker: 0,
+      activity: new Int32Array(16),
       halfBytesMax: 1 << 20,
       log: () => {},
       adopt: () => undefined,

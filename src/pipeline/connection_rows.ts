@@ -1,0 +1,139 @@
+/**
+ * The connections of one worker as rows, those first that somebody should look at. Made when asked for: one pass over
+ * the open connections, and no more rows than wanted.
+ *
+ * @module
+ */
+import type { ConnectionInfo } from "../io/tracked.ts";
+import type { Stream } from "./intake.ts";
+import type { Wait } from "./line_placer.ts";
+
+/** Which connections are wanted. */
+export interface ConnectionQuery {
+  /** Part of the peer's address. */
+  readonly peer?: string;
+  /** Only those that are open for this long. */
+  readonly olderMs?: number;
+  /** Only those that wait, or are read. */
+  readonly state?: "reading" | "waiting";
+  readonly limit: number;
+}
+
+/** Rows that one answer holds; a worker must not be held by a question. */
+export const connectionRowsMax = 1000;
+
+/** One connection, as its worker knows it. Times are ages. */
+export interface ConnectionRow {
+  /** `worker-number`. */
+  readonly id: string;
+  readonly listener: string;
+  readonly peer: string;
+  readonly tls_peer?: string;
+  readonly age_ms: number;
+  readonly idle_ms: number;
+  readonly bytes: number;
+  readonly lines: number;
+  readonly partial_bytes: number;
+  readonly partial_ms?: number;
+  readonly state: "reading" | "waiting" | "paused";
+  readonly waits_for?: Wait;
+  readonly waits_ms?: number;
+}
+
+/** All connections of a worker, counted. */
+export interface ConnectionCensus {
+  readonly open: number;
+  /** By what they wait for: how many, and how many of them for over `longMs`. */
+  readonly waiting: Readonly<Record<Wait, { readonly count: number; readonly long: number }>>;
+  /** With a line half sent for over `longMs`. */
+  readonly half_lines_long: number;
+}
+
+/** Waits that the census calls long. */
+export const longMs = 5_000;
+
+/** Rows and census. */
+export function connectionRows(
+  worker: number,
+  connections: readonly ConnectionInfo[],
+  streams: Iterable<Stream>,
+  query: ConnectionQuery,
+  nowMs: number,
+): { readonly rows: ConnectionRow[]; readonly census: ConnectionCensus } {
+  const byId = new Map<number, Stream>();
+  for (const stream of streams) {
+    const { id } = stream.connection;
+    if (id !== undefined) byId.set(id, stream);
+  }
+  const waiting = {
+    room: { count: 0, long: 0 },
+    letters: { count: 0, long: 0 },
+    turn: { count: 0, long: 0 },
+  };
+  let halfLinesLong = 0;
+  const found: {
+    readonly connection: ConnectionInfo;
+    readonly stream: Stream | undefined;
+    readonly rank: number;
+  }[] = [];
+  for (const connection of connections) {
+    const stream = byId.get(connection.id);
+    const waitMs = stream?.wait === undefined ? 0 : nowMs - stream.waitSinceMs;
+    const halfMs = halfMsOf(stream, nowMs);
+    if (stream?.wait !== undefined) {
+      waiting[stream.wait].count++;
+      if (waitMs > longMs) waiting[stream.wait].long++;
+    }
+    if (halfMs > longMs) halfLinesLong++;
+    if (!isWanted(connection, stream, query, nowMs)) continue;
+    // Who waits for us comes first, then half lines, then the silent.
+    const rank = waitMs > 0 ? 2e12 + waitMs : halfMs > 0 ? 1e12 + halfMs : nowMs - connection.receivedAtMs;
+    found.push({ connection, stream, rank });
+  }
+  const limit = Math.min(query.limit, connectionRowsMax);
+  const rows = found.sort((a, b) => b.rank - a.rank).slice(0, limit)
+    .map(({ connection, stream }) => rowOf(worker, connection, stream, nowMs));
+  return { rows, census: { open: connections.length, waiting, half_lines_long: halfLinesLong } };
+}
+
+function isWanted(
+  { peer, openedAtMs }: ConnectionInfo,
+  stream: Stream | undefined,
+  query: ConnectionQuery,
+  nowMs: number,
+): boolean {
+  return (query.peer === undefined || peer.includes(query.peer)) &&
+    (query.olderMs === undefined || nowMs - openedAtMs >= query.olderMs) &&
+    (query.state === undefined || (stream?.wait === undefined ? "reading" : "waiting") === query.state);
+}
+
+function halfMsOf(stream: Stream | undefined, nowMs: number): number {
+  // A half line of which the connection is being ended has no age any more.
+  if (stream === undefined || stream.halfBytes === 0 || stream.halfSinceMs === Infinity) return 0;
+  return nowMs - stream.halfSinceMs;
+}
+
+function rowOf(
+  worker: number,
+  connection: ConnectionInfo,
+  stream: Stream | undefined,
+  nowMs: number,
+): ConnectionRow {
+  const halfMs = halfMsOf(stream, nowMs);
+  return {
+    id: `${worker}-${connection.id}`,
+    listener: connection.listener,
+    peer: connection.peer,
+    ...(connection.tlsPeer === undefined ? {} : { tls_peer: connection.tlsPeer }),
+    age_ms: Math.round(nowMs - connection.openedAtMs),
+    idle_ms: Math.round(nowMs - connection.receivedAtMs),
+    bytes: connection.bytes,
+    lines: stream?.lines ?? 0,
+    partial_bytes: stream?.halfBytes ?? 0,
+    ...(halfMs > 0 ? { partial_ms: Math.round(halfMs) } : {}),
+    state: stream?.wait !== undefined ? "waiting" : connection.paused ? "paused" : "reading",
+    ...(stream?.wait === undefined
+      ? {}
+      : { waits_for: stream.wait, waits_ms: Math.round(nowMs - stream.waitSinceMs) }),
+  };
+}

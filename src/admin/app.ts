@@ -6,6 +6,7 @@
  *     GET  /healthz /readyz     for orchestrators
  *     GET  /metrics /stats      Prometheus, hotdog's shape
  *     GET  /admin/stats /admin/config
+ *     GET  /admin/inflight /admin/connections /admin/stalls, DELETE /admin/connections/ID
  *     GET  /admin/rules         PUT to swap, POST /admin/rules/check to try
  *     POST /admin/reload /admin/drain
  *
@@ -24,6 +25,7 @@ import { type AdminContext, mount } from "./routes.ts";
 import { controlRoutes } from "./routes_control.ts";
 import { dashboardRoutes } from "./routes_dashboard.ts";
 import { healthRoutes } from "./routes_health.ts";
+import { looksRoutes } from "./routes_looks.ts";
 import { rulesRoutes } from "./routes_rules.ts";
 import { statsRoutes } from "./routes_stats.ts";
 
@@ -65,7 +67,7 @@ export function createAdminApp(
     await next();
     context.res.headers.set("server", `corndog/${version}`);
     const { method, path } = context.req;
-    if (method === "PUT" || method === "POST") {
+    if (method === "PUT" || method === "POST" || method === "DELETE") {
       log.info("admin_request", { method, path, status: context.res.status });
     }
   });
@@ -75,6 +77,7 @@ export function createAdminApp(
     ...dashboardRoutes(),
     ...healthRoutes(context),
     ...statsRoutes(context),
+    ...looksRoutes(context),
     ...rulesRoutes(context),
     ...controlRoutes(context),
   ]);

@@ -21,7 +21,7 @@ export type Handler = (context: Context) => Response | Promise<Response>;
 /** A path and what may be done with it. HEAD comes with GET. */
 export interface Route {
   readonly path: string;
-  readonly methods: Readonly<Partial<Record<"GET" | "PUT" | "POST", Handler>>>;
+  readonly methods: Readonly<Partial<Record<"GET" | "PUT" | "POST" | "DELETE", Handler>>>;
 }
 
 /** The control plane answers from memory; after this long it is held and the caller should know. */

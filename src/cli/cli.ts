@@ -20,6 +20,7 @@ import { manPage } from "./man_page.ts";
 import { reportError } from "./report.ts";
 import { demoCommand, runCommand } from "./run_command.ts";
 import { statsCommand } from "./stats_command.ts";
+import { connectionsCommand, whyCommand } from "./why_command.ts";
 
 const versionCommand: Command = {
   name: "version",
@@ -79,6 +80,8 @@ export const allCommands: readonly Command[] = [
   testCommand,
   clobberCommand,
   statsCommand,
+  whyCommand,
+  connectionsCommand,
   schemaCommand,
   completionCommand,
   manCommand,
@@ -89,8 +92,6 @@ export const allCommands: readonly Command[] = [
 const laterCommands: ReadonlySet<string> = new Set([
   "top",
   "tap",
-  "connections",
-  "why",
   "spool",
   "deadletter",
 ]);

@@ -4,12 +4,8 @@
  * @module
  */
 import type { Stats } from "../admin/control.ts";
-import { messageOf } from "../core/errors.ts";
+import { adminOptions, askAdmin } from "./admin_client.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
-import { reportError } from "./report.ts";
-
-/** A control plane answers in milliseconds; one that does not is held. */
-const answerMsMax = 5_000;
 
 /** `corndog stats`. */
 export const statsCommand: Command = {
@@ -17,45 +13,17 @@ export const statsCommand: Command = {
   usage: "[--admin URL] [--token-file FILE] [--json]",
   summary: "counters of a running corndog",
   details: `Asks the admin API for the ledger: what was received, and what became of it.`,
-  options: [
-    { name: "admin", value: "URL", description: "admin API; default: http://127.0.0.1:8585" },
-    { name: "token-file", value: "FILE", description: "file with the token that the API wants" },
-    { name: "json", description: "the whole answer as JSON" },
-  ],
+  options: adminOptions,
   examples: [["corndog stats --json | jq .ledger", "for scripts"]],
   restMax: 0,
-  async act({ given, io }: Call): Promise<number> {
-    const written = given.values.get("admin")?.[0] ?? "http://127.0.0.1:8585";
-    const base = /^https?:\/\//.test(written) ? written : `http://${written}`;
-    const headers: Record<string, string> = {};
-    try {
-      const tokenFile = given.values.get("token-file")?.[0];
-      if (tokenFile !== undefined) headers["authorization"] = `Bearer ${io.readFile(tokenFile).trim()}`;
-    } catch (error) {
-      reportError(io, `--token-file: ${messageOf(error)}`);
-      return exitCode.faults;
-    }
-    try {
-      const url = `${base.replace(/\/+$/, "")}/admin/stats`;
-      const response = await io.fetch(url, { headers, signal: AbortSignal.timeout(answerMsMax) });
-      if (!response.ok) {
-        await response.body?.cancel();
-        const cure = response.status === 401 || response.status === 403
-          ? "; give the token with --token-file"
-          : "";
-        reportError(io, `${url} answered ${response.status} ${response.statusText}${cure}`);
-        return exitCode.faults;
-      }
-      const stats = await response.json() as Stats;
-      io.out(given.switches.has("json") ? `${JSON.stringify(stats, undefined, 2)}\n` : statsText(stats));
-      return exitCode.fine;
-    } catch (error) {
-      reportError(
-        io,
-        `no corndog answers at ${base}: ${messageOf(error)}; is it running, and is --admin its address?`,
-      );
-      return exitCode.faults;
-    }
+  async act(call: Call): Promise<number> {
+    const answers = await askAdmin<[Stats]>(call, ["/admin/stats"]);
+    if (answers === undefined) return exitCode.faults;
+    const { given, io } = call;
+    io.out(
+      given.switches.has("json") ? `${JSON.stringify(answers[0], undefined, 2)}\n` : statsText(answers[0]),
+    );
+    return exitCode.fine;
   },
 };
 

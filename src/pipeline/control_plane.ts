@@ -103,8 +103,8 @@ export class ControlPlane implements Control {
       activity: this.#rows.activity,
       workers: config.workers,
       ruleName: (index) => this.#desk.view().names[index],
-      held: (stall, level) => log[level]("worker_held", stallFields(stall)),
-      released: (stall) => log.info("worker_released", stallFields(stall)),
+      held: (stall, level) => log[level]("worker_held", { ...stallFields(stall) }),
+      released: (stall) => log.info("worker_released", { ...stallFields(stall) }),
     }, performance.now());
     this.#looks = new LookDesk({
       config,

@@ -35,8 +35,9 @@ export class HalfLines {
   count(stream: Stream): void {
     const bytes = stream.framer.heldBytes;
     if (bytes === stream.halfBytes) return;
-    if (stream.halfBytes === 0) this.#begin(stream);
-    else if (bytes === 0) this.#end(stream);
+    this.#end(stream);
+    if (stream.halfBytes === 0) stream.halfSinceMs = performance.now();
+    if (bytes > 0) this.#begin(stream);
     this.#bytes += bytes - stream.halfBytes;
     stream.halfBytes = bytes;
     if (this.#bytes > this.#parts.bytesMax) this.#endOldest();
@@ -66,7 +67,6 @@ export class HalfLines {
   }
 
   #begin(stream: Stream): void {
-    stream.halfSinceMs = performance.now();
     // Only the sender can end this wait, and limits of the listener.
     stream.halfSlot = this.#parts.waits.enter(stage.frame, stream.waiting, stream.halfSinceMs, Infinity);
   }

@@ -19,6 +19,7 @@ import {
   headerWord,
   type Kernel,
 } from "../kernel/kernel.ts";
+import { activityWord } from "../observe/activity.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { copyHeaders, writeHeaders } from "../rules/headers.ts";
 import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
@@ -84,6 +85,7 @@ export class LinePlacer {
   readonly #line: FrameLine;
   readonly #lanes: RecordLanes;
   readonly #eventTimes: EventTimes | undefined;
+  readonly #activity: Int32Array;
   #program: Program;
   #fallback: Forward;
   #nextCopy = 0;
@@ -103,7 +105,9 @@ export class LinePlacer {
     this.#line = new FrameLine(parts.kernel);
     this.#lanes = parts.lanes ?? plainLanes(parts.batcher, parts.kernel.bytes);
     this.#eventTimes = parts.eventTime === true ? new EventTimes(parts.kernel.bytes) : undefined;
+    this.#activity = parts.activity.subarray(activityWord.rule, activityWord.rule + 1);
     this.#program = parts.program;
+    this.#program.tried = this.#activity;
     this.#fallback = fallbackOf(parts.program);
   }
 
@@ -114,6 +118,7 @@ export class LinePlacer {
 
   set program(program: Program) {
     this.#program = program;
+    program.tried = this.#activity;
     this.#fallback = fallbackOf(program);
   }
 

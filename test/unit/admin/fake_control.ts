@@ -4,14 +4,18 @@
  * @module
  */
 import type {
+  ConnectionFilter,
+  ConnectionList,
   Control,
   RollbackResult,
   RulesView,
+  StallList,
   Stats,
   SwapResult,
   TraceRequest,
   TraceResult,
 } from "../../../src/admin/control.ts";
+import type { Inflight } from "../../../src/observe/inflight.ts";
 
 /** Faults for a text that holds "bad". */
 export const badText = "rules: bad";
@@ -82,6 +86,31 @@ export class FakeControl implements Control {
     this.calls.push(["traceRules", request]);
     if (request.rules?.includes("bad")) return Promise.resolve({ ok: false, version: 4, faults: [] });
     return this.traceInstead?.() ?? Promise.resolve({ ok: true, version: 4, truncated: false, trace: {} });
+  }
+
+  stalls(): StallList {
+    return { total: 0, stalls: [] };
+  }
+
+  inflight(): Promise<Inflight> {
+    return Promise.resolve({ waits: 0, stages: [], orphans: 0, overflows: 0 });
+  }
+
+  connections(filter: ConnectionFilter): Promise<ConnectionList> {
+    this.calls.push(["connections", filter]);
+    const none = { count: 0, long: 0 };
+    return Promise.resolve({
+      open: 0,
+      waiting: { room: none, letters: none, turn: none },
+      half_lines_long: 0,
+      workers_held: [],
+      connections: [],
+    });
+  }
+
+  endConnection(id: string): Promise<boolean | undefined> {
+    this.calls.push(["endConnection", id]);
+    return Promise.resolve(id === "0-1" ? true : id === "1-1" ? undefined : false);
   }
 
   config(): unknown {

@@ -10,6 +10,7 @@ import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { partitionOfKey } from "../../../src/kafka/partitioner.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { CounterRow, createCounterRows } from "../../../src/observe/row.ts";
+import { createStageTables, StageTable } from "../../../src/observe/stage_table.ts";
 import { Intake } from "../../../src/pipeline/intake.ts";
 import { Letters } from "../../../src/pipeline/letters.ts";
 import { RecordLanes, type TopicFacts } from "../../../src/pipeline/record_lanes.ts";
@@ -68,6 +69,9 @@ class Bench {
       lanes: new RecordLanes(this.#batcher, kernel.bytes, facts, false),
       eventTime,
       rulesVersion: 1,
+      waits: new StageTable(createStageTables(1), 0),
+      worker: 0,
+      activity: new Int32Array(16),
       halfBytesMax: 1 << 20,
       log: () => {},
       adopt: () => undefined,

@@ -1,0 +1,125 @@
+/**
+ * Who waits for what, asked of a running corndog whose broker is away.
+ *
+ * @runtimes bun deno
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { connect, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import type { ConnectionList } from "../../src/admin/control.ts";
+import type { Inflight } from "../../src/observe/inflight.ts";
+import { Corndog, corndogCommand } from "../support/corndog.ts";
+import { until } from "../support/until.ts";
+
+const config = `listen: [{ syslog: "tcp://127.0.0.1:0" }]
+admin: { listen: "127.0.0.1:0" }
+kafka: { brokers: ["127.0.0.1:9"], topic: logs }
+spool: { durability: none }
+workers: 2
+limits: { memory: 64MiB }
+`;
+
+async function dial(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+  return socket;
+}
+
+describe("corndog without its broker", () => {
+  let corndog: Corndog;
+  let silent: Socket;
+  let ended = 0;
+  const ask = async <Answer>(path: string, init?: RequestInit) =>
+    await (await fetch(`${corndog.admin}${path}`, init)).json() as Answer;
+
+  before(async () => {
+    corndog = await (await Corndog.start(config)).started();
+    silent = await dial(corndog.port("tcp"));
+    silent.write("<13>half a li");
+    silent.on("close", () => ended++);
+    const line = `<13>1 - h a - - - ${"x".repeat(200)}\n`;
+    const full = await dial(corndog.port("tcp"));
+    full.write(line.repeat(400_000));
+    await until("a wait for room", async () => {
+      const { waiting } = await ask<ConnectionList>("/admin/connections");
+      return waiting.room.count === 1 || undefined;
+    });
+  });
+  after(async () => {
+    corndog.signal("SIGKILL");
+    await corndog.dispose();
+  });
+
+  it("GET /admin/connections says what each waits for, with bytes that lie in the kernel", async () => {
+    const { open, connections } = await until("unread bytes", async () => {
+      const list = await ask<ConnectionList>("/admin/connections");
+      return (list.connections[0]!.recv_q ?? 1) > 0 ? list : undefined;
+    });
+    assert.equal(open, 2);
+    const [full, half] = connections;
+    assert.deepEqual([full!.state, full!.waits_for, full!.verdict], ["waiting", "room", "kafka"]);
+    assert.ok(full!.lines > 1000);
+    assert.deepEqual([half!.state, half!.partial_bytes, half!.lines], ["reading", 13, 0]);
+    const filtered = await ask<ConnectionList>(`/admin/connections?peer=${half!.peer}`);
+    assert.deepEqual(filtered.connections.map(({ id }) => id), [half!.id]);
+  });
+
+  it("GET /admin/inflight has both waits in their stages, with the connection", async () => {
+    const { stages } = await ask<Inflight>("/admin/inflight");
+    const oldest = new Map(stages.map(({ stage, oldest }) => [stage, oldest[0]!]));
+    assert.match(oldest.get("memory")!.connection!, /^[01]-[12]$/);
+    assert.equal(oldest.get("frame")!.bytes, 13);
+  });
+
+  it("corndog why names both causes and what the sink lacks, and ends with 1", async () => {
+    await until("five seconds of waiting", async () => {
+      const { waiting, half_lines_long } = await ask<ConnectionList>("/admin/connections");
+      return (waiting.room.long === 1 && half_lines_long === 1) || undefined;
+    });
+    const [command, ...first] = corndogCommand();
+    const why = spawnSync(command!, [...first, "why", "--admin", corndog.admin], { encoding: "utf8" });
+    assert.equal(why.status, 1, why.stderr);
+    assert.match(why.stdout, /2 of 2 connections wait for over 5 s:/);
+    assert.match(why.stdout, / 1 {2}kafka: memory is full of lines that Kafka has not acknowledged/);
+    assert.match(why.stdout, / 1 {2}client_silent: /);
+    assert.match(why.stdout, /13 bytes of a line/);
+    assert.match(why.stdout, /Sink kafka is not ready:\n {2}.*127\.0\.0\.1:9/);
+    const table = spawnSync(command!, [...first, "connections", "--stuck", "--admin", corndog.admin], {
+      encoding: "utf8",
+    });
+    assert.equal(table.status, 0, table.stderr);
+    assert.equal(table.stdout.trim().split("\n").length, 3);
+  });
+
+  it("DELETE /admin/connections/ID ends that connection", async () => {
+    const { connections } = await ask<ConnectionList>("/admin/connections?state=reading");
+    const [half] = connections;
+    assert.deepEqual(await ask(`/admin/connections/${half!.id}`, { method: "DELETE" }), { ended: half!.id });
+    await until("the end", () => ended === 1 || undefined);
+  });
+});
+
+describe("corndog why", () => {
+  it("ends with 0 when nothing is stuck", async () => {
+    const calm = config.replace(/kafka:.*/, "sink: blackhole").replace(/spool:.*\n/, "");
+    const corndog = await (await Corndog.start(calm)).started();
+    try {
+      const [command, ...first] = corndogCommand();
+      const why = spawnSync(command!, [...first, "why", "--admin", corndog.admin], { encoding: "utf8" });
+      assert.equal(why.status, 0, why.stdout);
+      assert.match(why.stdout, /Nothing is stuck\./);
+      assert.equal(await corndog.stop(), 0);
+    } finally {
+      await corndog.dispose();
+    }
+  });
+
+  it("says how to reach a corndog that does not answer", () => {
+    const [command, ...first] = corndogCommand();
+    const why = spawnSync(command!, [...first, "why", "--admin", "127.0.0.1:9"], { encoding: "utf8" });
+    assert.equal(why.status, 1);
+    assert.match(why.stderr, /no corndog answers at http:\/\/127\.0\.0\.1:9: .*is --admin its address\?/);
+  });
+});

@@ -73,6 +73,8 @@ export interface ConnectionEvents {
 export interface KafkaCarrier {
   /** Asks some broker (the bootstrap list, then all known ones, in turn). `create` lets the broker create what is unknown. */
   metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata>;
+  /** The largest batch that each topic takes, bytes; those that may not be described are missing. */
+  batchBytesMax(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** A producer id that nobody else has. */
   initProducerId(): Promise<ProducerId>;
   /** A new connection, connected and authenticated. */

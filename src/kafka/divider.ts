@@ -9,7 +9,8 @@
  *   - the parts of a batch take its place in their partition's line, in its order;
  *   - the batch is settled when each of its records is in the log or was taken by its owner as refused;
  *   - it always gets on: a part that finds no memory takes the place of the batch itself, one after the other;
- *   - copies on the heap are bounded by `copyBytesMax` (one batch may be larger), one batch per topic at a time.
+ *   - copies on the heap live while parts are placed: one batch per partition that is in the way there, and of those
+ *     that are in nobody's way `copyBytesMax` (one may be larger).
  *
  * Parts of a compressed batch are compressed like it, on the loop: this is rare.
  *
@@ -21,8 +22,9 @@ import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { RecordIndex } from "../batch/record_index.ts";
 import { invariant } from "../core/invariant.ts";
 import { batchHeaderBytes, type Kernel } from "../kernel/kernel.ts";
+import { Fifo } from "./fifo.ts";
 
-/** Records on the heap at a time. */
+/** Copies on the heap above which no batch is divided that could wait. */
 const copyBytesMax = 16 * 1024 * 1024;
 /** The codec in a batch's attributes. */
 const codecMask = 7;
@@ -85,24 +87,19 @@ export interface DividerOptions {
   refuse(part: ClosedBatch, refusal: Refusal, watch: PartWatch): void;
 }
 
-/** A batch whose records are on the heap. */
-interface Root {
-  readonly batch: ClosedBatch;
-  readonly records: RecordIndex;
-  refused: number;
-}
-
-/** One batch in parts: a root's, or a part that had to be divided again. */
+/** A batch in parts; a part may have to be divided again. */
 interface Division {
-  readonly root: Root;
   /** The divided one; parts may lie where it lay. */
   readonly batch: ClosedBatch;
   /** The part that it is, if it is one. */
   readonly part: Part | undefined;
   readonly plan: Plan;
+  /** Its records on the heap, while not all parts have their place. */
+  records: RecordIndex | undefined;
   readonly pending: Selection[];
   /** Parts that are out. */
   out: number;
+  refused: number;
   isHomeFree: boolean;
 }
 
@@ -110,8 +107,6 @@ interface Division {
 interface Part {
   readonly batch: ClosedBatch;
   readonly division: Division;
-  /** Its records in the root. */
-  readonly records: readonly number[];
   readonly isAtHome: boolean;
 }
 
@@ -119,8 +114,8 @@ interface Part {
 export class Divider {
   readonly #options: DividerOptions;
   readonly #parts = new Map<ClosedBatch, Part>();
-  readonly #waiting: { readonly batch: ClosedBatch; readonly plan: Plan }[] = [];
-  readonly #roots = new Set<Root>();
+  /** Batches that wait for room on the heap. */
+  readonly #waiting = new Fifo<{ readonly batch: ClosedBatch; readonly plan: Plan }>();
   /** Divisions with parts to place. */
   readonly #placing = new Set<Division>();
   #isRunning = false;
@@ -133,15 +128,19 @@ export class Divider {
   /** Bytes of records on the heap. */
   get bytesHeld(): number {
     let bytes = 0;
-    for (const { records } of this.#roots) bytes += records.bytes;
+    for (const { records } of this.#placing) bytes += records?.bytes ?? 0;
     return bytes;
   }
 
-  /** Divides a batch, or a part once more, now or when there is room for its copy. */
+  /** Divides a batch, or a part once more, that holds a place in its line: others wait for it, so it is done at once. */
   divide(batch: ClosedBatch, plan: Plan): void {
-    const part = this.#parts.get(batch);
-    if (part === undefined) this.#waiting.push({ batch, plan });
-    else this.#divide(part.division.root, part.batch, part, plan);
+    this.#begin(batch, plan);
+    this.run();
+  }
+
+  /** Divides a batch that stands in no line, when there is room for its copy. */
+  divideLater(batch: ClosedBatch, plan: Plan): void {
+    this.#waiting.push({ batch, plan });
     this.run();
   }
 
@@ -149,12 +148,11 @@ export class Divider {
   settled(batch: ClosedBatch, refusal: Refusal | undefined): boolean {
     const part = this.#parts.get(batch);
     if (part === undefined) return false;
-    const { root } = part.division;
     if (refusal === undefined) {
       this.#release(part);
       this.#done(part);
     } else {
-      root.refused += batch.count;
+      part.division.refused += batch.count;
       this.#options.refuse(batch, refusal, {
         released: () => {
           this.#release(part);
@@ -177,49 +175,32 @@ export class Divider {
     this.#isRunning = true;
     while (this.#runsAgain) {
       this.#runsAgain = false;
-      this.#begin();
+      this.#beginWaiting();
       for (const division of this.#placing) this.#placeParts(division);
     }
     this.#isRunning = false;
   }
 
-  #begin(): void {
-    for (let index = 0; index < this.#waiting.length;) {
-      const { batch, plan } = this.#waiting[index];
-      if (!this.#mayBegin(batch)) {
-        index++;
-        continue;
-      }
-      this.#waiting.splice(index, 1);
-      const records = RecordIndex.of(this.#options.kernel.bytes, batch);
-      if (records === undefined) plan.unreadable();
-      else {
-        const root: Root = { batch, records, refused: 0 };
-        this.#roots.add(root);
-        this.#divide(root, batch, undefined, plan);
-      }
+  #beginWaiting(): void {
+    for (let first = this.#waiting.first; first !== undefined; first = this.#waiting.first) {
+      const held = this.bytesHeld;
+      if (held > 0 && held + first.batch.rawBytes > copyBytesMax) return;
+      this.#waiting.take();
+      this.#begin(first.batch, first.plan);
     }
   }
 
-  #mayBegin(batch: ClosedBatch): boolean {
-    let bytes = batch.rawBytes;
-    for (const root of this.#roots) {
-      if (root.batch.topic === batch.topic) return false;
-      bytes += root.records.bytes;
-    }
-    return this.#roots.size === 0 || bytes <= copyBytesMax;
-  }
-
-  #divide(root: Root, batch: ClosedBatch, part: Part | undefined, plan: Plan): void {
-    // A part's records are counted in the part.
-    const inRoot = (record: number) => part === undefined ? record : part.records[record]!;
+  #begin(batch: ClosedBatch, plan: Plan): void {
+    const records = RecordIndex.of(this.#options.kernel.bytes, batch);
+    if (records === undefined) return plan.unreadable();
     const pending = plan.select({
       count: batch.count,
       isPacked: (batch.attributes & codecMask) !== codec.none,
-      bytesOf: (record) => root.records.bytesOf(inRoot(record)),
-      keyOf: (record) => root.records.keyOf(inRoot(record)),
-    }).map((selection) => ({ ...selection, records: selection.records.map(inRoot) }));
-    this.#placing.add({ root, batch, part, plan, pending, out: 0, isHomeFree: true });
+      bytesOf: (record) => records.bytesOf(record),
+      keyOf: (record) => records.keyOf(record),
+    });
+    const part = this.#parts.get(batch);
+    this.#placing.add({ batch, part, plan, records, pending, out: 0, refused: 0, isHomeFree: true });
   }
 
   #placeParts(division: Division): void {
@@ -233,6 +214,7 @@ export class Divider {
       else next.place!(part.batch);
     }
     this.#placing.delete(division);
+    division.records = undefined;
     division.plan.placed();
     this.#finish(division);
   }
@@ -240,9 +222,10 @@ export class Divider {
   /** Writes a part into memory of its own, else where the divided batch lay. undefined: no room now. */
   #make(division: Division, records: readonly number[]): Part | undefined {
     const { kernel, memory } = this.#options;
-    const { batch, root } = division;
-    const raw = this.#encode(root.records, records);
-    const { bytes, attributes } = packed(raw, root.batch.attributes);
+    const { batch } = division;
+    const index = division.records!;
+    const raw = encode(index, records);
+    const { bytes, attributes } = packed(raw, batch.attributes);
     const need = batchHeaderBytes + bytes.length;
     const reserved = memory?.reserve(bytes.length) ?? 0;
     const isAtHome = reserved === 0;
@@ -250,33 +233,23 @@ export class Divider {
     const at = isAtHome ? batch.at : reserved;
     kernel.bytes.set(bytes, at + batchHeaderBytes);
     if (isAtHome) division.isHomeFree = false;
-    const { topic, partition, baseTimestampMs, openedAtMs } = root.batch;
+    const { topic, partition, baseTimestampMs, openedAtMs } = batch;
     return {
       division,
-      records,
       isAtHome,
       batch: {
         topic,
-        partition: partition < 0 ? batch.partition : partition,
+        partition,
         at,
         end: at + need,
         count: records.length,
         rawBytes: raw.length,
         attributes,
         baseTimestampMs,
-        maxTimestampMs: baseTimestampMs + root.records.latestDelta(records),
+        maxTimestampMs: baseTimestampMs + index.latestDelta(records),
         openedAtMs,
       },
     };
-  }
-
-  #encode(index: RecordIndex, records: readonly number[]): Uint8Array {
-    const bytes = new Uint8Array(
-      records.reduce((sum, record) => sum + index.bytesOf(record) + slackBytes, 0),
-    );
-    const end = index.write(records, bytes, 0, bytes.length);
-    invariant(end > 0, "records have room in what was made for them");
-    return bytes.subarray(0, end);
   }
 
   /** Nobody reads the part any more. */
@@ -294,14 +267,19 @@ export class Divider {
 
   #finish(division: Division): void {
     if (division.out > 0 || this.#placing.has(division)) return;
-    const { root, part } = division;
-    if (part !== undefined) {
-      this.#release(part);
-      return this.#done(part);
-    }
-    this.#roots.delete(root);
-    this.#options.finished(root.batch, root.refused);
+    const { part, batch, refused } = division;
+    if (part === undefined) return this.#options.finished(batch, refused);
+    part.division.refused += refused;
+    this.#release(part);
+    this.#done(part);
   }
+}
+
+function encode(index: RecordIndex, records: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(records.reduce((sum, record) => sum + index.bytesOf(record) + slackBytes, 0));
+  const end = index.write(records, bytes, 0, bytes.length);
+  invariant(end > 0, "records have room in what was made for them");
+  return bytes.subarray(0, end);
 }
 
 /** What an offset delta and a length may need more in a batch than alone. */

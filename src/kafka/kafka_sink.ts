@@ -36,6 +36,7 @@ import { type KafkaLog, ProblemLog } from "./problem_log.ts";
 import { clientIdBytesMax, ProduceWriter } from "./produce_request.ts";
 import { ProducerIdKeeper } from "./producer_id.ts";
 import { describeSink } from "./status.ts";
+import { TopicLimits } from "./topic_limits.ts";
 
 /** Part of the request timeout that the broker may spend on waiting for its replicas. */
 const replicaWaitShare = 0.75;
@@ -82,6 +83,7 @@ export class KafkaSink implements Sink {
   readonly #producerId: ProducerIdKeeper;
   readonly #dispatcher: Dispatcher;
   readonly #outcomes: Outcomes;
+  readonly #limits: TopicLimits;
 
   constructor(options: KafkaSinkOptions) {
     const { kernel, config } = options;
@@ -120,7 +122,9 @@ export class KafkaSink implements Sink {
       apply: (metadata) => this.#applyMetadata(metadata),
       failed: (cause) => this.#log.write("kafka_unreachable", cause.message, { message: cause.message }),
     });
+    this.#limits = new TopicLimits(this.#carrier, clock, () => this.#cluster.topics.values());
     this.#outcomes = new Outcomes({
+      limits: this.#limits,
       cluster: this.#cluster,
       metadata: this.#metadata,
       clock,
@@ -201,6 +205,7 @@ export class KafkaSink implements Sink {
   async close(): Promise<void> {
     this.#dispatcher.close();
     this.#metadata.close();
+    this.#limits.close();
     this.#producerId.close();
     this.#cluster.close();
     await this.#carrier.close();
@@ -212,6 +217,7 @@ export class KafkaSink implements Sink {
       if (topic.waiting > 0 || topic.unplaced > 0) this.#dispatcher.waits(topic);
     }
     this.#producerId.need();
+    this.#limits.look();
     this.#dispatcher.ask();
   }
 

@@ -23,6 +23,7 @@ import { KafkajsConnection } from "./kafkajs_connection.ts";
 import { toForwarderError } from "./kafkajs_errors.ts";
 import {
   apiKeys,
+  type DescribeConfigsAnswer,
   KafkajsEncoderClass,
   type KafkajsExchange,
   type MetadataAnswer,
@@ -31,6 +32,11 @@ import {
 
 /** A broker that takes longer for metadata is left for the next one. */
 const controlTimeoutMs = 5000;
+
+/** The number of topics among the resources that have a configuration. */
+const topicResource = 2;
+/** A batch is refused as MESSAGE_TOO_LARGE over the first, as RECORD_LIST_TOO_LARGE over the second. */
+const sizeConfigs = ["max.message.bytes", "segment.bytes"];
 
 /** A host and port to ask for metadata. */
 interface Endpoint {
@@ -81,6 +87,28 @@ class KafkajsCarrier implements KafkaCarrier {
         partitions: partitionMetadata.map(({ partitionId, leader }) => ({ id: partitionId, leader })),
       })),
     };
+  }
+
+  /** @inheritdoc */
+  async batchBytesMax(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const resources = topics.map((name) => ({ type: topicResource, name, configNames: sizeConfigs }));
+    const answer = await this.#ask("topic limits", (connection) => {
+      const options = { resources, includeSynonyms: false };
+      const { request, response } = connection.exchange(
+        requests.DescribeConfigs,
+        apiKeys.DescribeConfigs,
+        options,
+      );
+      // kafkajs throws on the first topic with an error.
+      const parse = (answer: DescribeConfigsAnswer) => Promise.resolve(answer);
+      return { request, response: { decode: (payload) => response.decode(payload), parse } };
+    });
+    const limits = new Map<string, number>();
+    for (const { errorCode, resourceName, configEntries } of answer.resources) {
+      const sizes = configEntries.map(({ configValue }) => Number(configValue)).filter((size) => size > 0);
+      if (errorCode === 0 && sizes.length > 0) limits.set(resourceName, Math.min(...sizes));
+    }
+    return limits;
   }
 
   /** @inheritdoc */

@@ -69,6 +69,15 @@ export interface InitProducerIdAnswer {
   readonly producerEpoch: number;
 }
 
+/** Answer to DescribeConfigs, as far as it is used. */
+export interface DescribeConfigsAnswer {
+  readonly resources: readonly {
+    readonly errorCode: number;
+    readonly resourceName: string;
+    readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
+  }[];
+}
+
 /** The requests that are used. */
 export interface KafkajsRequests {
   readonly ApiVersions: KafkajsApi<void, ApiVersionsAnswer>;
@@ -79,6 +88,13 @@ export interface KafkajsRequests {
   readonly InitProducerId: KafkajsApi<
     { transactionalId: null; transactionTimeout: number },
     InitProducerIdAnswer
+  >;
+  readonly DescribeConfigs: KafkajsApi<
+    {
+      resources: readonly { type: number; name: string; configNames: readonly string[] }[];
+      includeSynonyms: boolean;
+    },
+    DescribeConfigsAnswer
   >;
   readonly SaslAuthenticate: KafkajsApi<unknown, unknown>;
 }

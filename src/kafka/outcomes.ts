@@ -22,6 +22,7 @@ import { type MetadataLoop, parkedRetryMs } from "./metadata_loop.ts";
 import type { PartitionQueue, SequencedBatch } from "./partition_queue.ts";
 import type { ProblemLog } from "./problem_log.ts";
 import { type PartitionAnswer, readProduceAnswer } from "./produce_request.ts";
+import type { TopicLimits } from "./topic_limits.ts";
 import type { TopicQueue } from "./topic_queue.ts";
 
 /** Answers of course `doubtful` after which a batch is given up; with back-off about five seconds. */
@@ -41,6 +42,7 @@ export interface OutcomesOptions {
   settled(batch: ClosedBatch, outcome: BatchOutcome): void;
   /** Hands over records that Kafka will never take. */
   refused(part: ClosedBatch, refusal: Refusal, watch: PartWatch): void;
+  readonly limits: TopicLimits;
   /** Something can be sent again. */
   dispatch(): void;
 }
@@ -247,6 +249,7 @@ export class Outcomes {
   /** The broker says that the batch is too large. What is one record is refused; else its parts go out. */
   #divideTooLarge(entry: SequencedBatch, error: KafkaError): void {
     const { batch, partition } = entry;
+    this.#options.limits.refused(this.#options.cluster.topic(batch.topic));
     if (batch.count === 1) return this.#reject(entry, error, this.#limitOf(batch.topic));
     partition.divide(entry);
     this.#divide(entry, (view) => this.#bySize(batch, view));

@@ -55,6 +55,8 @@ export class TopicQueue implements TopicName {
   fault: { readonly reason: string; readonly message: string } | undefined;
   /** @inheritdoc */
   batchBytesMax = Infinity;
+  /** When the cluster was last asked for that. */
+  limitAskedAtMs = -Infinity;
 
   readonly #kernel: Kernel;
   /** Batches for any partition. */

@@ -57,7 +57,7 @@ export class FakeCluster implements KafkaCarrier {
   readonly brokers = new Map<number, { address: BrokerAddress; isUp: boolean }>();
   readonly topics = new Map<string, FakePartition[]>();
   /** `max.message.bytes` of topics that have a limit. */
-  readonly batchBytesMax = new Map<string, number>();
+  readonly limits = new Map<string, number>();
   /** False: nobody may ask for those limits. */
   describesLimits = true;
   /** Error codes that metadata says about topics. */
@@ -130,6 +130,13 @@ export class FakeCluster implements KafkaCarrier {
     };
   }
 
+  async batchBytesMax(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    await this.#pause(1);
+    if (this.denial !== undefined) throw this.denial;
+    if (!this.describesLimits) return new Map();
+    return new Map(topics.map((topic) => [topic, this.limits.get(topic) ?? 1048588]));
+  }
+
   async initProducerId(): Promise<ProducerId> {
     await this.#pause(1);
     if (this.denial !== undefined) throw this.denial;
@@ -156,7 +163,7 @@ export class FakeCluster implements KafkaCarrier {
     const target = this.topics.get(topic)?.[partition];
     if (target === undefined) return 3;
     if (target.leader !== broker) return 6;
-    if (batch.bytes > (this.batchBytesMax.get(topic) ?? Infinity)) return 10;
+    if (batch.bytes > (this.limits.get(topic) ?? Infinity)) return 10;
     const verdict = checkSequence(target.producers, batch);
     if (verdict === "append") target.log.push(...batch.values);
     return typeof verdict === "number" ? verdict : 0;

@@ -269,7 +269,7 @@ describe("KafkaSink", () => {
             const bench = new BenchSink({ brokers: 2, seed });
             bench.memoryScarcity = memoryScarcity;
             const partitions = bench.cluster.create("t0", 2);
-            bench.cluster.batchBytesMax.set("t0", limit);
+            bench.cluster.limits.set("t0", limit);
             bench.cluster.describesLimits = isKnown;
             const usable = faults.filter((fault) => fault.kind !== "refuse" || !fault.appends).map(toFault);
             bench.cluster.fault = () => usable.shift() ?? {};

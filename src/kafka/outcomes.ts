@@ -47,9 +47,6 @@ export interface OutcomesOptions {
   dispatch(): void;
 }
 
-/** A partition that is not there is believed to be missing when the topic was described in this time, else asked for. */
-const partitionsAgeMs = 1000;
-
 /** One per sink. */
 export class Outcomes {
   readonly #options: OutcomesOptions;
@@ -104,14 +101,10 @@ export class Outcomes {
     else if (state.kind !== "known") this.#options.metadata.ask();
     else {
       this.#divideByKey(topic);
-      if (!topic.lacksPartition) return;
-      if (this.#isDescribed(topic)) this.#rejectUnplaced(topic);
-      else this.#options.metadata.ask();
+      const lacking = topic.lacking(this.#options.clock.nowMs());
+      if (lacking === "asked") this.#rejectUnplaced(topic);
+      else if (lacking === "open") this.#options.metadata.ask();
     }
-  }
-
-  #isDescribed(topic: TopicQueue): boolean {
-    return this.#options.clock.nowMs() - topic.describedAtMs < partitionsAgeMs;
   }
 
   #rejectUnplaced(topic: TopicQueue): void {

@@ -66,6 +66,8 @@ export class TopicQueue implements TopicName {
   /** Of those, how many go by key and are not divided yet, the one in work included. */
   #undivided = 0;
   #isDividing = false;
+  /** Since when some batch names a partition that is not there. */
+  #lacksSinceMs: number | undefined;
   #partitions: PartitionQueue[] = [];
   #turn = 0;
 
@@ -85,15 +87,21 @@ export class TopicQueue implements TopicName {
     return this.#waiting.length;
   }
 
-  /** True if some batch names a partition that the topic does not have. */
-  get lacksPartition(): boolean {
+  /**
+   * Looks for batches that name a partition which the topic does not have: "none"; "asked": the cluster described the
+   * topic since they came; "open": it has to be asked.
+   */
+  lacking(nowMs: number): "none" | "asked" | "open" {
     let lacks = false;
     for (let left = this.#addressed.length; left > 0; left--) {
       const batch = this.#addressed.take()!;
       lacks ||= batch.partition >= this.#partitions.length;
       this.#addressed.push(batch);
     }
-    return lacks;
+    if (!lacks) this.#lacksSinceMs = undefined;
+    else this.#lacksSinceMs ??= nowMs;
+    if (this.#lacksSinceMs === undefined) return "none";
+    return this.describedAtMs > this.#lacksSinceMs ? "asked" : "open";
   }
 
   /** Batches for partitions that are not there: not yet, or the topic has fewer. */

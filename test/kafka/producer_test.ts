@@ -5,14 +5,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
-import { type BatchOutcome, type ClosedBatch, headroomBytes } from "../../src/batch/record_batch.ts";
 import type { KafkaConfig } from "../../src/config/config.ts";
-import { createKafkaSink, type KafkaSink } from "../../src/kafka/kafka_sink.ts";
-import { createKernel } from "../../src/kernel/instance.ts";
-import { batchHeaderBytes, type Kernel } from "../../src/kernel/kernel.ts";
-import { until } from "../support/until.ts";
+import { checkTopic, eventually, Feed } from "./feed.ts";
 import {
   type Kafka,
   needs,
@@ -25,123 +20,6 @@ import {
 
 /** Brokers start and fail over on a busy machine with two cores. */
 const slow = { timeout: 240_000 };
-/** Bytes of a slot of the arena: one batch. */
-const slotBytes = 128 * 1024;
-const slots = 64;
-/** Bytes of a numbered record. */
-const valueBytes = 200;
-
-/** A sink, and a source of numbered records for it. */
-class Feed {
-  readonly sink: KafkaSink;
-  readonly events: string[] = [];
-  readonly outcomes: { batch: ClosedBatch; outcome: BatchOutcome }[] = [];
-  delivered = 0;
-  rejected = 0;
-  given = 0;
-  #next = 0;
-  #whenFree: () => void = () => {};
-  readonly #kernel: Kernel;
-  readonly #free: number[];
-
-  constructor(brokers: string, topic: string, changes: Partial<KafkaConfig> = {}) {
-    this.#kernel = createKernel({ arenaBytes: slotBytes * slots });
-    this.#free = Array.from({ length: slots }, (_, slot) => this.#kernel.arenaAt + slot * slotBytes);
-    this.sink = createKafkaSink({
-      kernel: this.#kernel,
-      config: {
-        brokers: brokers.split(","),
-        clientId: "producer-test",
-        topic,
-        compression: { codec: "none" },
-        lingerMs: 5,
-        batchBytesMax: 65536,
-        topicWaitMs: 3000,
-        requestTimeoutMs: 10_000,
-        topicFault: "dead_letter",
-        parkedBytesMax: 65_536,
-        timestamp: "receive",
-        topicsAllow: ["*"],
-        topicsMax: 10,
-        ...changes,
-      },
-      log: (event) => void this.events.push(event),
-      events: {
-        settled: (batch, outcome) => {
-          this.outcomes.push({ batch, outcome });
-          if (outcome.kind === "delivered") this.delivered += batch.count - (outcome.refused ?? 0);
-          else this.rejected += batch.count;
-          this.#free.push(batch.at - headroomBytes);
-          this.#whenFree();
-        },
-        refused: (part, refusal, watch) => {
-          this.outcomes.push({ batch: part, outcome: refusal });
-          this.rejected += part.count;
-          watch.released();
-          watch.settled();
-        },
-        wants: () => {},
-      },
-    });
-    this.sink.start();
-  }
-
-  /** Sends `records` records in batches of `perBatch`; waits while the arena is full. */
-  async send(topic: string, records: number, perBatch = 300, bytes = valueBytes): Promise<void> {
-    for (let left = records; left > 0; left -= perBatch) {
-      while (this.#free.length === 0) await new Promise<void>((resolve) => this.#whenFree = resolve);
-      this.#batch(topic, Math.min(left, perBatch), bytes);
-    }
-  }
-
-  #batch(topic: string, count: number, bytes: number): void {
-    const kernel = this.#kernel;
-    const at = this.#free.shift()! + headroomBytes;
-    const nowMs = Date.now();
-    let end = at + batchHeaderBytes;
-    for (let index = 0; index < count; index++) {
-      const value = `${this.#next++} `.padEnd(bytes, "x");
-      const length = Buffer.from(value).copy(kernel.bytes, kernel.scratchAt);
-      end = kernel.encodeRecord(end, index, 0, 0, -1, kernel.scratchAt, length, 0, 0);
-    }
-    this.given += count;
-    this.sink.send({
-      topic,
-      partition: -1,
-      at,
-      end,
-      count,
-      rawBytes: end - at - batchHeaderBytes,
-      attributes: 0,
-      baseTimestampMs: nowMs,
-      maxTimestampMs: nowMs,
-      openedAtMs: performance.now(),
-    });
-  }
-
-  async settled(deadlineMs = 120_000): Promise<void> {
-    const isSettled = () => this.delivered + this.rejected === this.given;
-    await eventually(`all batches settled: ${JSON.stringify(this.sink.status())}`, isSettled, deadlineMs);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.sink.close();
-  }
-}
-
-/** Every number below `records` once, ascending in each partition. */
-async function checkTopic(kafka: Kafka, topic: string, records: number): Promise<void> {
-  const lastOf = new Map<number, number>();
-  const seen = new Uint8Array(records);
-  for (const { partition, value } of await kafka.readUntil(topic, records)) {
-    const number = Number.parseInt(Buffer.from(value!).toString("latin1"), 10);
-    assert.ok(number > (lastOf.get(partition) ?? -1), `order in partition ${partition} at ${number}`);
-    lastOf.set(partition, number);
-    seen[number]++;
-  }
-  assert.equal(seen.findIndex((count) => count !== 1), -1, "every record is in the topic once");
-}
-
 describe("KafkaSink with a real broker", { skip: needs.realBroker }, () => {
   it("delivers 200,000 records once and in order when nothing fails", slow, async () => {
     const kafka = await sharedKafka();
@@ -152,28 +30,6 @@ describe("KafkaSink with a real broker", { skip: needs.realBroker }, () => {
     assert.equal(feed.rejected, 0);
     await checkTopic(kafka, topic, 200_000);
   });
-
-  it(
-    "rejects a batch as record_too_large and delivers those around it when the topic takes less",
-    slow,
-    async () => {
-      const kafka = await sharedKafka();
-      const topic = await kafka.createTopic("small", { config: { "max.message.bytes": "20000" } });
-      await using feed = new Feed(kafka.bootstrap, topic);
-      for (const perBatch of [50, 50, 300, 50, 300, 50]) await feed.send(topic, perBatch, perBatch);
-      await feed.settled();
-      assert.equal(feed.delivered, 200);
-      assert.equal(feed.rejected, 600);
-      const reasons = feed.outcomes.flatMap(({ outcome }) =>
-        outcome.kind === "rejected" ? [outcome.reason] : []
-      );
-      assert.deepEqual(reasons, ["record_too_large", "record_too_large"]);
-      const numbers = values(await kafka.readUntil(topic, 200)).map((value) => Number.parseInt(value, 10));
-      const range = (from: number, to: number) =>
-        Array.from({ length: to - from }, (_, index) => from + index);
-      assert.deepEqual(numbers, [...range(0, 100), ...range(400, 450), ...range(750, 800)]);
-    },
-  );
 
   it("uses new partitions when the topic grows", slow, async () => {
     const kafka = await sharedKafka();
@@ -381,12 +237,4 @@ function clientFiles(kafka: Kafka): { ca: string; cert: string; key: string } {
   const { certificates } = kafka;
   assert.ok(certificates !== undefined);
   return { ca: certificates.caFile, cert: certificates.clientCertFile, key: certificates.clientKeyFile };
-}
-
-async function eventually(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  deadlineMs: number,
-): Promise<void> {
-  await until(what, async () => await holds() || undefined, deadlineMs);
 }

@@ -8,15 +8,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { KafkaConfig } from "../../src/config/config.ts";
 import { checkTopic, eventually, Feed } from "./feed.ts";
-import {
-  type Kafka,
-  needs,
-  saslUser,
-  sharedKafka,
-  startKafka,
-  uniqueTopic,
-  values,
-} from "./harness/kafka.ts";
+import { type Kafka, needs, saslUser, sharedKafka, startKafka, uniqueTopic } from "./harness/kafka.ts";
 
 /** Brokers start and fail over on a busy machine with two cores. */
 const slow = { timeout: 240_000 };

@@ -89,12 +89,46 @@ export interface KafkaConfig {
     readonly keyFile?: string;
     readonly verify: boolean;
   };
-  readonly sasl?: {
+  readonly sasl?: KafkaSasl;
+}
+
+/** How to log in at brokers. A file beside a secret is read again at each login. */
+export type KafkaSasl =
+  | {
     readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
     readonly username: string;
+    readonly usernameFile?: string;
     readonly password: string;
+    readonly passwordFile?: string;
+  }
+  | {
+    readonly mechanism: "oauthbearer";
+    readonly source: OauthSource;
+    /** SASL extensions (KIP-342). */
+    readonly extensions?: Readonly<Record<string, string>>;
+  }
+  | {
+    readonly mechanism: "aws-msk-iam";
+    readonly region: string;
+    /** Both missing: environment, shared file, metadata services, in AWS's order. */
+    readonly profile?: string;
+    readonly credentialsFile?: string;
   };
-}
+
+/** Where tokens come from. */
+export type OauthSource =
+  | { readonly kind: "file"; readonly path: string }
+  | {
+    readonly kind: "endpoint";
+    readonly url: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+    readonly clientSecretFile?: string;
+    readonly scope?: string;
+    readonly audience?: string;
+    /** Certificates that sign the endpoint's one. */
+    readonly caFile?: string;
+  };
 
 /** Where batches for Kafka lie on the disk, until they are acknowledged. */
 export interface SpoolConfig {

@@ -27,12 +27,22 @@ export function substitute(value: unknown, env: Environment, problems: Problem[]
   return map;
 }
 
+/** Values that no message may repeat, not even in part. */
+function isSecret(path: Path): boolean {
+  return /^(?:.*\.)?(?:password|client_secret|sasl\.oauthbearer\.client\.secret)$/.test(String(path.at(-1)));
+}
+
 function inText(text: string, env: Environment, problems: Problem[], path: Path): string {
   return text.replace(
     reference,
     (whole, escape: string, name: string | undefined, fallback: string | undefined) => {
       if (escape !== "") return whole.slice(1);
       if (name === undefined) {
+        if (isSecret(path)) {
+          const message = "has ${ in it, which names no environment variable; write $${ for these characters";
+          problems.push({ path, at: "value", message });
+          return whole;
+        }
         problems.push({
           path,
           at: "value",

@@ -55,6 +55,21 @@ export function text(description: string): v.GenericSchema<string, string> {
   );
 }
 
+/** Text that is not empty and that no message repeats. */
+export function secretText(description: string): v.GenericSchema<string, string> {
+  const kind = ({ input }: { input: unknown }): string =>
+    input === null || input === undefined
+      ? "has no value; write text or remove the key"
+      : `wants text, but a ${
+        Array.isArray(input) ? "list" : typeof input === "object" ? "map" : typeof input
+      } is written here; put it in quotes`;
+  return v.pipe(
+    v.string(kind),
+    v.description(description),
+    v.minLength(1, "is empty; write a value or remove the key"),
+  ) as v.GenericSchema<string, string>;
+}
+
 /** A size in bytes: `64KiB`. */
 export function size(description: string, bounds: Bounds): v.GenericSchema<string | number, number> {
   return readTextOrNumber(

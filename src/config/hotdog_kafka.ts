@@ -29,6 +29,11 @@ const plainNames: Readonly<Record<string, { readonly to: readonly string[]; read
   "request.timeout.ms": { to: ["request_timeout"], unit: "ms" },
   "sasl.username": { to: ["sasl", "username"] },
   "sasl.password": { to: ["sasl", "password"] },
+  "sasl.oauthbearer.token.endpoint.url": { to: ["sasl", "token_endpoint"] },
+  "sasl.oauthbearer.client.id": { to: ["sasl", "client_id"] },
+  "sasl.oauthbearer.client.secret": { to: ["sasl", "client_secret"] },
+  "sasl.oauthbearer.scope": { to: ["sasl", "scope"] },
+  "sasl.oauthbearer.extensions": { to: ["sasl", "extensions"] },
   "ssl.ca.location": { to: ["tls", "ca"] },
   "ssl.certificate.location": { to: ["tls", "cert"] },
   "ssl.key.location": { to: ["tls", "key"] },
@@ -39,6 +44,7 @@ const combinedNames: ReadonlySet<string> = new Set([
   "security.protocol",
   "sasl.mechanism",
   "sasl.mechanisms",
+  "sasl.oauthbearer.method",
   "enable.ssl.certificate.verification",
   "batch.size",
   "message.max.bytes",
@@ -136,9 +142,18 @@ class ConfTranslator {
     const name = this.#values.has("sasl.mechanism") ? "sasl.mechanism" : "sasl.mechanisms";
     const mechanism = this.#values.get(name)?.toLowerCase();
     this.#moved.push([["kafka", "sasl"], [...this.#at, "security.protocol"]]);
-    if (mechanism === undefined || mechanism === "gssapi" || mechanism === "oauthbearer") {
-      const what = mechanism === undefined ? "GSSAPI, librdkafka's default," : mechanism.toUpperCase();
-      this.#fault(name, `${what} is not a login that corndog has; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`);
+    const isTokenless = mechanism === "oauthbearer" &&
+      this.#values.get("sasl.oauthbearer.method")?.toLowerCase() !== "oidc";
+    if (mechanism === undefined || mechanism === "gssapi" || isTokenless) {
+      const what = mechanism === undefined
+        ? "GSSAPI, librdkafka's default,"
+        : isTokenless
+        ? "OAUTHBEARER without sasl.oauthbearer.method: oidc"
+        : mechanism.toUpperCase();
+      this.#fault(
+        name,
+        `${what} is not a login that corndog has; use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER with OIDC`,
+      );
       delete this.#kafka["sasl"];
     } else {
       this.#set(["sasl", "mechanism"], mechanism, name);

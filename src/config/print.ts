@@ -7,7 +7,7 @@
  */
 import type { Config, KafkaConfig, Listen, SpoolConfig, TlsServer } from "./config.ts";
 import { formatDuration, formatSize } from "./fields.ts";
-import { redacted } from "./rule_text.ts";
+import { writtenSasl } from "./print_sasl.ts";
 import { formatHostPort } from "./units.ts";
 import { formatYaml } from "./yaml.ts";
 
@@ -143,8 +143,6 @@ function writtenKafka(kafka: KafkaConfig): Record<string, unknown> {
         verify: kafka.tls.verify,
       },
     }),
-    ...(kafka.sasl === undefined ? {} : {
-      sasl: { mechanism: kafka.sasl.mechanism, username: kafka.sasl.username, password: redacted },
-    }),
+    ...(kafka.sasl === undefined ? {} : { sasl: writtenSasl(kafka.sasl) }),
   };
 }

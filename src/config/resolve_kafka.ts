@@ -6,8 +6,9 @@
 import type { TlsFiles } from "./certificates.ts";
 import type { KafkaConfig } from "./config.ts";
 import { checkTls, type Findings, type ResolveContext } from "./findings.ts";
+import { resolveSasl } from "./resolve_sasl.ts";
 import type { WrittenConfig } from "./schema.ts";
-import { resolveSasl } from "./secrets.ts";
+
 import type { Path } from "./yaml.ts";
 
 /** The Kafka part of the configuration in force. */
@@ -18,13 +19,9 @@ export function resolveKafka(
 ): KafkaConfig {
   const { kafka } = written;
   const tls = resolveTls(kafka.tls, context, findings);
-  const sasl = kafka.sasl === undefined ? undefined : resolveSasl(kafka.sasl, context, findings.faults);
-  if (sasl?.mechanism === "plain" && tls === undefined) {
-    findings.warn(
-      ["kafka", "sasl", "mechanism"],
-      "plain without TLS sends the password readable over the network; write tls: true",
-    );
-  }
+  const sasl = kafka.sasl === undefined
+    ? undefined
+    : resolveSasl(kafka.sasl, kafka.brokers ?? [], tls !== undefined, context, findings);
   return {
     brokers: kafka.brokers ?? [],
     clientId: kafka.client_id,

@@ -4,8 +4,9 @@
  * @module
  */
 import * as v from "valibot";
-import { choice, count, duration, flag, list, readText, section, size, text, wants } from "./fields.ts";
+import { count, duration, flag, list, readText, section, size, text, wants } from "./fields.ts";
 import { later } from "./later.ts";
+import { saslSchema } from "./schema_sasl.ts";
 import { formatHostPort, quote, type Read, readHostPort } from "./units.ts";
 
 /** Longest topic name (Kafka: org.apache.kafka.common.internals.Topic). */
@@ -28,16 +29,6 @@ const tlsClientSchema = section("TLS to the brokers", {
   cert: v.optional(text("Client certificate, PEM file")),
   key: v.optional(text("Private key of the client certificate, PEM file")),
   verify: v.optional(flag("false trusts any broker: for tests only"), true),
-});
-
-const saslSchema = section("How to log in at the brokers", {
-  mechanism: choice("SASL mechanism", ["plain", "scram-sha-256", "scram-sha-512"]),
-  username: v.optional(text("User name")),
-  username_env: v.optional(text("Environment variable with the user name")),
-  username_file: v.optional(text("File with the user name; relative to this file")),
-  password: v.optional(text("Password; better password_env or password_file")),
-  password_env: v.optional(text("Environment variable with the password")),
-  password_file: v.optional(text("File with the password; relative to this file")),
 });
 
 const tlsFlag = flag("true: TLS with the system's certificates");

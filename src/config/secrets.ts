@@ -1,15 +1,12 @@
 /**
- * User name and password of the brokers: written, named as an environment variable, or named as a file.
+ * Secrets of a section: written, named as an environment variable, or named as a file.
  *
  * @module
  */
-import type { KafkaConfig } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import type { Problem } from "./explain.ts";
 import { type Files, tryRead } from "./files.ts";
-import type { WrittenConfig } from "./schema.ts";
-
-type WrittenSasl = NonNullable<WrittenConfig["kafka"]["sasl"]>;
+import type { Path } from "./yaml.ts";
 
 /** Where secrets come from. */
 export interface SecretSources {
@@ -19,42 +16,44 @@ export interface SecretSources {
   readonly absolute: (path: string) => string;
 }
 
-/** Reads the login; what is missing or named twice is added to `problems`. */
-export function resolveSasl(
-  written: WrittenSasl,
-  sources: SecretSources,
-  problems: Problem[],
-): KafkaConfig["sasl"] {
-  const username = resolveOne(written, "username", sources, problems);
-  const password = resolveOne(written, "password", sources, problems);
-  return { mechanism: written.mechanism, username, password };
+/** A secret as it is now, and the file that it is in, if it is in one. */
+export interface ResolvedSecret {
+  readonly value: string;
+  readonly file?: string;
 }
 
-function resolveOne(
-  written: WrittenSasl,
-  name: "username" | "password",
+/** Reads `name`, `name_env` or `name_file` of the section at `at`; what is missing or named twice is added to `problems`. */
+export function resolveSecret(
+  written: Readonly<Record<string, unknown>>,
+  name: string,
+  at: Path,
   sources: SecretSources,
   problems: Problem[],
-): string {
-  const base = ["kafka", "sasl"];
-  const fault = (key: string, message: string) => {
-    problems.push({ path: [...base, key], at: "value", message });
-    return "";
+): ResolvedSecret {
+  const fault = (key: string, message: string): ResolvedSecret => {
+    problems.push({ path: [...at, key], at: "value", message });
+    return { value: "" };
   };
   const keys = [name, `${name}_env`, `${name}_file`] as const;
   const given = keys.filter((key) => written[key] !== undefined);
   const [key, second] = given;
   if (key === undefined) return fault(name, `this key is missing; write ${keys[1]}, ${keys[2]} or ${name}`);
   if (second !== undefined) {
-    return fault(second, `the ${name} is given twice, by ${key} and ${second}; keep one`);
+    return fault(
+      second,
+      `the ${name.replaceAll("_", " ")} is given twice, by ${key} and ${second}; keep one`,
+    );
   }
-  const value = written[key]!;
+  const value = String(written[key]);
   if (key === `${name}_env`) {
-    const found = sources.env[value];
-    if (found === undefined || found === "") {
-      return fault(key, `the environment variable ${value} is not set`);
+    // Who writes the secret itself here does not want to read it in a log.
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) {
+      return fault(key, "is not the name of an environment variable; write letters, digits and _");
     }
-    return found;
+    const found = sources.env[value];
+    return found === undefined || found === ""
+      ? fault(key, `the environment variable ${value} is not set`)
+      : { value: found };
   }
   if (key === `${name}_file`) {
     const path = sources.absolute(value);
@@ -62,7 +61,7 @@ function resolveOne(
     if (!read.ok) return fault(key, `${path} ${read.problem}`);
     // Secret files end with the newline that their editor put there.
     const text = read.text.replace(/\r?\n$/, "");
-    return text === "" ? fault(key, `${path} is empty`) : text;
+    return text === "" ? fault(key, `${path} is empty`) : { value: text, file: path };
   }
-  return value;
+  return { value };
 }

@@ -98,7 +98,7 @@ export class KafkaSink implements Sink {
     this.#config = config;
     this.#clock = clock;
     this.#log = new ProblemLog(options.log, clock);
-    this.#carrier = options.carrier ?? createKafkajsCarrier(config, clock);
+    this.#carrier = options.carrier ?? createKafkajsCarrier(config, clock, options.log);
     this.#producerId = new ProducerIdKeeper(this.#carrier, clock, () => this.#dispatcher.ask());
     this.#cluster = new Cluster({
       kernel,

@@ -7,9 +7,8 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import type { KafkaConfig } from "../config/config.ts";
-import { ForwarderError, messageOf } from "../core/errors.ts";
+import { ForwarderError } from "../core/errors.ts";
 import type {
   BrokerAddress,
   BrokerConnection,
@@ -18,6 +17,7 @@ import type {
   KafkaCarrier,
   ProducerId,
 } from "./carrier.ts";
+import { ClientTls } from "./client_tls.ts";
 import type { KafkaClock } from "./clock.ts";
 import { KafkajsConnection } from "./kafkajs_connection.ts";
 import { toForwarderError } from "./kafkajs_errors.ts";
@@ -29,6 +29,8 @@ import {
   type MetadataAnswer,
   requests,
 } from "./kafkajs_modules.ts";
+import { createLogin, type Login } from "./login/login.ts";
+import type { KafkaLog } from "./problem_log.ts";
 
 /** A broker that takes longer for metadata is left for the next one. */
 const controlTimeoutMs = 5000;
@@ -45,13 +47,15 @@ interface Endpoint {
 }
 
 /** Makes a carrier for the cluster of `config`. Nothing is connected before the first call. */
-export function createKafkajsCarrier(config: KafkaConfig, clock: KafkaClock): KafkaCarrier {
-  return new KafkajsCarrier(config, clock);
+export function createKafkajsCarrier(config: KafkaConfig, clock: KafkaClock, log?: KafkaLog): KafkaCarrier {
+  return new KafkajsCarrier(config, clock, log);
 }
 
 class KafkajsCarrier implements KafkaCarrier {
   readonly #config: KafkaConfig;
   readonly #clock: KafkaClock;
+  readonly #tls: ClientTls | undefined;
+  readonly #login: Login | undefined;
   readonly #open = new Set<KafkajsConnection>();
   readonly #bootstrap: readonly Endpoint[];
   #endpoints: readonly Endpoint[];
@@ -59,9 +63,12 @@ class KafkajsCarrier implements KafkaCarrier {
   #control: Promise<KafkajsConnection> | undefined;
   #isClosed = false;
 
-  constructor(config: KafkaConfig, clock: KafkaClock) {
+  constructor(config: KafkaConfig, clock: KafkaClock, log: KafkaLog | undefined) {
+    const { tls, sasl } = config;
     this.#config = config;
     this.#clock = clock;
+    this.#tls = tls === undefined ? undefined : new ClientTls(tls, clock, log);
+    this.#login = sasl === undefined ? undefined : createLogin(sasl, { clock, log });
     this.#bootstrap = config.brokers.map(parseEndpoint);
     this.#endpoints = this.#bootstrap;
     this.#turn = Math.floor(clock.random() * this.#bootstrap.length);
@@ -132,6 +139,8 @@ class KafkajsCarrier implements KafkaCarrier {
   /** @inheritdoc */
   close(): Promise<void> {
     this.#isClosed = true;
+    this.#tls?.close();
+    this.#login?.close();
     const cause = new ForwarderError("stopped", "Kafka client was closed");
     for (const connection of [...this.#open]) connection.destroy(cause);
     return Promise.resolve();
@@ -173,8 +182,8 @@ class KafkajsCarrier implements KafkaCarrier {
       port,
       clientId: this.#config.clientId,
       clock: this.#clock,
-      tls: await tlsOptions(this.#config),
-      sasl: this.#config.sasl ?? null,
+      tls: await this.#tls?.options() ?? null,
+      sasl: await this.#login?.sasl() ?? null,
     };
     if (this.#isClosed) throw new ForwarderError("stopped", "Kafka client was closed");
     const connection: KafkajsConnection = await KafkajsConnection.open(options, {
@@ -224,29 +233,4 @@ function mergeEndpoints(brokers: readonly BrokerAddress[], bootstrap: readonly E
     ...known,
     ...bootstrap.filter((one) => !known.some((two) => one.host === two.host && one.port === two.port)),
   ];
-}
-
-/** Files are read at each connect, so that a new certificate needs no restart. */
-async function tlsOptions({ tls }: KafkaConfig): Promise<Record<string, unknown> | null> {
-  if (tls === undefined) return null;
-  const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map(readCertificate));
-  return {
-    rejectUnauthorized: tls.verify,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
-}
-
-async function readCertificate(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new ForwarderError(
-      "certificate_unusable",
-      `Cannot read certificate "${path}": ${messageOf(cause)}`,
-      { cause },
-    );
-  }
 }

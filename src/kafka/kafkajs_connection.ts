@@ -28,6 +28,7 @@ import {
   type KafkajsExchange,
   type KafkajsLogger,
   type KafkajsNetworkConnection,
+  type KafkajsSasl,
   lookup,
   requests,
 } from "./kafkajs_modules.ts";
@@ -37,6 +38,9 @@ import { produceApi } from "./produce_request.ts";
 const answerBytesMax = 64 * 1024 * 1024;
 /** Connect, TLS, versions and SASL together. */
 const openTimeoutMs = 5000;
+/** Part of a session's life that may be left when it is authenticated again, as the Java client does; spread by chance. */
+const sessionRestMin = 0.05;
+const sessionRestSpread = 0.1;
 /** First version of Metadata that says whether a topic may be created (Kafka 0.11). */
 const metadataVersionMin = 4;
 
@@ -48,7 +52,7 @@ export interface ConnectionOptions {
   readonly clock: KafkaClock;
   /** `tls.connect` options; null is a plain connection. */
   readonly tls: Record<string, unknown> | null;
-  readonly sasl: { readonly mechanism: string; readonly username: string; readonly password: string } | null;
+  readonly sasl: KafkajsSasl | null;
 }
 
 const silent = (): void => {};
@@ -209,7 +213,15 @@ export class KafkajsConnection implements BrokerConnection {
       );
     }
     this.#produceVersion = Math.min(produce.maxVersion, produceApi.versionMax);
+    await this.#authenticate();
+  }
+
+  /** Logs in, and notes when the session wants it again: kafkajs' fixed ten seconds are too long for a short session. */
+  async #authenticate(): Promise<void> {
     await this.#connection.authenticate();
+    const lifeMs = Number(this.#connection.sessionLifetime.toString());
+    const rest = sessionRestMin + this.#clock.random() * sessionRestSpread;
+    this.#connection.reauthenticationThreshold = Math.floor(lifeMs * rest);
   }
 
   async #apiRanges(): Promise<ApiRanges> {
@@ -251,7 +263,7 @@ export class KafkajsConnection implements BrokerConnection {
   /** A session of limited life (KIP-368) is authenticated anew between two requests. */
   #authenticateAgain(): void {
     this.#isAuthenticating = true;
-    this.#within(openTimeoutMs, "authenticate again", () => this.#connection.authenticate()).then(() => {
+    this.#within(openTimeoutMs, "authenticate again", () => this.#authenticate()).then(() => {
       this.#isAuthenticating = false;
       this.#events.usable();
     }, silent);

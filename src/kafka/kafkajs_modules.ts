@@ -134,6 +134,27 @@ export interface KafkajsLogger {
   namespace(): KafkajsLogger;
 }
 
+/** One exchange of SASL bytes, with their length before them in both directions. */
+export type KafkajsSaslExchange = <Answer>(exchange: {
+  readonly request: { encode(): Promise<Buffer> };
+  readonly response: { decode(bytes: Buffer): Promise<Answer>; parse(answer: Answer): Promise<Answer> };
+}) => Promise<Answer>;
+
+/** A login of one's own; called for each connection, and again when its session nears its end. */
+export type KafkajsAuthenticator = (connection: {
+  readonly host: string;
+  readonly port: number;
+  readonly saslAuthenticate: KafkajsSaslExchange;
+}) => { authenticate(): Promise<void> };
+
+/** How a connection logs in. */
+export interface KafkajsSasl {
+  readonly mechanism: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly authenticationProvider?: KafkajsAuthenticator;
+}
+
 /** Options of a connection. */
 export interface KafkajsConnectionOptions {
   readonly host: string;
@@ -151,13 +172,17 @@ export interface KafkajsConnectionOptions {
   readonly connectionTimeout: number;
   readonly maxInFlightRequests: null;
   readonly ssl: Record<string, unknown> | null;
-  readonly sasl: { mechanism: string; username: string; password: string } | null;
+  readonly sasl: KafkajsSasl | null;
 }
 
 /** A connection. */
 export interface KafkajsNetworkConnection {
   readonly requestQueue: KafkajsRequestQueue;
   connectionStatus: string;
+  /** Life of the session in milliseconds, 0 for ever (KIP-368). */
+  readonly sessionLifetime: { toString(): string };
+  /** Milliseconds before the session's end from which on `isAuthenticated` says false. */
+  reauthenticationThreshold: number;
   connect(): Promise<unknown>;
   setVersions(versions: ApiRanges): void;
   setSupportAuthenticationProtocol(isSupported: boolean): void;

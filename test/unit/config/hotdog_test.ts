@@ -210,14 +210,14 @@ const refused: { name: string; text: string; want: string[] }[] = [
     name: "the login is Kerberos",
     text: withConf("security.protocol: sasl_plaintext", "sasl.mechanisms: GSSAPI"),
     want: [
-      "hotdog.yml:9:24: global.kafka.conf.sasl.mechanisms: GSSAPI is not a login that corndog has; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+      "hotdog.yml:9:24: global.kafka.conf.sasl.mechanisms: GSSAPI is not a login that corndog has; use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER with OIDC",
     ],
   },
   {
     name: "the login is not named",
     text: withConf("security.protocol: sasl_plaintext"),
     want: [
-      "hotdog.yml:7:7: global.kafka.conf.sasl.mechanisms: GSSAPI, librdkafka's default, is not a login that corndog has; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+      "hotdog.yml:7:7: global.kafka.conf.sasl.mechanisms: GSSAPI, librdkafka's default, is not a login that corndog has; use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER with OIDC",
     ],
   },
   {

@@ -103,7 +103,12 @@ test("loadConfig() carries every key when all are written", () => {
       topicsAllow: ["logs-*", "audit"],
       topicsMax: 50,
       tls: { verify: true },
-      sasl: { mechanism: "scram-sha-512", username: "edge", password: "hunter2" },
+      sasl: {
+        mechanism: "scram-sha-512",
+        username: "edge",
+        password: "hunter2",
+        passwordFile: "/c/secrets/password",
+      },
     },
     spool: {
       dir: "/c/spool",
@@ -155,7 +160,7 @@ test("loadConfig() names all faults at once, in reading order, each with its cur
     "corndog.yml:16:14: kafka.batch_max: wants a size such as 64KiB, 10MB or 1GiB, but true is written here",
     "corndog.yml:17:14: kafka.tls.ca: wants text, but the number 1 is written here; put it in quotes",
     'corndog.yml:17:17: kafka.tls.foo: unknown key "foo"; the keys here are ca, cert, key, verify',
-    'corndog.yml:18:22: kafka.sasl.mechanism: "scram" is not one of: plain, scram-sha-256, scram-sha-512',
+    'corndog.yml:18:22: kafka.sasl.mechanism: "scram" is not one of: plain, scram-sha-256, scram-sha-512, oauthbearer, aws-msk-iam',
     "corndog.yml:18:39: kafka.sasl.username: wants text, but the number 123 is written here; put it in quotes",
     'corndog.yml:19:22: spool.durability: "disk" is not one of: none, os, fsync',
     'corndog.yml:20:11: limits.memori: unknown key "memori"; did you mean "memory"?',

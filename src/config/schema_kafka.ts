@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { count, duration, flag, list, readText, section, size, text, wants } from "./fields.ts";
+import { choice, count, duration, flag, list, readText, section, size, text, wants } from "./fields.ts";
 import { later } from "./later.ts";
 import { saslSchema } from "./schema_sasl.ts";
 import { formatHostPort, quote, type Read, readHostPort } from "./units.ts";

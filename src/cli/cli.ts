@@ -20,6 +20,7 @@ import { manPage } from "./man_page.ts";
 import { reportError } from "./report.ts";
 import { demoCommand, runCommand } from "./run_command.ts";
 import { statsCommand } from "./stats_command.ts";
+import { topCommand } from "./top_command.ts";
 import { connectionsCommand, whyCommand } from "./why_command.ts";
 
 const versionCommand: Command = {
@@ -80,6 +81,7 @@ export const allCommands: readonly Command[] = [
   testCommand,
   clobberCommand,
   statsCommand,
+  topCommand,
   whyCommand,
   connectionsCommand,
   schemaCommand,
@@ -90,7 +92,6 @@ export const allCommands: readonly Command[] = [
 
 /** Documented commands that this version does not carry yet. */
 const laterCommands: ReadonlySet<string> = new Set([
-  "top",
   "tap",
   "spool",
   "deadletter",

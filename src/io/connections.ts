@@ -110,7 +110,13 @@ export class Connections {
     const { idleMs, handshakeMs } = this.#options;
     const nowMs = this.#options.nowMs();
     for (const tracked of this.#open.values()) {
-      if (tracked.phase === "header" && nowMs - tracked.openedAtMs >= handshakeMs) {
+      const ageMs = nowMs - tracked.openedAtMs;
+      // The TLS layer has its own deadline; past twice the time it has missed it.
+      if (
+        tracked.phase === "header"
+          ? ageMs >= handshakeMs
+          : tracked.phase === "handshake" && ageMs >= 3 * handshakeMs
+      ) {
         this.#refuse(tracked, "handshake");
       }
       if (tracked.heldUntilMs > 0 && nowMs >= tracked.heldUntilMs) tracked.release();

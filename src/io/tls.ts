@@ -2,26 +2,31 @@
  * TLS listeners on node:tls, the layer on which both runtimes enforce client certificates and swap certificates
  * (Deno's own TLS listener ignores `requestCert`).
  *
+ *     accept -> [PROXY header] -> handshake (SNI chooses the certificate) -> version, suite, client certificate -> ready
+ *
  * A connection is `opened` when TCP has accepted it, before the handshake: unfinished handshakes count against the
- * connection limit and show in the list. `tlsPeer` is known by the first `received`. A handshake that fails, or is
- * not done in time, ends with `closed` and an error that names why.
+ * connection limit and show in the list. `ready` tells that it is done; `tlsPeer` is known then. A handshake that
+ * fails, or is not done in time, ends with `closed` and an error that names why.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 import { createServer as createTcpServer, type Socket } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
+import { createSecureContext, createServer, type SecureContext, type TLSSocket } from "node:tls";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { bindError, formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
 import { reportFault } from "../runtime/fault.ts";
-import { Gate } from "../runtime/gate.ts";
 import { backlogMax } from "../runtime/globals.ts";
 import { openLibc } from "../runtime/libc.ts";
-import type { Connection, ConnectionHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
+import type { ConnectionHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
 import { LateOutput } from "./late_output.ts";
-import type { TlsMaterial } from "./tls_material.ts";
+import { PermittedPeers } from "./permitted_peers.ts";
+import { readProxyHeader } from "./proxy_protocol.ts";
+import { nameHandshakeError, TlsConnection } from "./tls_connection.ts";
+import type { TlsMaterial, TlsPair } from "./tls_material.ts";
+import { peerCheck } from "./tls_peer.ts";
 
 /** A handshake over the slowest link is done by then; what is not holds a place for nothing. */
 export const handshakeMs = 10_000;
@@ -31,11 +36,20 @@ export interface TlsListenOptions {
   readonly material: TlsMaterial;
   /**
    * Client certificates: `none` asks for none, `request` takes none or a trusted one, `require` takes a trusted one
-   * only. The last two need `material.ca`.
+   * only. The last two need `material.ca`, or fingerprints in `permittedPeers`.
    */
   readonly client: "none" | "request" | "require";
   /** Time for the handshake. */
   readonly handshakeMs?: number;
+  /** Names and fingerprints of clients; all trusted ones where it is missing. */
+  readonly permittedPeers?: readonly string[];
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  /** OpenSSL names of the suites that may be spoken. */
+  readonly ciphers?: readonly string[];
+  /** Application protocols that are offered. */
+  readonly alpn?: readonly string[];
+  /** Whether connections of this host begin with a PROXY header. */
+  readonly proxied?: (host: string) => boolean;
 }
 
 /** A TLS listener, whose certificate can be swapped. */
@@ -44,183 +58,11 @@ export interface TlsListener extends Listener {
   reload(material: TlsMaterial): void;
 }
 
-/** The part of a socket's handle that stops and starts its reading. */
-interface ReadHandle {
-  readStop(): void;
-  readStart(): void;
-}
-
-/**
- * The handle to stop reading with on Deno. A paused TLS stream there reads on from the network into memory without a
- * bound, and may never tell of the end of the stream after that; the handle of the socket under it really stops.
- */
-function readHandle(raw: Socket): ReadHandle | undefined {
-  if (runtime.name !== "deno") return undefined;
-  const handle = (raw as unknown as { _handle?: Partial<ReadHandle> | null })._handle;
-  return handle?.readStop === undefined || handle.readStart === undefined ? undefined : handle as ReadHandle;
-}
-
-class TlsConnection<State> implements Connection {
-  readonly peer: string;
-  tlsPeer: string | undefined;
-  readonly #gate: Gate<State>;
-  readonly #raw: Socket;
-  readonly #late: LateOutput | undefined;
-  #secure: TLSSocket | undefined;
-  #error: Error | undefined;
-
-  constructor(raw: Socket, late: LateOutput | undefined, handler: ConnectionHandler<State>) {
-    this.#raw = raw;
-    this.#late = late;
-    this.peer = formatAddress(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
-    this.#gate = new Gate(handler, {
-      pause: () => this.#stopReading(),
-      resume: () => this.#startReading(),
-      destroy: () => {
-        this.#secure?.destroy();
-        raw.destroy();
-      },
-    });
-  }
-
-  /** Asks the handler for its state; false when it refused. */
-  open(): boolean {
-    if (!this.#gate.open(this)) return false;
-    this.#raw.on("error", (error: Error) => this.#error ??= error);
-    this.#raw.on("close", () => {
-      if (this.#secure === undefined) this.#finishUnsecured();
-    });
-    return true;
-  }
-
-  /** The handshake is done. */
-  secured(socket: TLSSocket, client: TlsListenOptions["client"]): void {
-    this.#secure = socket;
-    this.#late?.hold();
-    if (this.#late !== undefined) socket.on("end", () => socket.end());
-    socket.on("error", (error: Error) => this.#error ??= error);
-    socket.on("close", () => this.#gate.finish(this.#error));
-    if (this.#gate.ended) return void socket.destroy();
-    if (client !== "none" && !this.#trusted(socket, client)) return;
-    this.#gate.ready();
-    socket.on("data", (chunk: Uint8Array) => this.#gate.take(chunk));
-    socket.on("drain", () => this.#gate.drain());
-    if (this.#gate.paused) this.#stopReading();
-  }
-
-  /** Whether the client's certificate is as wanted. The runtime has checked it already; this does not rely on it. */
-  #trusted(socket: TLSSocket, client: "request" | "require"): boolean {
-    const certificate = socket.getPeerCertificate();
-    const presented = certificate !== undefined && certificate !== null &&
-      Object.keys(certificate).length > 0;
-    if (socket.authorized && presented) {
-      this.tlsPeer = commonName(certificate.subject?.CN) ?? certificate.subjectaltname;
-      return true;
-    }
-    if (client === "request" && !presented) return true;
-    this.fail(handshakeError(this.peer, "permission_denied", "its certificate is not trusted"));
-    return false;
-  }
-
-  #startReading(): void {
-    const socket = this.#secure;
-    if (socket === undefined) return; // It starts when it is secured.
-    const handle = readHandle(this.#raw);
-    if (handle === undefined) socket.resume();
-    else handle.readStart();
-  }
-
-  #stopReading(): void {
-    const socket = this.#secure;
-    if (socket === undefined) return; // The handshake needs to read; `secured` stops it.
-    const handle = readHandle(this.#raw);
-    if (handle === undefined) socket.pause();
-    else handle.readStop();
-  }
-
-  pause(): void {
-    this.#gate.pause();
-  }
-
-  resume(): void {
-    this.#gate.resume();
-  }
-
-  write(bytes: Uint8Array): void {
-    if (this.#gate.ended || this.#secure === undefined) return;
-    // Who reads answers reads what is before them too.
-    this.#late?.release();
-    this.#secure.write(bytes);
-  }
-
-  get unsentBytes(): number {
-    return this.#secure?.writableLength ?? 0;
-  }
-
-  end(): void {
-    if (this.#gate.ended) return;
-    this.#late?.release();
-    this.#secure?.end();
-  }
-
-  destroy(): void {
-    this.#gate.destroy();
-  }
-
-  /** Ends it with `error`, which `closed` will get; the first error counts. */
-  fail(error: Error): void {
-    this.#gate.fail(error);
-  }
-
-  /** The socket closed before the handshake was done. */
-  #finishUnsecured(): void {
-    // A turn later: on Deno the reason of a failed handshake comes after the socket is closed.
-    setImmediate(() => {
-      const ours = this.#gate.ended; // Destroyed by us: no error, or the one of `fail`.
-      this.#gate.finish(
-        ours ? undefined : handshakeError(this.peer, "stopped", "peer went away", this.#error),
-      );
-    });
-  }
-}
-
-/** node:tls gives an array where a name has several common names. */
-function commonName(name: string | string[] | undefined): string | undefined {
-  return Array.isArray(name) ? name[0] : name;
-}
-
-function handshakeError(
-  peer: string,
-  code: "deadline_exceeded" | "not_supported" | "permission_denied" | "stopped",
-  reason: string,
-  cause?: unknown,
-): ForwarderError {
-  return new ForwarderError(code, `Cannot finish TLS handshake with "${peer}": ${reason}`, { cause });
-}
-
-/** Names why the handshake on `socket` failed; the runtimes' TLS libraries word it differently. */
-function nameHandshakeError(
-  peer: string,
-  error: Error & { code?: string },
-  socket: TLSSocket,
-): ForwarderError {
-  const code = error.code ?? "";
-  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_HTTP_REQUEST") {
-    return handshakeError(peer, "not_supported", "peer spoke plain text", error);
-  }
-  if (code === "ERR_TLS_HANDSHAKE_TIMEOUT" || error.message === "TLS handshake timeout") {
-    return handshakeError(peer, "deadline_exceeded", "not done in time", error);
-  }
-  if (code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE") {
-    return handshakeError(peer, "permission_denied", "peer sent no certificate", error);
-  }
-  // Deno reports a refused certificate as a reset; the reason is only here.
-  const refused: unknown = socket.authorizationError;
-  if (refused !== null && refused !== undefined) {
-    return handshakeError(peer, "permission_denied", `its certificate is not trusted (${refused})`, error);
-  }
-  if (code === "ECONNRESET") return handshakeError(peer, "stopped", "peer went away", error);
-  return handshakeError(peer, "not_supported", messageOf(error), error);
+/** What of the material is in force. */
+interface InForce {
+  readonly material: TlsMaterial;
+  /** Certificates by the names in them. */
+  readonly contexts: ReadonlyMap<string, SecureContext>;
 }
 
 /** Listens. Throws as `Runtime.listenTcp` does, and `certificate_unusable`. */
@@ -230,8 +72,11 @@ export async function listenTls<State>(
   handler: ConnectionHandler<State>,
 ): Promise<TlsListener> {
   const { hostname, port, reusePort } = address;
-  const { client } = options;
-  if (client !== "none" && options.material.ca === undefined) {
+  const { client, ciphers, alpn, minVersion = "TLSv1.2" } = options;
+  const permitted = options.permittedPeers === undefined
+    ? undefined
+    : new PermittedPeers(options.permittedPeers);
+  if (client !== "none" && options.material.ca === undefined && permitted?.byFingerprint !== true) {
     throw new ForwarderError(
       "certificate_unusable",
       `Cannot check client certificates on "${
@@ -239,39 +84,74 @@ export async function listenTls<State>(
       }": client is "${client}", but there is no ca`,
     );
   }
+  // Those of TLS 1.3 cannot be chosen in Bun's library; what came of a handshake is looked at behind it.
+  const older = ciphers?.filter((name) => !name.startsWith("TLS_")).join(":");
+  const settings = { minVersion, ...(older === undefined || older === "" ? {} : { ciphers: older }) };
+  const contextOf = ({ cert, key }: TlsPair, ca: string | undefined) => ({ cert, key, ca, ...settings });
+  const prepare = (material: TlsMaterial): InForce => ({
+    material,
+    contexts: orUnusable(() => contextsOf(material, (pair) => contextOf(pair, material.ca))),
+  });
+  let inForce = prepare(options.material);
+  const check = peerCheck({ client, permitted, minVersion, ciphers }, () => inForce.material.revocations);
   const server = orUnusable(() =>
     createServer({
-      ...options.material,
+      ...contextOf(options.material, options.material.ca),
       requestCert: client !== "none",
-      rejectUnauthorized: client === "require",
+      // A certificate that is trusted by its fingerprint has no authority to show.
+      rejectUnauthorized: client === "require" && permitted?.byFingerprint !== true,
       handshakeTimeout: options.handshakeMs ?? handshakeMs,
-      minVersion: "TLSv1.2",
+      ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+      // Deno takes another way to the handshake with it.
+      ...(options.material.more.length === 0 ? {} : {
+        SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) =>
+          done(null, contextFor(inForce.contexts, name)),
+      }),
     })
   );
 
-  // Bun: by socket, which is one for both layers. Deno: by the `server` that a TLS socket names, one per connection.
+  // Bun: by socket, which is one for both layers where the server accepts itself. Behind a PROXY header by the socket
+  // under it; on Deno by the `server` that a TLS socket names, one per connection.
   const connections = new WeakMap<object, TlsConnection<State>>();
-  const connectionOf = (socket: TLSSocket): TlsConnection<State> | undefined =>
-    connections.get(socket) ?? connections.get((socket as unknown as { server?: object }).server ?? socket);
+  const connectionOf = (socket: TLSSocket): TlsConnection<State> | undefined => {
+    const { server: view, _parent: under } = socket as unknown as { server?: object; _parent?: object };
+    return connections.get(socket) ?? connections.get(view ?? socket) ?? connections.get(under ?? socket);
+  };
+
+  const startTls = (raw: Socket, connection: TlsConnection<State>, rest: Uint8Array | undefined): void => {
+    if (runtime.name !== "deno") {
+      connections.set(raw, connection);
+      if (options.proxied === undefined) return; // The server has it already.
+      if (rest !== undefined) raw.unshift(rest);
+      server.emit("connection", raw);
+      return;
+    }
+    const late = new LateOutput(raw);
+    late.on("error", () => {});
+    connection.through(late);
+    const view: typeof server = Object.create(server);
+    connections.set(view, connection);
+    if (rest !== undefined) late.push(rest);
+    view.emit("connection", late);
+    raw.resume(); // Reading the header stopped it.
+  };
 
   const accepted = (raw: Socket): void => {
     raw.on("error", () => {}); // Deno ends the process for an error that nobody listens to.
-    const late = runtime.name === "deno" ? new LateOutput(raw) : undefined;
-    const connection = new TlsConnection(raw, late, handler);
+    const connection = new TlsConnection(raw, handler);
     if (!connection.open()) return void raw.destroy();
-    if (late === undefined) return void connections.set(raw, connection);
-    late.on("error", () => {});
-    const view: typeof server = Object.create(server);
-    connections.set(view, connection);
-    view.emit("connection", late);
+    if (options.proxied?.(raw.remoteAddress ?? "") === true) {
+      readHeader(raw, connection, (rest) => startTls(raw, connection, rest));
+    } else startTls(raw, connection, undefined);
   };
-  const acceptor = runtime.name === "deno" ? createTcpServer({ allowHalfOpen: true }) : server;
+  const own = runtime.name === "deno" || options.proxied !== undefined;
+  const acceptor = own ? createTcpServer({ allowHalfOpen: runtime.name === "deno" }) : server;
   acceptor.on("connection", accepted);
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => {});
     const connection = connectionOf(socket);
     if (connection === undefined) socket.destroy();
-    else connection.secured(socket, client);
+    else connection.secured(socket, check);
   });
   server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
     socket.on("error", () => {});
@@ -308,13 +188,59 @@ export async function listenTls<State>(
     address: formatAddress(bound.address, bound.port),
     port: bound.port,
     reload(material) {
-      orUnusable(() => server.setSecureContext(material));
+      const next = prepare(material);
+      orUnusable(() => server.setSecureContext(contextOf(material, material.ca)));
+      inForce = next;
     },
     close(): Promise<void> {
       acceptor.close();
       return new Promise((resolve) => setImmediate(resolve));
     },
   };
+}
+
+/** Reads the PROXY header of a connection; `done` gets what came behind it. */
+function readHeader<State>(
+  raw: Socket,
+  connection: TlsConnection<State>,
+  done: (rest: Uint8Array | undefined) => void,
+): void {
+  let bytes: Uint8Array = new Uint8Array(0);
+  const take = (chunk: Uint8Array): void => {
+    const both = new Uint8Array(bytes.length + chunk.length);
+    both.set(bytes);
+    both.set(chunk, bytes.length);
+    bytes = both;
+    const header = readProxyHeader(bytes);
+    if (header.kind === "part") return;
+    raw.off("data", take);
+    raw.pause();
+    if (header.kind === "invalid") return connection.refuse(bytes);
+    if (!connection.identified(header.source)) return;
+    done(bytes.length > header.length ? bytes.subarray(header.length) : undefined);
+  };
+  raw.on("data", take);
+}
+
+/** The certificates of `material` by their names; the first that has a name gets it. */
+function contextsOf(
+  material: TlsMaterial,
+  optionsOf: (pair: TlsPair) => Parameters<typeof createSecureContext>[0],
+): Map<string, SecureContext> {
+  const contexts = new Map<string, SecureContext>();
+  if (material.more.length === 0) return contexts;
+  for (const pair of [material, ...material.more]) {
+    const context = createSecureContext(optionsOf(pair));
+    for (const name of pair.names) if (!contexts.has(name)) contexts.set(name, context);
+  }
+  return contexts;
+}
+
+/** The certificate for the name that a client asks for; undefined is the listener's first one. */
+function contextFor(contexts: ReadonlyMap<string, SecureContext>, name: string): SecureContext | undefined {
+  const asked = name.toLowerCase();
+  const dot = asked.indexOf(".");
+  return contexts.get(asked) ?? (dot === -1 ? undefined : contexts.get(`*${asked.slice(dot)}`));
 }
 
 function orUnusable<T>(run: () => T): T {

@@ -167,7 +167,10 @@ describe("listenTls()", () => {
 
   it("throws when client certificates are wanted and there is no ca", async () => {
     await assert.rejects(
-      listen(recorder(), { client: "require", material: { cert: material.cert, key: material.key } }),
+      listen(recorder(), {
+        client: "require",
+        material: { ...material, ca: undefined } as unknown as typeof material,
+      }),
       (error) => error instanceof ForwarderError && error.code === "certificate_unusable",
     );
   });

@@ -220,7 +220,16 @@ function stateFamilies(stats: Stats): string[] {
   const states = (["starting", "running", "draining"] as const).map((state) =>
     [{ state }, Number(stats.state === state)] as const
   );
+  const ends = stats.listeners.flatMap(({ address, certificate_ends_at: end }) =>
+    typeof end === "string" ? [[{ listener: String(address) }, Date.parse(end) / 1000] as const] : []
+  );
   return [
+    family(
+      "corndog_certificate_end_timestamp_seconds",
+      "gauge",
+      "When the first certificate of a TLS listener ends.",
+      ends,
+    ),
     single("corndog_rules_version", "gauge", "Version of the rules in force.", stats.rules.version),
     single(
       "corndog_rules_last_swap_refused",

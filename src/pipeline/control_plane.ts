@@ -35,7 +35,7 @@ import { counter, CounterRow, CounterRowReader, createCounterRows } from "../obs
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
 import { createStageTables } from "../observe/stage_table.ts";
 import { LookDesk } from "./look_desk.ts";
-import type { WorkerReport } from "./protocol.ts";
+import type { ListenerReport, WorkerReport } from "./protocol.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
@@ -187,8 +187,10 @@ export class ControlPlane implements Control {
         ...workerDetails(reports.find((report) => report.worker === worker)),
       })),
       listeners: this.#workers.listeners.map((listener, index) => ({
+        kind: this.#parts.config.listen[index]!.kind,
         transport: listener.transport,
         address: listener.address,
+        ...certificateEnd(reports[0]?.listeners[index] ?? listener),
         connections: reports.reduce(
           (total, report) => total + (report.listeners[index]?.connections ?? 0),
           0,
@@ -371,6 +373,10 @@ function ruleStats(
 function workerDetails(report: WorkerReport | undefined): Record<string, unknown> {
   if (report === undefined) return {};
   return { arena: report.arena, waiting: report.waiting, sink: report.sink };
+}
+
+function certificateEnd({ certificateEndsAtMs: endsAtMs }: ListenerReport): Record<string, unknown> {
+  return endsAtMs === undefined ? {} : { certificate_ends_at: new Date(endsAtMs).toISOString() };
 }
 
 /** The brokers as the first worker sees them; all workers talk to the same cluster. */

@@ -14,11 +14,12 @@ import { Connections } from "../io/connections.ts";
 import { connectionsMaxFor, openFilesMax } from "../io/descriptors.ts";
 import type { ConnectionInfo, Tracked, TrackedHandler } from "../io/tracked.ts";
 import { listenTls } from "../io/tls.ts";
-import { loadTlsMaterial } from "../io/tls_material.ts";
+import { loadTlsMaterial, tlsFilesVersion } from "../io/tls_material.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
 import type { ConnectionHandler, DatagramHandler, Listener } from "../runtime/runtime.ts";
+import { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
 import type { Intake, Stream } from "./intake.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
@@ -48,6 +49,7 @@ interface Bound {
   readonly name: string;
   readonly policy: ListenerPolicy;
   listener: Listener | undefined;
+  certificates: CertificateWatch | undefined;
   connections: number;
 }
 
@@ -84,6 +86,7 @@ export class Listeners {
       name: nameOf(entry),
       policy: policyOf(entry, index),
       listener: undefined,
+      certificates: undefined,
       connections: 0,
     }));
   }
@@ -126,6 +129,7 @@ export class Listeners {
   tick(): void {
     const { config, intake, counters } = this.#parts;
     this.#connections.sweep();
+    for (const { certificates } of this.#bound) certificates?.tick(performance.now(), Date.now());
     if (config.limits.partialMs > 0) {
       for (const peer of intake.endOldHalves(config.limits.partialMs)) {
         counters.add(counter.connections_partial, 1);
@@ -147,11 +151,12 @@ export class Listeners {
   }
 
   report(): ListenerReport[] {
-    return this.#bound.map(({ listen, listener, connections }) => ({
+    return this.#bound.map(({ listen, listener, connections, certificates }) => ({
       transport: listen.transport,
       address: listener?.address ?? listen.path,
       port: listener?.port ?? 0,
       connections,
+      ...(certificates === undefined ? {} : { certificateEndsAtMs: certificates.endsAtMs }),
     }));
   }
 
@@ -169,10 +174,20 @@ export class Listeners {
       case "tcp":
         return await runtime.listenTcp(address, this.#handler(bound));
       case "tls": {
-        const { tls } = listen;
-        const material = await loadTlsMaterial(tls!);
-        const options = { material, client: tls!.client, handshakeMs: config.limits.handshakeMs };
-        return await listenTls(address, options, this.#handler(bound));
+        const tls = listen.tls!;
+        const version = await tlsFilesVersion(tls);
+        const material = await loadTlsMaterial(tls);
+        const { proxyFrom } = bound.policy;
+        const listener = await listenTls(address, {
+          ...tls,
+          material,
+          handshakeMs: config.limits.handshakeMs,
+          ...(proxyFrom === undefined ? {} : { proxied: (host: string) => proxyFrom.has(host) }),
+        }, this.#handler(bound));
+        const log = worker === 0 ? this.#parts.log : undefined;
+        const watched = { name: bound.name, files: tls, listener, material, version, log };
+        bound.certificates = new CertificateWatch(watched);
+        return listener;
       }
       case "unix":
         return worker === 0 ? await runtime.listenUnix(listen.path, this.#handler(bound)) : undefined;

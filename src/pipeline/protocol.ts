@@ -33,6 +33,8 @@ export interface ListenerReport {
   readonly address: string;
   readonly port: number;
   readonly connections: number;
+  /** When its first certificate ends, epoch milliseconds. */
+  readonly certificateEndsAtMs?: number;
 }
 
 /** Counts of one topic in one worker. */

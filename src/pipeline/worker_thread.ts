@@ -16,7 +16,12 @@ import { WorkerPipeline } from "./worker_pipeline.ts";
 const reportMs = 1_000;
 
 /** What stages tell is mostly trouble; these events are its end. */
-const goodNews = new Set(["kafka_broker_connected", "kafka_certificate_changed", "kafka_topic_recovered"]);
+const goodNews = new Set([
+  "certificate_reloaded",
+  "kafka_broker_connected",
+  "kafka_certificate_changed",
+  "kafka_topic_recovered",
+]);
 
 /** Serves one worker. Returns the function that takes the control plane's messages. */
 export function runWorker(post: (message: FromWorker) => void): (message: ToWorker) => void {

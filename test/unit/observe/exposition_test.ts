@@ -50,6 +50,7 @@ const wanted: [string, number][] = [
   ['corndog_connections_ended_total{reason="idle"}', 10],
   ['corndog_connections_ended_total{reason="partial"}', 11],
   ["corndog_connections_held_total", 12],
+  ['corndog_certificate_end_timestamp_seconds{listener="127.0.0.1:6514"}', 1_798_859_045],
   ["corndog_datagrams_refused_total", 13],
   ["corndog_datagrams_lost_total", 14],
   ["corndog_lines_unparsed_total", 5],

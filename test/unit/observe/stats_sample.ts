@@ -51,7 +51,12 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       hits: [{ rule: "by-topic", hits: 800 }, { rule: "rest", hits: 200 }],
     },
     workers: [{ worker: 0, received: 1000, heartbeat_age_ms: 250 }],
-    listeners: [{ kind: "syslog", transport: "tcp", address: "127.0.0.1:1514" }],
+    listeners: [{ kind: "syslog", transport: "tcp", address: "127.0.0.1:1514" }, {
+      kind: "syslog",
+      transport: "tls",
+      address: "127.0.0.1:6514",
+      certificate_ends_at: "2027-01-02T03:04:05.000Z",
+    }],
     sink: { name: "kafka", ready: true, problems: [] },
     kafka: {
       brokers: [{ address: "kafka-1:9092", connected: true }],

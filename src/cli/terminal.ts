@@ -41,11 +41,12 @@ export function openScreen(events: ScreenEvents): Screen | undefined {
   process.once("exit", restore);
   stdout.write(enter);
   return {
+    // A terminal that nobody has sized says 0.
     get width() {
-      return stdout.columns ?? 80;
+      return stdout.columns || 80;
     },
     get height() {
-      return stdout.rows ?? 24;
+      return stdout.rows || 24;
     },
     draw(lines) {
       // Each line is cleared behind its end, and the rest of the screen below: nothing flickers.

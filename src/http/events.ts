@@ -1,0 +1,186 @@
+/**
+ * The events of one request: frames in one array of bytes with the place of each, and those that are no events, with
+ * the reason. Frames lie in the request's body where they stand there, or in memory of their own where they are made.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
+
+/** Rejections that one answer lists; further ones are counted. */
+export const rejectionsMax = 100;
+
+/** Why a record of a request is no event. */
+export type RejectionReason =
+  /** Longer than `frame_max`. */
+  | "frame_too_large"
+  /** Not what its format says. */
+  | "malformed"
+  /** An operation that this server does not have. */
+  | "not_supported";
+
+/** A record that was not taken. */
+export interface Rejection {
+  /** Place in the request, counted from 0. */
+  readonly index: number;
+  readonly reason: RejectionReason;
+  readonly detail: string;
+}
+
+/** UTF-8 bytes of one UTF-16 code unit. */
+const utf8BytesMax = 3;
+const firstBytes = 4 * 1024;
+const firstRanges = 128;
+
+/** Gathers the events of a request. */
+export class Events {
+  /** Frames so far. */
+  count = 0;
+  /** Records so far: frames, and those that are none. */
+  records = 0;
+  /** Records that are no events. */
+  rejectedCount = 0;
+  readonly rejections: Rejection[] = [];
+  readonly #frameBytesMax: number;
+  /** The request's body where frames lie in it. */
+  readonly #body: Uint8Array | undefined;
+  #made: TextBuffer | undefined;
+  #length = 0;
+  #ranges = new Uint32Array(firstRanges);
+  /** The record of each frame, from the first rejection on; before it they are the same. */
+  #indexes: number[] | undefined;
+
+  /** With `body`, frames are places in it (`addRange`); without, they are made (`addText`). */
+  constructor(frameBytesMax: number, body?: Uint8Array) {
+    this.#frameBytesMax = frameBytesMax;
+    this.#body = body;
+  }
+
+  /** The bytes in which the frames lie. */
+  get bytes(): Uint8Array {
+    return this.#body ?? this.#made?.subarray(0, this.#length) ?? new Uint8Array(0);
+  }
+
+  /** Start and end of each frame. */
+  get ranges(): Uint32Array {
+    return this.#ranges.subarray(0, 2 * this.count);
+  }
+
+  /** The record that a frame was, counted from 0. */
+  indexOf(frame: number): number {
+    return this.#indexes?.[frame] ?? frame;
+  }
+
+  /** Whether the record at `index` is no event. */
+  isRejected(index: number): boolean {
+    if (this.#indexes === undefined) return false;
+    let low = 0;
+    for (let high = this.count; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (this.#indexes[middle]! < index) low = middle + 1;
+      else high = middle;
+    }
+    return this.#indexes[low] !== index;
+  }
+
+  /** Adds the frame [start, end) of the body. */
+  addRange(start: number, end: number): void {
+    if (end - start > this.#frameBytesMax) return this.#rejectTooLarge(end - start);
+    this.#add(start, end);
+  }
+
+  /** Adds a frame of its own. */
+  addText(text: string): void {
+    // What is surely too long is not written first.
+    if (text.length > this.#frameBytesMax) return this.#rejectTooLarge(text.length);
+    const made = this.#room(text.length * utf8BytesMax);
+    const start = this.#length;
+    const end = start + made.utf8Write(text, start, text.length * utf8BytesMax);
+    if (end - start > this.#frameBytesMax) return this.#rejectTooLarge(end - start);
+    this.#length = end;
+    this.#add(start, end);
+  }
+
+  /** Adds a frame of a text and bytes behind it. */
+  addTextAndBytes(text: string, bytes: Uint8Array): void {
+    if (text.length + bytes.length > this.#frameBytesMax) {
+      return this.#rejectTooLarge(text.length + bytes.length);
+    }
+    const made = this.#room(text.length * utf8BytesMax + bytes.length);
+    const start = this.#length;
+    let end = start + made.utf8Write(text, start, text.length * utf8BytesMax);
+    made.set(bytes, end);
+    end += bytes.length;
+    if (end - start > this.#frameBytesMax) return this.#rejectTooLarge(end - start);
+    this.#length = end;
+    this.#add(start, end);
+  }
+
+  /** Counts a record that is no event. */
+  reject(reason: RejectionReason, detail: string): void {
+    if (this.#indexes === undefined) {
+      this.#indexes = [];
+      for (let frame = 0; frame < this.count; frame++) this.#indexes.push(frame);
+    }
+    if (this.rejections.length < rejectionsMax) {
+      this.rejections.push({ index: this.records, reason, detail });
+    }
+    this.rejectedCount++;
+    this.records++;
+  }
+
+  /**
+   * Goes over all records again, into `into`: the frames `bad` (ascending) are rejected, the others given to `add`
+   * with their place.
+   */
+  again(
+    into: Events,
+    bad: readonly number[],
+    detail: string,
+    add: (start: number, end: number) => void,
+  ): Events {
+    let rejection = 0;
+    let nextBad = 0;
+    let frame = 0;
+    for (let record = 0; record < this.records; record++) {
+      const before = this.rejections[rejection];
+      if (before?.index === record) {
+        into.reject(before.reason, before.detail);
+        rejection++;
+      } else if (frame < this.count && this.indexOf(frame) === record) {
+        if (bad[nextBad] === frame) {
+          into.reject("malformed", detail);
+          nextBad++;
+        } else add(this.#ranges[2 * frame]!, this.#ranges[2 * frame + 1]!);
+        frame++;
+      } else into.reject("malformed", detail); // One more rejection than are listed.
+    }
+    return into;
+  }
+
+  #rejectTooLarge(bytes: number): void {
+    this.reject("frame_too_large", `An event may have ${this.#frameBytesMax} bytes, this has ${bytes}`);
+  }
+
+  #add(start: number, end: number): void {
+    if (2 * this.count === this.#ranges.length) {
+      const grown = new Uint32Array(this.#ranges.length * 4);
+      grown.set(this.#ranges);
+      this.#ranges = grown;
+    }
+    this.#ranges[2 * this.count] = start;
+    this.#ranges[2 * this.count + 1] = end;
+    this.#indexes?.push(this.records);
+    this.count++;
+    this.records++;
+  }
+
+  #room(bytes: number): TextBuffer {
+    const made = this.#made;
+    if (made !== undefined && this.#length + bytes <= made.length) return made;
+    const size = Math.max(firstBytes, this.#length + bytes, 2 * (made?.length ?? 0));
+    const grown = textBufferOf(Buffer.allocUnsafeSlow(size));
+    if (made !== undefined) grown.set(made.subarray(0, this.#length));
+    return this.#made = grown;
+  }
+}

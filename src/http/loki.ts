@@ -1,0 +1,200 @@
+/**
+ * Loki's push protocol, which Promtail, Alloy and the Docker driver speak: `POST /loki/api/v1/push`, as JSON or as a
+ * protobuf message in a Snappy block.
+ *
+ *     {"streams": [{"stream": {LABELS}, "values": [["NANOSECONDS", "LINE", {METADATA}]]}]}
+ *     PushRequest { streams = 1 { labels = 1, entries = 2 { timestamp = 1 { seconds = 1, nanos = 2 }, line = 2,
+ *                   structuredMetadata = 3 { name = 1, value = 2 } } } }
+ *
+ * An event's message is `{"timestamp", "labels", "line", "metadata"}`; host, application and level are taken from
+ * the labels that usually have them.
+ *
+ * @module
+ */
+import { type Answer, emptyAnswer, textAnswer } from "./answer.ts";
+import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
+import { Events } from "./events.ts";
+import { mediaType } from "./ingest.ts";
+import type { RequestHead } from "./head.ts";
+import { ProtoReader } from "./proto.ts";
+import { severityOf } from "./severity.ts";
+import { headerTimeDigits, severityInfo, syslogHeader, timeText } from "./syslog_line.ts";
+import { objectOf, parseJson } from "./text.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+const hostLabels = ["host", "hostname", "instance", "node_name", "node"];
+const appLabels = ["service_name", "app", "application", "job", "container"];
+const levelLabels = ["level", "severity", "detected_level"];
+
+/** Streams that name more labels are damaged. */
+const labelsMax = 256;
+
+const malformed: Refusal = {
+  status: 400,
+  code: "loki_malformed",
+  detail: "The body is not a push request of Loki",
+};
+
+/** The endpoint for a head. */
+export function lokiEndpoint(head: RequestHead, options: EndpointOptions): Endpoint {
+  const isJson = mediaType(head) === "application/json";
+  return {
+    value: "message",
+    // Protobuf comes in a Snappy block, whatever Content-Encoding says or does not say.
+    coding: isJson ? undefined : "snappy",
+    read: (body) => isJson ? readJson(body, options) : readProto(body, options),
+    answer,
+    refuse,
+  };
+}
+
+function readJson(body: Uint8Array, options: EndpointOptions): Events | Refusal {
+  const streams = objectOf(parseJson(body))?.["streams"];
+  if (!Array.isArray(streams)) return malformed;
+  const events = new Events(options.frameBytesMax);
+  for (const one of streams) {
+    const stream = objectOf(one);
+    const values = stream?.["values"];
+    if (!Array.isArray(values)) return malformed;
+    const labels = labelsOf(stream?.["stream"]);
+    for (const value of values) {
+      const [time, line, metadata] = Array.isArray(value) ? value : [];
+      if (typeof time !== "string" || !/^\d{1,19}$/.test(time) || typeof line !== "string") {
+        events.reject("malformed", "A value is not [nanoseconds, line]");
+      } else addLine(events, labels, BigInt(time), line, labelsOf(metadata));
+    }
+  }
+  return events;
+}
+
+function labelsOf(value: unknown): Labels {
+  const labels: Record<string, string> = {};
+  for (const [name, label] of Object.entries(objectOf(value) ?? {}).slice(0, labelsMax)) {
+    if (name !== "__proto__") labels[name] = String(label);
+  }
+  return labels;
+}
+
+function readProto(body: Uint8Array, options: EndpointOptions): Events | Refusal {
+  const events = new Events(options.frameBytesMax);
+  const request = new ProtoReader(body);
+  while (request.next()) {
+    if (request.field !== 1) {
+      request.skip();
+      continue;
+    }
+    if (!readStream(request.message(), events)) return malformed;
+  }
+  return request.broken ? malformed : events;
+}
+
+function readStream(stream: ProtoReader, events: Events): boolean {
+  let labels: Labels = {};
+  while (stream.next()) {
+    if (stream.field === 1) {
+      const read = parseLabels(stream.string());
+      if (read === undefined) return false;
+      labels = read;
+    } else if (stream.field === 2) {
+      if (!readEntry(stream.message(), labels, events)) return false;
+    } else stream.skip();
+  }
+  return !stream.broken;
+}
+
+function readEntry(entry: ProtoReader, labels: Labels, events: Events): boolean {
+  let nanos = 0n;
+  let line = "";
+  const metadata: Record<string, string> = {};
+  while (entry.next()) {
+    switch (entry.field) {
+      case 1: {
+        const time = entry.message();
+        while (time.next()) {
+          if (time.field === 1) nanos += time.int64() * 1_000_000_000n;
+          else if (time.field === 2) nanos += time.int64();
+          else time.skip();
+        }
+        if (time.broken) return false;
+        break;
+      }
+      case 2:
+        line = entry.string();
+        break;
+      case 3: {
+        const pair = entry.message();
+        let name = "";
+        let value = "";
+        while (pair.next()) {
+          if (pair.field === 1) name = pair.string();
+          else if (pair.field === 2) value = pair.string();
+          else pair.skip();
+        }
+        if (pair.broken) return false;
+        if (name !== "__proto__") metadata[name] = value;
+        break;
+      }
+      default:
+        entry.skip();
+    }
+  }
+  if (entry.broken) return false;
+  addLine(events, labels, nanos, line, metadata);
+  return true;
+}
+
+/** Labels as Prometheus writes them: `{name="value", other="with \"quotes\""}`. */
+export function parseLabels(text: string): Labels | undefined {
+  const labels: Record<string, string> = {};
+  const pair = /\s*([a-zA-Z_][a-zA-Z0-9_.:/-]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,?)/y;
+  let at = text.indexOf("{") + 1;
+  const end = text.lastIndexOf("}");
+  if (at === 0 || end < at) return undefined;
+  for (let count = 0; at < end && text.slice(at, end).trim() !== ""; count++) {
+    pair.lastIndex = at;
+    const match = pair.exec(text);
+    if (match === null || count === labelsMax) return undefined;
+    if (match[1] !== "__proto__") {
+      labels[match[1]!] = match[2]!.replace(/\\(.)/g, (_, next: string) => next === "n" ? "\n" : next);
+    }
+    at = pair.lastIndex;
+    if (match[3] === "" && at < end) return undefined;
+  }
+  return labels;
+}
+
+function addLine(events: Events, labels: Labels, nanos: bigint, line: string, metadata: Labels): void {
+  const level = first(labels, levelLabels) ?? first(metadata, levelLabels);
+  const header = syslogHeader({
+    severity: level === undefined ? severityInfo : severityOf(level),
+    timestamp: timeText(nanos, headerTimeDigits),
+    hostname: first(labels, hostLabels) ?? "",
+    appname: first(labels, appLabels) ?? "",
+    data: [["labels", ...Object.entries(labels).flat()]],
+  });
+  const event: Record<string, unknown> = { timestamp: timeText(nanos), labels, line };
+  if (Object.keys(metadata).length > 0) event["metadata"] = metadata;
+  events.addText(header + JSON.stringify(event));
+}
+
+function first(labels: Labels, names: readonly string[]): string | undefined {
+  const name = names.find((one) => Object.hasOwn(labels, one));
+  return name === undefined ? undefined : labels[name];
+}
+
+const noContent = emptyAnswer(204);
+
+function answer({ events }: Outcome): Answer {
+  const { rejectedCount, rejections } = events;
+  if (rejectedCount === 0) return noContent;
+  // Loki takes the good entries and answers 400, which agents do not repeat.
+  return textAnswer(400, `${rejectedCount} entries were not taken; the first: ${rejections[0]!.detail}\n`);
+}
+
+function refuse(refusal: Refusal): Answer {
+  return textAnswer(refusal.status, `${refusal.code}: ${refusal.detail}\n`, {
+    ...refusal.fields,
+    ...retryAfter(refusal),
+  });
+}

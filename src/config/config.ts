@@ -39,8 +39,22 @@ export interface RelpListen extends ListenBase {
   readonly ack: "memory" | "disk" | "kafka";
 }
 
+/** A `listen` entry for HTTP; with transport `tls` it is HTTPS. */
+export interface HttpListen extends ListenBase {
+  readonly kind: "http";
+  /** How far events have come when they are answered, where neither request nor token says it. */
+  readonly ack: "none" | "memory" | "disk" | "kafka";
+  /** An answer comes by then. */
+  readonly answerMs: number;
+  /** Bytes of a body, compressed and not. */
+  readonly bodyBytesMax: number;
+  readonly tokensFile?: string;
+  /** Origins of pages that may send. */
+  readonly origins: readonly string[];
+}
+
 /** A `listen` entry. */
-export type Listen = SyslogListen | RelpListen;
+export type Listen = SyslogListen | RelpListen | HttpListen;
 
 /** Certificate files of a TLS listener. */
 export interface TlsServer {

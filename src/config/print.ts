@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Config, KafkaConfig, Listen, SpoolConfig, TlsServer } from "./config.ts";
+import type { Config, HttpListen, KafkaConfig, Listen, SpoolConfig, TlsServer } from "./config.ts";
 import { formatDuration, formatSize } from "./fields.ts";
 import { writtenSasl } from "./print_sasl.ts";
 import { formatHostPort } from "./units.ts";
@@ -75,10 +75,13 @@ function escaped(value: unknown): unknown {
 function writtenListen(listen: Listen, frameBytesMax: number): Record<string, unknown> {
   const { transport, path, tls } = listen;
   const address = path === "" ? formatHostPort(listen) : path;
+  const scheme = listen.kind !== "http" ? transport : transport === "tls" ? "https" : "http";
   return {
-    [listen.kind]: transport === "stdin" ? "stdin:" : `${transport}://${address}`,
+    [listen.kind]: transport === "stdin" ? "stdin:" : `${scheme}://${address}`,
     ...(listen.kind === "relp"
       ? { ack: listen.ack }
+      : listen.kind === "http"
+      ? writtenHttp(listen)
       : transport === "udp" || transport === "unixgram"
       ? {}
       : { framing: listen.framing }),
@@ -87,6 +90,16 @@ function writtenListen(listen: Listen, frameBytesMax: number): Record<string, un
     ...(listen.proxyFrom === undefined ? {} : { proxy_from: listen.proxyFrom }),
     ...(listen.bytesPerSecond === undefined ? {} : { rate: formatSize(listen.bytesPerSecond) }),
     ...(tls === undefined ? {} : { tls: writtenTls(tls) }),
+  };
+}
+
+function writtenHttp(listen: HttpListen): Record<string, unknown> {
+  return {
+    ack: listen.ack,
+    ack_timeout: formatDuration(listen.answerMs),
+    body_max: formatSize(listen.bodyBytesMax),
+    ...(listen.tokensFile === undefined ? {} : { tokens_file: listen.tokensFile }),
+    ...(listen.origins.length === 0 ? {} : { cors: listen.origins }),
   };
 }
 

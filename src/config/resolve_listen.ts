@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Listen, ListenBase, SpoolConfig } from "./config.ts";
+import { isLoopback } from "../core/loopback.ts";
+import type { HttpListen, Listen, ListenBase, SpoolConfig } from "./config.ts";
+import { tryRead } from "./files.ts";
 import type { Findings, ResolveContext } from "./findings.ts";
 import { formatSize } from "./fields.ts";
 import type { WrittenConfig } from "./schema.ts";
@@ -24,6 +26,26 @@ const defaultListen: Listen[] = [
   { kind: "syslog", transport: "udp", hostname: "127.0.0.1", port: 1514, path: "", framing: "auto" },
 ];
 
+/** An answer comes by then: agents give up after 10 to 60 seconds. */
+const defaultAnswerMs = 10_000;
+/** Agents send batches of some megabytes. */
+const defaultBodyBytesMax = 8 * 1024 * 1024;
+
+/** HTTP on this machine, in the embedded default. */
+function defaultHttp(durable: boolean): HttpListen {
+  return {
+    kind: "http",
+    transport: "tcp",
+    hostname: "127.0.0.1",
+    port: 8080,
+    path: "",
+    ack: durable ? "disk" : "kafka",
+    answerMs: defaultAnswerMs,
+    bodyBytesMax: defaultBodyBytesMax,
+    origins: [],
+  };
+}
+
 /** The listeners in force. */
 export function resolveListeners(
   written: WrittenConfig,
@@ -32,13 +54,13 @@ export function resolveListeners(
   findings: Findings,
 ): readonly Listen[] {
   const entries = written.listen;
-  if (entries === undefined) return defaultListen;
-  const taken = new Map<string, number>();
   const durable = spool !== undefined && spool.durability !== "none";
+  if (entries === undefined) return [...defaultListen, defaultHttp(durable)];
+  const taken = new Map<string, number>();
   return entries.flatMap((entry, index): Listen[] => {
     const url = addressOf(entry, index, findings);
     if (url === undefined) return [];
-    const at = ["listen", index, entry.syslog === undefined ? "relp" : "syslog"];
+    const at = ["listen", index, kindOf(entry)];
     const { transport, hostname, port, path } = url;
     const name = nameOf(url);
     const first = taken.get(name);
@@ -57,25 +79,78 @@ export function resolveListeners(
       ...(entry.proxy_from === undefined ? {} : { proxyFrom: entry.proxy_from }),
       ...(entry.rate === undefined ? {} : { bytesPerSecond: entry.rate }),
     };
-    if (entry.relp === undefined) return [{ kind: "syslog", ...base, framing: entry.framing ?? "auto" }];
+    if (entry.syslog !== undefined) return [{ kind: "syslog", ...base, framing: entry.framing ?? "auto" }];
     if (entry.ack === "disk" && !durable) {
       const cure = "write ack: kafka, or a spool with durability: os or fsync";
       findings.fault(["listen", index, "ack"], `there is no spool that keeps lines on disk; ${cure}`);
     }
-    return [{ kind: "relp", ...base, ack: entry.ack ?? (durable ? "disk" : "kafka") }];
+    const ack = entry.ack ?? (durable ? "disk" : "kafka");
+    if (entry.http !== undefined) return [{ ...base, ...resolveHttp(entry, ack, index, context, findings) }];
+    if (ack === "none") {
+      findings.fault(["listen", index, "ack"], "RELP answers each line; write memory, disk or kafka");
+      return [];
+    }
+    return [{ kind: "relp", ...base, ack }];
   });
+}
+
+/** What an entry listens for. */
+export function kindOf(entry: WrittenListen): Listen["kind"] {
+  return entry.syslog !== undefined ? "syslog" : entry.http !== undefined ? "http" : "relp";
+}
+
+function resolveHttp(
+  entry: WrittenListen,
+  ack: HttpListen["ack"],
+  index: number,
+  context: ResolveContext,
+  findings: Findings,
+): Omit<HttpListen, keyof ListenBase> {
+  const tokensFile = entry.tokens_file === undefined ? undefined : context.absolute(entry.tokens_file);
+  if (tokensFile !== undefined) {
+    const read = tryRead(context.files, tokensFile);
+    if (!read.ok) {
+      findings.fault(
+        ["listen", index, "tokens_file"],
+        `${tokensFile} ${read.problem}; make it: (umask 077; echo "NAME $(openssl rand -hex 32)" > ${tokensFile})`,
+      );
+    }
+  } else if (
+    !isLoopback(entry.http!.hostname) && entry.tls?.ca === undefined && entry.allow_from === undefined
+  ) {
+    findings.warn(
+      ["listen", index, "http"],
+      `${
+        formatHostPort(entry.http!)
+      } is reached from other machines, and everybody may send; write tokens_file, allow_from, or https:// with client certificates`,
+    );
+  }
+  return {
+    kind: "http",
+    ack,
+    answerMs: entry.ack_timeout ?? defaultAnswerMs,
+    bodyBytesMax: entry.body_max ?? defaultBodyBytesMax,
+    ...(tokensFile === undefined ? {} : { tokensFile }),
+    origins: entry.cors ?? [],
+  };
 }
 
 /** The one address of an entry. */
 function addressOf(entry: WrittenListen, index: number, findings: Findings): ListenUrl | undefined {
-  const { syslog, relp } = entry;
+  const { syslog, relp, http } = entry;
   if (syslog !== undefined && relp !== undefined) {
     findings.fault(["listen", index, "relp"], "a listener is for syslog or for RELP; write two listeners");
   }
-  if (syslog === undefined && relp === undefined) {
+  if (http !== undefined && (syslog ?? relp) !== undefined) {
+    findings.fault(
+      ["listen", index, "http"],
+      "a listener is for HTTP or for something else; write two listeners",
+    );
+  }
+  if (syslog === undefined && relp === undefined && http === undefined) {
     findings.fault(["listen", index], "has no address; write syslog: tcp://0.0.0.0:1514");
   }
-  return syslog ?? relp;
+  return syslog ?? relp ?? http;
 }
 
 /** What cannot be bound twice. */
@@ -93,9 +168,15 @@ function checkKeys(entry: WrittenListen, url: ListenUrl, index: number, findings
     if (transport === "udp" || transport === "unixgram") {
       fault("framing", "a datagram is one line; remove the key");
     } else if (entry.relp !== undefined) fault("framing", "RELP has its own frames; remove the key");
+    else if (entry.http !== undefined) fault("framing", "HTTP says it by Content-Type; remove the key");
   }
-  if (entry.ack !== undefined && entry.relp === undefined) {
+  if (entry.ack !== undefined && entry.syslog !== undefined) {
     fault("ack", "syslog has no answers; remove the key, or listen for relp: instead");
+  }
+  if (entry.http === undefined) {
+    for (const key of ["ack_timeout", "body_max", "tokens_file", "cors"] as const) {
+      if (entry[key] !== undefined) fault(key, "this key is for http: listeners; remove it");
+    }
   }
   const local = transport === "unix" || transport === "unixgram" || transport === "stdin";
   for (const key of ["allow_from", "proxy_from", "rate"] as const) {

@@ -6,7 +6,7 @@
 import type { TlsServer } from "./config.ts";
 import { checkTls, type Findings, type ResolveContext } from "./findings.ts";
 import { tryRead } from "./files.ts";
-import type { WrittenListen } from "./resolve_listen.ts";
+import { kindOf, type WrittenListen } from "./resolve_listen.ts";
 import type { ListenUrl } from "./schema_listen.ts";
 import { formatHostPort } from "./units.ts";
 import type { Path } from "./yaml.ts";
@@ -20,11 +20,11 @@ export function resolveTls(
   findings: Findings,
 ): TlsServer | undefined {
   const at: Path = ["listen", index, "tls"];
-  const kind = entry.relp === undefined ? "syslog" : "relp";
+  const kind = kindOf(entry);
   if (url.transport !== "tls") {
     if (entry.tls !== undefined) {
       const cure = url.transport === "tcp"
-        ? `write ${kind}: tls://${formatHostPort(url)} or remove it`
+        ? `write ${kind}: ${kind === "http" ? "https" : "tls"}://${formatHostPort(url)} or remove it`
         : "remove it";
       findings.fault(at, `certificates are for tls:// listeners; ${cure}`);
     }

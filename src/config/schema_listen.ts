@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import type { Transport } from "./config.ts";
-import { choice, list, readText, section, size, text, wants } from "./fields.ts";
+import { choice, duration, list, readText, section, size, text, wants } from "./fields.ts";
 import { readCipher, readNetworkText, readPermittedPeer } from "./listen_units.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { quote, type Read, readHostPort } from "./units.ts";
@@ -95,10 +95,34 @@ export const listenSchema = section("A listener", {
       (input) => readListenUrl(input, ["tcp", "tls"]),
     ),
   ),
+  http: v.optional(
+    readText(
+      "Where to listen for HTTP: http://0.0.0.0:8080 or https://0.0.0.0:8443; /v1/ingest, OTLP, Splunk HEC, Loki, Elasticsearch bulk",
+      readHttpUrl,
+    ),
+  ),
   ack: v.optional(
     choice(
-      "relp: when a line is answered: memory (it was taken), disk (it is in the spool) or kafka (the sink has it). Default: disk where there is a spool, else kafka",
-      ["memory", "disk", "kafka"],
+      "relp, http: when a line is answered: memory (it was taken), disk (it is in the spool) or kafka (the sink has it); http also none (nothing waits). Default: disk where there is a spool, else kafka",
+      ["none", "memory", "disk", "kafka"],
+    ),
+  ),
+  ack_timeout: v.optional(
+    duration("http: an answer comes by then, whatever has become of the events", { min: 100, max: 60_000 }),
+  ),
+  body_max: v.optional(
+    size("http: largest body of a request, compressed and not", { min: 1024, max: 256 * 1024 * 1024 }),
+  ),
+  tokens_file: v.optional(
+    text(
+      "http: who may send, a line for each: NAME TOKEN [topics=a,b-*] [rate=1000/s] [bytes=1MiB/s] [ack=kafka]; it is read again when it changes",
+    ),
+  ),
+  cors: v.optional(
+    list(
+      "http: origins of web pages that may send, https://app.example; none without it",
+      readOrigin,
+      entriesMax,
     ),
   ),
   framing: v.optional(
@@ -134,6 +158,22 @@ export const listenSchema = section("A listener", {
     ),
   ),
 });
+
+/** Reads `http://host:port` and `https://host:port`. */
+function readHttpUrl(input: string): Read<ListenUrl> {
+  const [, scheme, rest] = /^([a-z]+):\/\/([^/]*)\/?$/i.exec(input) ?? [];
+  if (scheme !== "http" && scheme !== "https") {
+    return { ok: false, message: `${quote(input)} is not http://host:port or https://host:port` };
+  }
+  const read = readHostPort(rest!, `${scheme}://0.0.0.0:8080`, true);
+  if (!read.ok) return read;
+  return { ok: true, value: { transport: scheme === "https" ? "tls" : "tcp", ...read.value, path: "" } };
+}
+
+function readOrigin(input: string): Read<string> {
+  if (/^https?:\/\/[^/?#\s]+$/.test(input)) return { ok: true, value: input.toLowerCase() };
+  return { ok: false, message: `${quote(input)} is not an origin; write https://app.example` };
+}
 
 /** Reads `tcp://host:port` and its like. */
 export function readListenUrl(input: string, transports: readonly Transport[]): Read<ListenUrl> {

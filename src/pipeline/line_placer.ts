@@ -176,7 +176,8 @@ export class LinePlacer {
     if (uniform !== undefined && first === undefined && key === undefined && eventTimes === undefined) {
       return this.#placeUniform(rows, uniform, nowMs);
     }
-    if (this.#program.needsHeaders || first !== undefined || eventTimes !== undefined) {
+    const needsMessage = this.#submission?.request.value === "message";
+    if (this.#program.needsHeaders || first !== undefined || eventTimes !== undefined || needsMessage) {
       this.#kernel.parseHeaders(0, rows);
     }
     const line = this.#line;
@@ -221,7 +222,9 @@ export class LinePlacer {
 
   /** Every line gets the same: rows become records in one call. */
   #placeUniform(rows: number, uniform: NonNullable<Program["uniform"]>, nowMs: number): number {
-    const part = uniform.value === "raw" ? framePart.raw : framePart.message;
+    const isRaw = uniform.value === "raw" &&
+      (uniform.rule >= 0 || this.#submission?.request.value !== "message");
+    const part = isRaw ? framePart.raw : framePart.message;
     if (part === framePart.message) this.#kernel.parseHeaders(0, rows);
     const topic = uniform.rule >= 0 ? uniform.topic : this.#submission?.request.topic ?? uniform.topic;
     const taken = this.#batcher.appendRows(this.#batcher.lane(topic), 0, rows, part, nowMs);
@@ -261,8 +264,15 @@ export class LinePlacer {
 
   /** Where a line goes that no rule forwards: a request may have chosen. */
   #fallbackNow(): Forward {
-    const topic = this.#submission?.request.topic;
-    return topic === undefined ? this.#fallback : { ...this.#fallback, topic, topicFromLine: true };
+    const request = this.#submission?.request;
+    if (request === undefined || (request.topic === undefined && request.value === undefined)) {
+      return this.#fallback;
+    }
+    return {
+      ...this.#fallback,
+      ...(request.topic === undefined ? {} : { topic: request.topic, topicFromLine: true }),
+      ...(request.value === undefined ? {} : { value: request.value }),
+    };
   }
 
   /** One copy of a line into the lane of its topic, or into the dead letter where the topic is refused. */

@@ -74,6 +74,12 @@ export interface Seen {
   readonly waits: readonly (WaitingView | undefined)[];
   readonly connections: readonly ConnectionRow[];
   readonly census: ConnectionCensus;
+/** Memory that the HTTP listeners of all workers share. */
+export interface HttpShared {
+  /** Rates of tokens, by listener index. */
+  readonly rates: readonly SharedArrayBuffer[];
+  readonly idempotency: SharedArrayBuffer;
+  readonly ackIds: SharedArrayBuffer;
 }
 
 /** Everything a worker needs to begin. */
@@ -90,6 +96,8 @@ export interface StartMessage {
   readonly peers: SharedArrayBuffer;
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
+  /** What the workers know together about HTTP requests. */
+  readonly http: HttpShared;
   /** Ports that the first worker bound where the configuration says 0, by listener index. */
   readonly ports: readonly number[];
 }

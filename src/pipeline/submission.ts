@@ -27,6 +27,8 @@ export interface SubmitRequest {
   readonly peer: string;
   /** Where lines go that no rule forwards; undefined: the default topic. Checked like a topic that a line chose. */
   readonly topic?: string | undefined;
+  /** What of a line is the value where no rule forwards it: its message; the whole frame where it is not said. */
+  readonly value?: "message" | undefined;
   /** Record key of lines that get none from a rule. */
   readonly key?: string | undefined;
   readonly until: Until;

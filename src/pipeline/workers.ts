@@ -41,6 +41,7 @@ export interface SharedRows {
   readonly peers: SharedArrayBuffer;
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
+  readonly http: HttpShared;
 }
 
 /** What the workers tell without being asked. */

@@ -208,6 +208,9 @@ export interface Stats {
     readonly unparsed: number;
     readonly datagrams: number;
     readonly pauses: number;
+    readonly http_requests: number;
+    readonly http_failures: number;
+    readonly http_timeouts: number;
   };
   /** From the reading of a line to the sink's acknowledgement: since the start, and over the last ten seconds. */
   readonly latency_ms: {

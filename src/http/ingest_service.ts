@@ -17,7 +17,7 @@ import { type Coding, codingOf, Decompressor } from "./decompress.ts";
 import type { Ack, Endpoint, Refusal } from "./endpoint.ts";
 import type { Events } from "./events.ts";
 import type { RequestHead } from "./head.ts";
-import { channelOf, hecSuccess, refuseHec } from "./hec.ts";
+import { channelOf, hecSuccess } from "./hec.ts";
 import { type Idempotency, keyCharactersMax } from "./idempotency.ts";
 import { knownAnswer } from "./known_answer.ts";
 import type { EventPort, EventRequest, EventResult, EventSubmission, Until } from "./port.ts";

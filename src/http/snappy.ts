@@ -54,7 +54,8 @@ export function snappyDecompress(block: Uint8Array, bytesMax: number): Decompres
     const size = isShort ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1;
     if (offset === 0 || offset > to || size > length - to) return malformed;
     // Byte by byte: a copy may read what it writes.
-    for (let end = to + size; to < end; to++) out[to] = out[to - offset]!;
+    const end = to + size;
+    for (; to < end; to++) out[to] = out[to - offset]!;
   }
   return to === length ? { ok: true, bytes: out } : malformed;
 }

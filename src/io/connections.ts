@@ -155,9 +155,9 @@ export class Connections {
     return tracked !== undefined;
   }
 
-  /** Ends all, at the end of a drain. */
-  destroyAll(): void {
-    for (const tracked of [...this.#open.values()]) tracked.destroy();
+  /** Ends all that are meant, at the end of a drain. */
+  destroyAll(isMeant: (connection: Tracked<unknown>) => boolean): void {
+    for (const tracked of [...this.#open.values()]) if (isMeant(tracked)) tracked.destroy();
   }
 
   #opened<State>(

@@ -210,6 +210,19 @@ function totalFamilies({ totals }: Stats): string[] {
       "Times that reading stopped because memory was full.",
       totals.pauses,
     ),
+    single("corndog_http_requests_total", "counter", "HTTP requests to listeners.", totals.http_requests),
+    single(
+      "corndog_http_failures_total",
+      "counter",
+      "HTTP requests that were answered with a status of 400 or more.",
+      totals.http_failures,
+    ),
+    single(
+      "corndog_http_timeouts_total",
+      "counter",
+      "HTTP requests whose head or body came too slowly.",
+      totals.http_timeouts,
+    ),
   ];
 }
 

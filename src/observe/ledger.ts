@@ -71,6 +71,9 @@ export function totalsOf(sum: Float64Array): Stats["totals"] {
     unparsed: sum[counter.unparsed],
     datagrams: sum[counter.datagrams],
     pauses: sum[counter.pauses],
+    http_requests: sum[counter.http_requests],
+    http_failures: sum[counter.http_failures],
+    http_timeouts: sum[counter.http_timeouts],
   };
 }
 

@@ -68,6 +68,9 @@ const plainNames = [
   "unparsed",
   "datagrams",
   "pauses",
+  "http_requests",
+  "http_failures",
+  "http_timeouts",
   // State of the worker.
   "heartbeat",
   "rules_version",

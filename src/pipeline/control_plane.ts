@@ -35,6 +35,7 @@ import { counter, CounterRow, CounterRowReader, createCounterRows } from "../obs
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
 import { createStageTables } from "../observe/stage_table.ts";
 import { LookDesk } from "./look_desk.ts";
+import { createHttpShared } from "./http_listener.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
@@ -85,6 +86,7 @@ export class ControlPlane implements Control {
       counters: createCounterRows(config.workers),
       latency: createHistogramRows(config.workers),
       peers: createPeerTable(config.limits.connections),
+      http: createHttpShared(config),
       stages: createStageTables(config.workers),
       activity: createActivity(config.workers),
     };

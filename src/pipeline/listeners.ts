@@ -6,8 +6,9 @@
  *
  * @module
  */
-import type { Config, Listen } from "../config/config.ts";
+import type { Config, HttpListen, Listen } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
+import type { HttpConnection } from "../http/connection.ts";
 import { NetworkSet } from "../core/networks.ts";
 import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from "../io/admission.ts";
 import { Connections } from "../io/connections.ts";
@@ -21,6 +22,7 @@ import { runtime } from "../runtime/current.ts";
 import type { ConnectionHandler, DatagramHandler, Listener } from "../runtime/runtime.ts";
 import { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
+import type { HttpListeners } from "./http_listener.ts";
 import type { Intake, Stream } from "./intake.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
@@ -39,12 +41,14 @@ export interface ListenersParts {
   /** What the workers know together about senders. */
   readonly peers: SharedArrayBuffer;
   readonly intake: Intake;
+  readonly http: HttpListeners;
   readonly counters: CounterRow;
   readonly log: WorkerLog;
 }
 
 /** A listener and what it counts. */
 interface Bound {
+  readonly index: number;
   readonly listen: Listen;
   readonly name: string;
   readonly policy: ListenerPolicy;
@@ -82,6 +86,7 @@ export class Listeners {
       },
     });
     this.#bound = listen.map((entry, index) => ({
+      index,
       listen: entry,
       name: nameOf(entry),
       policy: policyOf(entry, index),
@@ -105,14 +110,19 @@ export class Listeners {
 
   /**
    * Reads what open connections have already sent, then closes them: each when it was quiet for a moment, all when
-   * `readOnMs` is over. A sender that never pauses loses what it sends after that; it sees the connection end.
+   * `readOnMs` is over. A sender that never pauses loses what it sends after that; it sees the connection end. Those
+   * that get answers end with the answer to what they have sent, or with `close`.
    */
   async readToTheEnd(): Promise<void> {
+    this.#parts.http.stop();
+    const answered = new Set(
+      this.#bound.filter(({ listen }) => listen.kind === "http").map(({ name }) => name),
+    );
     const started = performance.now();
     let bytes = -1;
     let changedAt = started;
     for (;;) {
-      const list = this.#connections.list();
+      const list = this.#connections.list().filter(({ listener }) => !answered.has(listener));
       const now = performance.now();
       const total = list.reduce((sum, connection) => sum + connection.bytes, 0);
       if (total !== bytes || list.some((connection) => connection.paused)) {
@@ -122,7 +132,12 @@ export class Listeners {
       if (list.length === 0 || now - changedAt >= quietMs || now - started >= readOnMs) break;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    this.#connections.destroyAll();
+    this.#connections.destroyAll(({ listener }) => !answered.has(listener));
+  }
+
+  /** Ends what is still open, when everything is answered. */
+  close(): void {
+    this.#connections.destroyAll(() => true);
   }
 
   /** Ends connections that are idle, or never finish a line, and refreshes the counters. A few times a second. */
@@ -152,7 +167,7 @@ export class Listeners {
 
   report(): ListenerReport[] {
     return this.#bound.map(({ listen, listener, connections, certificates }) => ({
-      transport: listen.transport,
+      transport: listen.kind !== "http" ? listen.transport : listen.transport === "tls" ? "https" : "http",
       address: listener?.address ?? listen.path,
       port: listener?.port ?? 0,
       connections,
@@ -200,8 +215,28 @@ export class Listeners {
   }
 
   #handler(bound: Bound): ConnectionHandler<Tracked<unknown>> {
-    const handler = this.#syslog(bound);
+    const handler = bound.listen.kind === "http" ? this.#http(bound, bound.listen) : this.#syslog(bound);
     return this.#connections.wrap(bound.name, handler as TrackedHandler<unknown>, bound.policy);
+  }
+
+  #http(bound: Bound, listen: HttpListen): TrackedHandler<HttpConnection<unknown>> {
+    const server = this.#parts.http.server(bound.index, listen, bound.name, this.#refusals);
+    return {
+      opened: (connection) => {
+        bound.connections++;
+        const state = server.opened(connection);
+        this.#count();
+        return state;
+      },
+      received: (state, chunk) => server.received(state, chunk),
+      halfClosed: (state) => server.halfClosed(state),
+      drained: (state) => server.drained(state),
+      closed: (state, error) => {
+        bound.connections--;
+        server.closed(state);
+        this.#ended(bound, state.peer, error);
+      },
+    };
   }
 
   #syslog(bound: Bound): TrackedHandler<Stream> {

@@ -74,6 +74,8 @@ export interface Seen {
   readonly waits: readonly (WaitingView | undefined)[];
   readonly connections: readonly ConnectionRow[];
   readonly census: ConnectionCensus;
+}
+
 /** Memory that the HTTP listeners of all workers share. */
 export interface HttpShared {
   /** Rates of tokens, by listener index. */

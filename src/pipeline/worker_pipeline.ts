@@ -34,6 +34,7 @@ import { connectionRows } from "./connection_rows.ts";
 import { Intake } from "./intake.ts";
 import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
+import { HttpListeners } from "./http_listener.ts";
 import { Listeners } from "./listeners.ts";
 import {
   controlWord,
@@ -86,6 +87,7 @@ export class WorkerPipeline {
   readonly #letters: Letters;
   readonly #intake: Intake;
   readonly #submissions: Submissions;
+  readonly #http: HttpListeners;
   readonly #listeners: Listeners;
   readonly #control: Int32Array;
   readonly #prepared = new Map<number, Program>();
@@ -186,12 +188,22 @@ export class WorkerPipeline {
       submissionEnded: this.#submissions.submissionEnded,
     });
     this.#submissions.join(this.#intake);
+    this.#http = new HttpListeners({
+      config,
+      kernel: this.#kernel,
+      submissions: this.#submissions,
+      counters: this.#counters,
+      shared: start.http,
+      programVersion: start.programVersion,
+      log,
+    });
     this.#listeners = new Listeners({
       config,
       worker,
       ports: start.ports,
       peers: start.peers,
       intake: this.#intake,
+      http: this.#http,
       counters: this.#counters,
       log,
     });
@@ -289,6 +301,7 @@ export class WorkerPipeline {
     clearInterval(this.#pulse);
     const waiting = this.#intake.abandon();
     this.#submissions.close();
+    this.#listeners.close();
     // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
     const inFlight = this.#counters.value(counter.in_flight);
@@ -376,6 +389,7 @@ export class WorkerPipeline {
   }
 
   #tick(): void {
+    this.#http.tick();
     this.#listeners.tick();
     this.#submissions.tick();
     this.#counters.set(counter.heartbeat, performance.now());

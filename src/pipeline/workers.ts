@@ -14,6 +14,7 @@ import {
   controlWord,
   controlWords,
   type FromWorker,
+  type HttpShared,
   type ListenerReport,
   type Look,
   type Seen,

@@ -194,6 +194,9 @@ export class FakeControl implements Control {
         unparsed: 341,
         datagrams: Math.floor(received / 12),
         pauses: 17,
+        http_requests: 100,
+        http_failures: 3,
+        http_timeouts: 1,
       },
       latency_ms: {
         receive_to_ack: { count: delivered, p50: 3.4, p99: 9.1, p999: 31, max: 212 },

@@ -182,7 +182,7 @@ describe("Connections", () => {
     assert.equal(books.destroy(b.state!.id), true);
     assert.equal(books.destroy(12345), false);
     assert.deepEqual([a, b, c].map((each) => each.connection.destroyed), [false, true, false]);
-    books.destroyAll();
+    books.destroyAll(() => true);
     assert.deepEqual([a, b, c].map((each) => each.connection.destroyed), [true, true, true]);
   });
 });

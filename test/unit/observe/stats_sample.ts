@@ -38,6 +38,9 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       unparsed: 5,
       datagrams: 6,
       pauses: 7,
+      http_requests: 61,
+      http_failures: 62,
+      http_timeouts: 63,
     },
     latency_ms: {
       receive_to_ack: { count: 900, p50: 3.5, p99: 9, p999: 12, max: 15 },

@@ -1,0 +1,134 @@
+/**
+ * The HTTP listeners of one worker: what the connections of each are given to, and what they share with other workers.
+ *
+ * @module
+ */
+import type { Config, HttpListen } from "../config/config.ts";
+import { AckIds, createAckIds } from "../http/ack_ids.ts";
+import { createIdempotency, Idempotency } from "../http/idempotency.ts";
+import { IngestService } from "../http/ingest_service.ts";
+import { createRates, Rates } from "../http/rates.ts";
+import { HttpServer } from "../http/server.ts";
+import { TokenFile, tokensMax } from "../http/tokens.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { counter, type CounterRow } from "../observe/row.ts";
+import { JsonCheck } from "./json_check.ts";
+import type { HttpShared, WorkerLog } from "./protocol.ts";
+import type { Refusals } from "./refusals.ts";
+import type { Submission } from "./submission.ts";
+import type { Submissions } from "./submissions.ts";
+
+/** The part of the memory limit that unfinished requests may hold, over all workers. */
+const heldShare = 1 / 8;
+/** One request of `body_max` must fit, whatever the limit says. */
+const heldBodiesMin = 2;
+/** Token files are looked at so often. */
+const tokensMs = 1_000;
+
+/** What HTTP listeners need. */
+export interface HttpListenersParts {
+  readonly config: Config;
+  readonly kernel: Kernel;
+  readonly submissions: Submissions;
+  readonly counters: CounterRow;
+  readonly shared: HttpShared;
+  readonly programVersion: string;
+  readonly log: WorkerLog;
+}
+
+/** Memory for the HTTP listeners of all workers. */
+export function createHttpShared(config: Config): HttpShared {
+  return {
+    rates: config.listen.map(({ kind }) => createRates(kind === "http" ? tokensMax : 0)),
+    idempotency: createIdempotency(),
+    ackIds: createAckIds(),
+  };
+}
+
+/** The HTTP side of all listeners of one worker. */
+export class HttpListeners {
+  readonly #parts: HttpListenersParts;
+  readonly #json: JsonCheck;
+  readonly #servers: HttpServer<unknown>[] = [];
+  readonly #tokens: TokenFile[] = [];
+  #tokensAtMs = 0;
+
+  constructor(parts: HttpListenersParts) {
+    this.#parts = parts;
+    this.#json = new JsonCheck(parts.kernel);
+  }
+
+  /** What the connections of listener `index` are given to. */
+  server(index: number, listen: HttpListen, name: string, refusals: Refusals): HttpServer<unknown> {
+    const { config, kernel, submissions, shared, programVersion } = this.#parts;
+    const tokens = listen.tokensFile === undefined ? undefined : new TokenFile(listen.tokensFile);
+    if (tokens !== undefined) {
+      this.#tokens.push(tokens);
+      this.#tellTokens(tokens);
+    }
+    const service = new IngestService<Submission>({
+      port: {
+        frameBytesMax: kernel.sizes.frameBytesMax,
+        submit: (request, answer) => submissions.submit(request, answer),
+        cancel: (submission) => submissions.cancel(submission),
+        retryAfterMs: () => submissions.load().retryAfterMs,
+        notJson: (bytes, ranges, count) => this.#json.notJson(bytes, ranges, count),
+      },
+      bodyBytesMax: listen.bodyBytesMax,
+      ack: listen.ack,
+      waitMs: listen.answerMs,
+      defaultTopic: config.kafka.topic,
+      tokens,
+      rates: new Rates(shared.rates[index]!, Date.now),
+      idempotency: new Idempotency(shared.idempotency, () => Math.floor(Date.now() / 1000)),
+      ackIds: new AckIds(shared.ackIds),
+      origins: listen.origins,
+      hasSpool: config.spool !== undefined,
+      version: programVersion,
+      nowMs: () => performance.now(),
+    });
+    const heldBytesMax = Math.max(
+      heldBodiesMin * listen.bodyBytesMax,
+      Math.floor(config.limits.memoryBytes * heldShare / config.workers),
+    );
+    const server = new HttpServer({
+      service,
+      heldBytesMax,
+      nowMs: () => performance.now(),
+      dateMs: Date.now,
+      refused: (peer, detail) => refusals.tell("http_refused", name, peer, "malformed", detail),
+    });
+    this.#servers.push(server as HttpServer<unknown>);
+    return server as HttpServer<unknown>;
+  }
+
+  /** Ends slow requests, looks at token files, refreshes the counters. A few times a second. */
+  tick(): void {
+    const { counters } = this.#parts;
+    let requests = 0;
+    let failures = 0;
+    let timeouts = 0;
+    for (const server of this.#servers) {
+      server.tick();
+      requests += server.counts.requests;
+      failures += server.counts.failures;
+      timeouts += server.counts.timeouts;
+    }
+    counters.set(counter.http_requests, requests);
+    counters.set(counter.http_failures, failures);
+    counters.set(counter.http_timeouts, timeouts);
+    const nowMs = performance.now();
+    if (nowMs - this.#tokensAtMs < tokensMs) return;
+    this.#tokensAtMs = nowMs;
+    for (const tokens of this.#tokens) if (tokens.look()) this.#tellTokens(tokens);
+  }
+
+  /** Connections end with the answer to the request that they are at. */
+  stop(): void {
+    for (const server of this.#servers) server.stop();
+  }
+
+  #tellTokens({ current }: TokenFile): void {
+    if (!current.ok) this.#parts.log("tokens_unusable", { problem: current.problem });
+  }
+}

@@ -8,6 +8,7 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { mkdir, open, readdir, rename, rmdir, stat, statfs, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { codeOf } from "../core/io_problem.ts";
 
 /** An open file. Reads and writes name their place; there is no position. */
@@ -39,7 +40,7 @@ export interface Disk {
   list(folder: string): Promise<readonly DiskEntry[]>;
   /** Size and time of change (epoch) of a file. */
   stat(path: string): Promise<{ readonly bytes: number; readonly changedMs: number }>;
-  /** Makes a folder and those above it, where they are missing. */
+  /** Makes a folder and those above it, where they are missing; their names survive a power cut when it resolves. */
   makeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
@@ -76,7 +77,11 @@ export const nodeDisk: Disk = {
     return { bytes: size, changedMs: mtimeMs };
   },
   async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: folderMode });
+    const first = await mkdir(path, { recursive: true, mode: folderMode });
+    if (first === undefined) return;
+    for (let made = path; made.length >= first.length; made = dirname(made)) {
+      await nodeDisk.syncFolder(dirname(made));
+    }
   },
   rename,
   unlink,

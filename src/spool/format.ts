@@ -4,7 +4,8 @@
  *     segment   header  batch*  [index  trailer]          the last two when it takes no more batches
  *
  *     header    0  "cdspool1"          8  version u16      10 header bytes u16   12 id u32 (random)
- *     (64)     16  number u32         20  session u32      24 made at f64 ms     32 zeros
+ *     (64)     16  number u32         20  session u32      24 made at f64 ms     32 id of the segment before u32
+ *              36  committed end of the segment before u32, 0 where there is none  40  zeros
  *              60  crc of [0, 60)
  *
  *     batch     0  "BTCH"              4  crc of the head from 8
@@ -23,7 +24,8 @@
  *              48  zeros              60  crc of [0, 60)
  *
  * The segment's id stands in each batch, so that what an older file left on the same blocks is not taken for one.
- * The place in the commit tells where a commit began: what is torn in the last one was never acknowledged.
+ * The place in the commit tells where a commit began: what is torn in the last one was never acknowledged. What was
+ * committed of a segment stands in the header of the next one, for where a segment was left after a failed write.
  *
  * @module
  */
@@ -62,6 +64,9 @@ export interface SegmentHeader {
   readonly number: number;
   readonly session: number;
   readonly madeAtMs: number;
+  /** The segment that was in writing before this one, and how much of it was committed; 0 where there was none. */
+  readonly beforeId: number;
+  readonly beforeEnd: number;
 }
 
 /** A header, or why it is none. */
@@ -78,6 +83,8 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   view.setUint32(16, header.number, true);
   view.setUint32(20, header.session, true);
   view.setFloat64(24, header.madeAtMs, true);
+  view.setUint32(32, header.beforeId, true);
+  view.setUint32(36, header.beforeEnd, true);
   return seal(bytes, view);
 }
 
@@ -96,6 +103,8 @@ export function readSegmentHeader(bytes: Uint8Array): ReadHeader {
       number: view.getUint32(16, true),
       session: view.getUint32(20, true),
       madeAtMs: view.getFloat64(24, true),
+      beforeId: view.getUint32(32, true),
+      beforeEnd: view.getUint32(36, true),
     },
   };
 }

@@ -33,7 +33,10 @@ export interface ParkingOptions {
   readonly backlog: Backlog;
   readonly clock: SpoolClock;
   readonly space: Space;
+  /** Batches of this session that are in the backlog. */
   readonly accounts: Accounts;
+  /** Batches outside of parking places that the pipeline has: the older ones must come back or be settled first. */
+  readonly live: Accounts;
   readonly parkedBytesMax: number;
   readonly parked: ReadonlySet<string>;
   /** The parking place of a topic, opened. @throws the system's error */
@@ -41,6 +44,8 @@ export interface ParkingOptions {
   /** The place as far as it is open. */
   known(topic: string): Home | undefined;
   problem(message: string | undefined): void;
+  /** Batches of a topic that is parked no more reached their place. */
+  moved(): void;
   damaged(candidate: Candidate, bytes: Uint8Array): Promise<void>;
 }
 
@@ -54,6 +59,7 @@ export class Parking {
   #task: Promise<void> | undefined;
   #again = false;
   #closed = false;
+  #moving: string | undefined;
 
   constructor(options: ParkingOptions) {
     this.#options = options;
@@ -64,6 +70,11 @@ export class Parking {
     if (this.#closed || this.#options.parked.size === 0) return;
     this.#again = true;
     this.#task ??= this.#run();
+  }
+
+  /** The topic whose batches are on their way to their place: those behind them must wait. */
+  get moving(): string | undefined {
+    return this.#moving;
   }
 
   /** True for a topic whose place takes no more. */
@@ -80,7 +91,7 @@ export class Parking {
     while (this.#again && !this.#closed) {
       this.#again = false;
       try {
-        while (!this.#closed && await this.#move());
+        while (!this.#closed && await this.#moveGroup());
         this.#options.problem(undefined);
       } catch (error) {
         if (error instanceof InvariantError) throw error;
@@ -90,6 +101,16 @@ export class Parking {
       }
     }
     this.#task = undefined;
+  }
+
+  async #moveGroup(): Promise<boolean> {
+    try {
+      return await this.#move();
+    } finally {
+      const topic = this.#moving;
+      this.#moving = undefined;
+      if (topic !== undefined && !this.#options.parked.has(topic)) this.#options.moved();
+    }
   }
 
   /** Moves one group of one topic. False when there is nothing to move. */
@@ -122,13 +143,14 @@ export class Parking {
     const group: Load[] = [];
     let bytes = 0;
     const wanted = (topic: string): boolean =>
-      this.#options.parked.has(topic) && !this.isFull(topic) &&
+      this.#options.parked.has(topic) && !this.isFull(topic) && !this.#options.live.has(topic) &&
       (group.length === 0 || group[0]!.topic === topic);
     while (group.length < groupBatchesMax && bytes < groupBytesMax) {
       const candidate = await this.#options.backlog.find(wanted);
       if (candidate === "none" || "delayMs" in candidate) break;
       const { segment, batch, count } = candidate;
-      if (segment.stateOf(batch) !== batchState.backlog) continue;
+      if (segment.stateOf(batch) !== batchState.backlog || !wanted(candidate.topic)) continue;
+      this.#moving = candidate.topic;
       segment.move(batch, batchState.live, count);
       const load = await this.#load(candidate);
       if (load === undefined) continue;

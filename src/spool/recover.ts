@@ -165,7 +165,12 @@ class Recovery {
     id: number | undefined,
   ): Promise<Segment | undefined> {
     this.scanned++;
-    const scan = this.#scans.then(() => scanSegment(this.#window ??= new ScanWindow(), file, size, id));
+    const committed = await this.#committedEnd(number, id);
+    const scanned = Math.min(committed ?? size, size);
+    const isCommitted = committed !== undefined;
+    const scan = this.#scans.then(() =>
+      scanSegment(this.#window ??= new ScanWindow(), file, scanned, id, isCommitted)
+    );
     this.#scans = scan.catch(() => {});
     const { index, end, records, oldestMs, id: found, bad } = await scan;
     if (index.length === 0) return await this.#nothing(number, path, file, size, id);
@@ -183,10 +188,28 @@ class Recovery {
       ended: true,
     });
     segment.loseMissing();
-    this.#report(number, path, bad, size - end);
+    this.#report(number, path, bad, isCommitted ? 0 : size - end);
     this.#restore(segment);
     if (this.#options.mend) await this.#end(path, segment);
     return segment;
+  }
+
+  /** How much of a segment was committed, if the one after it says so. */
+  async #committedEnd(number: number, id: number | undefined): Promise<number | undefined> {
+    const { disk, folder } = this.#options;
+    const bytes = new Uint8Array(segmentHeaderBytes);
+    try {
+      const file = await disk.open(`${folder}/${segmentName(number + 1)}`, "read");
+      try {
+        await file.read(bytes, 0);
+      } finally {
+        await file.close().catch(() => {});
+      }
+    } catch {
+      return undefined;
+    }
+    const next = readSegmentHeader(bytes);
+    return next.ok && next.header.beforeId === id ? next.header.beforeEnd : undefined;
   }
 
   /** No batch was found: a segment that was begun and never used, or no segment at all. */
@@ -197,7 +220,7 @@ class Recovery {
     size: number,
     id: number | undefined,
   ): Promise<undefined> {
-    const isRemnant = id !== undefined || size < segmentHeaderBytes || await isBlank(file, size);
+    const isRemnant = id !== undefined || size <= segmentHeaderBytes || await isBlank(file, size);
     if (!isRemnant) return void await this.#setAside(number, `"${path}" is not a segment`);
     if (this.#options.mend) await this.#options.disk.unlink(path).catch(() => {});
   }

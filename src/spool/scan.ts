@@ -131,12 +131,18 @@ interface Found {
   readonly whole: boolean;
 }
 
-/** Scans a segment of `size` bytes whose header names `id`; undefined believes the first batch. @throws the system's error */
+/**
+ * Scans the first `size` bytes of a segment whose header names `id`; undefined believes the first batch. `isCommitted`:
+ * all of them were committed, so that nothing there is merely torn.
+ *
+ * @throws the system's error
+ */
 export async function scanSegment(
   window: ScanWindow,
   file: DiskFile,
   size: number,
   id: number | undefined,
+  isCommitted = false,
 ): Promise<ScannedSegment> {
   window.open(file);
   const index = new SegmentIndex();
@@ -176,15 +182,19 @@ export async function scanSegment(
     next = head.index + 1;
     at = badFrom = found.at + bytes;
   }
+  // Nobody knows how many batches were behind the last one that is whole.
+  if (isCommitted && badFrom < size) {
+    bad.push({ from: badFrom, to: size, index: next, batches: 1, records: undefined });
+  }
   return {
     index,
     end,
     records,
     oldestMs,
     id: knownId ?? 0,
-    bad: bad.filter(({ from }) => from < end).map((region) => ({
+    bad: bad.filter(({ from }) => from < end || isCommitted).map((region) => ({
       ...region,
-      acknowledged: region.index < lastCommit,
+      acknowledged: isCommitted || region.index < lastCommit,
     })),
   };
 }

@@ -65,6 +65,7 @@ export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   #next: number;
   #current: { readonly segment: Segment; readonly file: DiskFile } | undefined;
+  #before: Segment | undefined;
 
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
@@ -113,6 +114,7 @@ export class SegmentWriter {
     const current = this.#current;
     if (current === undefined) return;
     this.#current = undefined;
+    this.#before = current.segment;
     current.segment.ended = true;
     this.#options.ended(current.segment, current.file);
   }
@@ -136,8 +138,16 @@ export class SegmentWriter {
     const path = `${folder}/${segmentName(number)}`;
     const file = await this.#create(path);
     const id = newId();
+    const header = encodeSegmentHeader({
+      id,
+      number,
+      session,
+      madeAtMs: clock.epochMs(),
+      beforeId: this.#before?.id ?? 0,
+      beforeEnd: this.#before?.end ?? 0,
+    });
     try {
-      await writeAll(file, [encodeSegmentHeader({ id, number, session, madeAtMs: clock.epochMs() })], 0);
+      await writeAll(file, [header], 0);
       if (sync) {
         await file.sync();
         await disk.syncFolder(folder);

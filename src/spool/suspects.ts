@@ -5,10 +5,10 @@
  * handed out, at most `watchedMax` at a time, and crossed out when they are settled or have been out for
  * `survivalMs` without harm. Who is still noted at the next start was there at the crash:
  *
- *     first crash seen      its count is 1: it goes alone the next time
- *     second crash in a row, alone: quarantined
+ *     out at a crash, in company       it goes alone the next time
+ *     out at two more in a row, alone  quarantined
  *
- * A kill from outside does not convict a batch: it would have to hit the same batch, alone and within `survivalMs`,
+ * A kill from outside does not convict a batch: it would have to hit the same one, alone and within `survivalMs`,
  * twice in a row. The file is written in place, without sync: only the process dies, not the machine.
  *
  * @module
@@ -21,9 +21,9 @@ import { type Disk, type DiskFile, readWhole, writeAll } from "./disk.ts";
 /** Batches that are watched at the same time. */
 export const watchedMax = 8;
 /** Whoever was out so long did not kill the process. */
-export const survivalMs = 2000;
-/** Crashes after which a batch is set aside. */
-export const crashesMax = 2;
+export const survivalMs = 1000;
+/** Crashes after which a batch is set aside: one in company, two alone. */
+export const crashesMax = 3;
 
 const fileName = "inflight";
 const fileBytesMax = 64 * 1024;

@@ -77,6 +77,8 @@ export class WorkerSpool implements Spool {
   readonly #parking: Parking;
   readonly #parked = new Set<string>();
   readonly #waiting = new Accounts();
+  /** Batches of folders that are no parking place, which the pipeline has. */
+  readonly #out = new Accounts();
   readonly #readFailures = new Map<string, number>();
   #reading: Candidate | undefined;
   #damaged = 0;
@@ -120,11 +122,16 @@ export class WorkerSpool implements Spool {
       clock,
       space: this.#space,
       accounts: this.#waiting,
+      live: this.#out,
       parkedBytesMax: options.parkedBytesMax,
       parked: this.#parked,
       home: (topic) => folders.parkingPlace(topic),
       known: (topic) => folders.knownParkingPlace(topic),
       problem: (message) => folders.problem(message),
+      moved: () => {
+        this.#restart();
+        events.wants();
+      },
       damaged: (candidate, found) => this.#quarantine(candidate, candidate.count, "crc_mismatch", found),
     });
     folders.freed = () => {
@@ -151,7 +158,10 @@ export class WorkerSpool implements Spool {
   append(batch: ClosedBatch, committed: (spooled: SpooledBatch) => void): SpooledBatch {
     invariant(this.#commits.state.kind !== "closed", "nothing is appended to a spool that was closed");
     const held = new HeldBatch(batch, undefined, false);
-    this.#commits.append(this.#outgoing(held, committed));
+    this.#commits.append(this.#outgoing(held, (spooled) => {
+      this.#out.add(batch.topic);
+      committed(spooled);
+    }));
     return held;
   }
 
@@ -165,6 +175,7 @@ export class WorkerSpool implements Spool {
     const { home, segment, batch } = this.#placeOf(held);
     held.state = "settled";
     home.settle(segment, batch, held.batch.count);
+    this.#came(held, home);
     this.#folders.notesOf(home)?.cross(segment.id, batch);
     // A full spool whose oldest segment is the one in writing would wait for ever.
     if (this.full && segment === home.current && segment.doneBatches === segment.batches) home.endSegment();
@@ -175,12 +186,12 @@ export class WorkerSpool implements Spool {
     const { home, segment, batch } = this.#placeOf(held);
     held.state = "backlog";
     segment.move(batch, batchState.backlog, held.batch.count);
+    this.#came(held, home);
     this.#folders.notesOf(home)?.cross(segment.id, batch);
     if (!segment.earlier) this.#waiting.add(held.batch.topic);
     this.#backlog.returned(home, segment, batch);
     this.#shelf.returned(home, segment, batch);
-    if (this.#parked.has(held.batch.topic)) this.#parking.kick();
-    else this.#events.wants();
+    if (!this.#parked.has(held.batch.topic)) this.#events.wants();
   }
 
   mustWait(topic: string): boolean {
@@ -191,7 +202,9 @@ export class WorkerSpool implements Spool {
   async next(wish: BacklogWish): Promise<BacklogAnswer> {
     invariant(this.#reading === undefined, "one batch is read at a time");
     for (;;) {
-      const found = await this.#backlog.find((topic) => !this.#parked.has(topic) && wish.mayGo(topic));
+      const found = await this.#backlog.find((topic) =>
+        !this.#parked.has(topic) && this.#parking.moving !== topic && wish.mayGo(topic)
+      );
       if (found === "none") return { kind: "none" };
       if ("delayMs" in found) return { kind: "later", delayMs: found.delayMs };
       if (found.segment.stateOf(found.batch) !== batchState.backlog) continue;
@@ -211,6 +224,7 @@ export class WorkerSpool implements Spool {
       return { ok: false, damaged: false, message: ioProblem("read", place.home.folder, outcome.error) };
     }
     held.state = "settled";
+    this.#came(held, place.home);
     await this.#quarantine(place, held.batch.count, "crc_mismatch", outcome.bytes);
     return { ok: false, damaged: true };
   }
@@ -344,6 +358,7 @@ export class WorkerSpool implements Spool {
         this.#backlog.took(found);
         if (!segment.earlier) this.#waiting.remove(topic);
         const closed = closedBatchOf(outcome.head, at, this.#folders.clock.monoMs());
+        if (this.#folders.shared.includes(home)) this.#out.add(topic);
         wish.take(new HeldBatch(closed, { home, segment, batch }, segment.earlier));
         return { kind: "batch" };
       }
@@ -418,6 +433,13 @@ export class WorkerSpool implements Spool {
       "only a batch that is live is settled or read",
     );
     return held.place;
+  }
+
+  /** The pipeline has a batch no more. */
+  #came({ batch: { topic } }: HeldBatch, home: Home): void {
+    if (!this.#folders.shared.includes(home)) return;
+    this.#out.remove(topic);
+    if (this.#parked.has(topic) && !this.#out.has(topic)) this.#parking.kick();
   }
 
   #restart(): void {

@@ -13,7 +13,8 @@ import type { BacklogWish, Damage, SpooledBatch, SpoolSettings } from "../../../
 /** Memory for batches, as a worker has it. */
 export class BatchMemory {
   readonly kernel: Kernel;
-  readonly #arena: Arena;
+  readonly #arenaBytes: number;
+  #arena: Arena;
 
   constructor(arenaBytes = 8 * 1024 * 1024) {
     this.kernel = createKernel({
@@ -23,7 +24,13 @@ export class BatchMemory {
       rowsMax: 1,
       scratchBytes: 1024,
     });
+    this.#arenaBytes = arenaBytes;
     this.#arena = new Arena(this.kernel.arenaAt, arenaBytes);
+  }
+
+  /** Everything is free again. */
+  reset(): void {
+    this.#arena = new Arena(this.kernel.arenaAt, this.#arenaBytes);
   }
 
   get bytesUsed(): number {

@@ -53,6 +53,7 @@ done
 
 # Longest time for one suite, seconds. A suite that hangs is a failed suite.
 suite_seconds=900
+[ -z "${TEST_LONG:-}" ] || suite_seconds=1800
 
 passed=0
 failed=0
@@ -271,7 +272,7 @@ own=none
 if [ "$kafka" = none ]; then
   unset KAFKA_BROKERS
   remark "Tests that need a Kafka broker were left out (--no-kafka)."
-elif wants kafka || wants kafka-deno || wants binary || wants binary-deno || wants browser; then
+elif wants kafka || wants kafka-deno || wants chaos || wants binary || wants binary-deno || wants browser; then
   since=$(now)
   choose_kafka
   if [ -n "${KAFKA_BROKERS:-}" ]; then

@@ -15,10 +15,14 @@ import { connect } from "node:net";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { classpath, javaProgram, type KafkaVersion } from "./classpath.ts";
 import { describe } from "./kcat.ts";
+import { NetworkProxy } from "./network_proxy.ts";
 import { freePorts, type GuardedProcess, run, spawnGuarded, until } from "./processes.ts";
 
-/** Further ways into the brokers, beside plain text: TLS, TLS with client certificate, SASL, SASL over TLS. */
-export type ListenerName = "tls" | "mtls" | "sasl" | "sasl_tls";
+/**
+ * Further ways into the brokers, beside plain text: TLS, TLS with client certificate, SASL, SASL over TLS, and plain
+ * text through a network that can fail.
+ */
+export type ListenerName = "tls" | "mtls" | "sasl" | "sasl_tls" | "proxied";
 
 /**
  * User and password of the SASL listeners, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. (kcat of Debian 12 knows
@@ -43,6 +47,8 @@ export interface ApacheCluster {
   bootstrapOf(listener: ListenerName): string;
   /** Present if a TLS listener was asked for. */
   readonly certificates: Certificates | undefined;
+  /** The network of the proxied listener, per broker; empty without that. */
+  readonly networks: readonly NetworkProxy[];
   /** SIGKILL. Resolves when the process is gone. */
   kill(index: number): Promise<void>;
   /** SIGTERM: moves leaders away where others are left. Resolves when the process is gone. */
@@ -61,6 +67,7 @@ const protocols: Readonly<Record<ListenerName, string>> = {
   mtls: "SSL",
   sasl: "SASL_PLAINTEXT",
   sasl_tls: "SASL_SSL",
+  proxied: "PLAINTEXT",
 };
 
 /** How long a broker may take to be listed by its cluster, on a busy machine with two cores. */
@@ -72,6 +79,7 @@ interface Node {
   readonly id: number;
   readonly directory: string;
   readonly ports: Readonly<Record<"plain" | "controller" | ListenerName, number>>;
+  network: NetworkProxy | undefined;
   process: GuardedProcess | undefined;
 }
 
@@ -110,12 +118,16 @@ export async function startApache(options: ApacheOptions): Promise<ApacheCluster
   const stop = async (): Promise<void> => {
     // The data is thrown away: nobody needs leaders moved, and a quorum that dissolves cannot agree to it.
     await Promise.all(nodes.map((node) => end(node, nodes.length === 1 ? "SIGTERM" : "SIGKILL")));
+    await Promise.all(nodes.map((node) => node.network?.close()));
     rmSync(home, { recursive: true, force: true, maxRetries: 3 });
   };
 
   try {
     // Kafka's own ids never begin with "-" either: the tool would take it for an option.
     const clusterId = `A${randomBytes(16).toString("base64url").slice(1)}`;
+    if (options.listeners.includes("proxied")) {
+      for (const node of nodes) node.network = await NetworkProxy.open(node.ports.proxied);
+    }
     for (const node of nodes) writeProperties(node, nodes, options, certificates);
     await Promise.all(nodes.map((node) => format(node, jars, clusterId, options)));
     await Promise.all(nodes.map(launch));
@@ -130,7 +142,8 @@ export async function startApache(options: ApacheOptions): Promise<ApacheCluster
   return {
     addresses,
     certificates,
-    bootstrapOf: (listener) => nodes.map((node) => `127.0.0.1:${node.ports[listener]}`).join(","),
+    networks: nodes.flatMap((node) => node.network ?? []),
+    bootstrapOf: (listener) => nodes.map((node) => `127.0.0.1:${advertisedPort(node, listener)}`).join(","),
     kill: (index) => end(nodes[index]!, "SIGKILL"),
     terminate: (index) => end(nodes[index]!, "SIGTERM"),
     async restart(index) {
@@ -157,14 +170,19 @@ const javaFlags = [
 ];
 
 async function layOut(home: string, options: ApacheOptions): Promise<Node[]> {
-  const names = ["plain", "controller", "tls", "mtls", "sasl", "sasl_tls"] as const;
+  const names = ["plain", "controller", "tls", "mtls", "sasl", "sasl_tls", "proxied"] as const;
   const ports = await freePorts(options.brokers * names.length);
   return Array.from({ length: options.brokers }, (_, index) => {
     const directory = join(home, `broker-${index}`);
     mkdirSync(directory);
     const own = names.map((name, i) => [name, ports[index * names.length + i]!] as const);
-    return { id: index + 1, directory, ports: Object.fromEntries(own) as Node["ports"], process: undefined };
+    const nodePorts = Object.fromEntries(own) as Node["ports"];
+    return { id: index + 1, directory, ports: nodePorts, network: undefined, process: undefined };
   });
+}
+
+function advertisedPort(node: Node, listener: ListenerName): number {
+  return listener === "proxied" ? node.network!.port : node.ports[listener];
 }
 
 function writeProperties(
@@ -174,10 +192,11 @@ function writeProperties(
   certificates: Certificates | undefined,
 ): void {
   const copies = String(nodes.length);
-  const listeners = [
+  const listenersOn = (portOf: (name: ListenerName) => number): string[] => [
     `PLAIN://127.0.0.1:${node.ports.plain}`,
-    ...options.listeners.map((name) => `${name.toUpperCase()}://127.0.0.1:${node.ports[name]}`),
+    ...options.listeners.map((name) => `${name.toUpperCase()}://127.0.0.1:${portOf(name)}`),
   ];
+  const listeners = listenersOn((name) => node.ports[name]);
   const properties: Record<string, string> = {
     "process.roles": "broker,controller",
     "node.id": String(node.id),
@@ -185,7 +204,7 @@ function writeProperties(
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAIN",
     "listeners": [...listeners, `CONTROLLER://127.0.0.1:${node.ports.controller}`].join(","),
-    "advertised.listeners": listeners.join(","),
+    "advertised.listeners": listenersOn((name) => advertisedPort(node, name)).join(","),
     "listener.security.protocol.map": [
       "PLAIN:PLAINTEXT",
       "CONTROLLER:PLAINTEXT",

@@ -25,7 +25,8 @@ import type { Certificates } from "./certificates.ts";
 import { javaProgram, type KafkaVersion } from "./classpath.ts";
 import { type ClusterView, describe, type KafkaRecord, readAll, readUntil } from "./kcat.ts";
 import { startMock } from "./mock.ts";
-import { createTopic, deleteTopic, growTopic } from "./topics.ts";
+import type { NetworkProxy } from "./network_proxy.ts";
+import { createTopic, deleteTopic, growTopic, moveReplicas } from "./topics.ts";
 
 export { type KafkaRecord, saslUser };
 export { values } from "./kcat.ts";
@@ -68,8 +69,12 @@ export interface Kafka extends AsyncDisposable {
   bootstrapOf(listener: ListenerName): string;
   /** Of the TLS listeners, if there are any. */
   readonly certificates: Certificates | undefined;
+  /** Of the proxied listener: what lies between it and each broker. */
+  readonly networks: readonly NetworkProxy[];
   /** Creates a topic, waits for its leaders, returns its name. */
   createTopic(name: string, options?: TopicOptions): Promise<string>;
+  /** Puts a partition's replicas on these brokers (by index): its leader moves if it is not among them (real Kafka). */
+  moveReplicas(topic: string, partition: number, brokers: readonly number[]): Promise<void>;
   /** Raises its number of partitions (real Kafka). */
   growTopic(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
@@ -153,6 +158,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   return {
     ...readers("apache", cluster.addresses),
     certificates: cluster.certificates,
+    networks: cluster.networks,
     bootstrapOf: cluster.bootstrapOf,
     kill: cluster.kill,
     terminate: cluster.terminate,
@@ -203,6 +209,7 @@ type Shared =
   | "addresses"
   | "bootstrap"
   | "createTopic"
+  | "moveReplicas"
   | "growTopic"
   | "deleteTopic"
   | "describe"
@@ -226,6 +233,8 @@ function readers(
       await createTopic(addresses, topic, partitions, replicas, config);
       return topic;
     },
+    moveReplicas: (topic, partition, brokers) =>
+      moveReplicas(addresses, topic, partition, brokers.map((broker) => broker + 1)),
     growTopic: (topic, partitions) => growTopic(addresses, topic, partitions),
     deleteTopic: (topic) => deleteTopic(addresses, topic),
     describe: (topic) => describe(bootstrap, topic),
@@ -241,6 +250,7 @@ function untouchable(kind: KafkaKind, cluster: ServedCluster): Kafka {
   return {
     ...readers(kind, cluster.addresses),
     certificates: cluster.certificates,
+    networks: [],
     bootstrapOf(listener) {
       const address = cluster.listeners[listener];
       if (address === undefined) throw new Error(`The shared cluster has no listener "${listener}"`);
@@ -268,6 +278,7 @@ async function mockKafka(brokers: number): Promise<Kafka> {
   return {
     ...readers("mock", cluster.addresses),
     certificates: undefined,
+    networks: [],
     bootstrapOf: refuse,
     async createTopic(name, { partitions = 1, replicas = brokers, exactName = false } = {}) {
       const topic = exactName ? name : uniqueTopic(name);

@@ -17,6 +17,12 @@ interface Admin {
   disconnect(): Promise<void>;
   createTopics(options: { waitForLeaders: boolean; topics: readonly NewTopic[] }): Promise<boolean>;
   createPartitions(options: { topicPartitions: readonly { topic: string; count: number }[] }): Promise<void>;
+  alterPartitionReassignments(options: {
+    topics: readonly {
+      topic: string;
+      partitionAssignment: readonly { partition: number; replicas: readonly number[] }[];
+    }[];
+  }): Promise<void>;
   deleteTopics(options: { topics: string[] }): Promise<void>;
 }
 interface NewTopic {
@@ -58,6 +64,17 @@ export async function createTopic(
 /** Raises the number of a topic's partitions to `count`. */
 export async function growTopic(addresses: readonly string[], topic: string, count: number): Promise<void> {
   await asAdmin(addresses, (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+}
+
+/** Puts a partition's replicas on the brokers with these ids. */
+export async function moveReplicas(
+  addresses: readonly string[],
+  topic: string,
+  partition: number,
+  replicas: readonly number[],
+): Promise<void> {
+  const topics = [{ topic, partitionAssignment: [{ partition, replicas }] }];
+  await asAdmin(addresses, (admin) => admin.alterPartitionReassignments({ topics }));
 }
 
 /** Deletes a topic. */

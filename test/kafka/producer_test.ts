@@ -115,27 +115,6 @@ describe("KafkaSink with a real broker", { skip: needs.realBroker }, () => {
   }
 });
 
-describe("KafkaSink with sessions of limited life", { skip: needs.ownRealBroker }, () => {
-  it("authenticates again on the open connection, in time, when the broker asks for it", slow, async () => {
-    // kafkajs does so ten seconds before the end.
-    const properties = { "connections.max.reauth.ms": "12000" };
-    await using kafka = await startKafka({ listeners: ["sasl"], properties });
-    const topic = await kafka.createTopic("sessions", { partitions: 2 });
-    await using feed = new Feed(kafka.bootstrapOf("sasl"), topic, {
-      sasl: { mechanism: "plain", ...saslUser },
-    });
-    const untilMs = performance.now() + 20_000;
-    while (performance.now() < untilMs) {
-      await feed.send(topic, 100, 10);
-      await feed.settled();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assert.equal(feed.events.filter((event) => event === "kafka_broker_connected").length, 1);
-    assert.ok(!feed.events.includes("kafka_broker_lost"), "the connection stayed");
-    await checkTopic(kafka, topic, feed.given);
-  });
-});
-
 describe("KafkaSink with a broker that is killed", { skip: needs.ownRealBroker }, () => {
   it(
     "loses and doubles nothing and keeps order when the only broker is killed and started again",

@@ -37,6 +37,8 @@ export interface ApacheOptions {
   /** server.properties over those of this harness. */
   readonly properties: Readonly<Record<string, string>>;
   readonly listeners: readonly ListenerName[];
+  /** System properties of the brokers' JVMs. */
+  readonly jvm: Readonly<Record<string, string>>;
 }
 
 /** A running cluster of Apache Kafka. */
@@ -96,6 +98,7 @@ export async function startApache(options: ApacheOptions): Promise<ApacheCluster
       argv: [
         javaProgram(),
         ...javaFlags,
+        ...Object.entries(options.jvm).map(([name, value]) => `-D${name}=${value}`),
         "-cp",
         jars,
         "kafka.Kafka",

@@ -44,6 +44,8 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** Listeners beside the plain-text one. */
   readonly listeners?: readonly ListenerName[];
+  /** System properties of the brokers' JVMs. */
+  readonly jvm?: Readonly<Record<string, string>>;
 }
 
 /** A topic to create. */
@@ -145,7 +147,7 @@ export const needs = {
 
 /** A cluster of the caller's own. `stop()` it, or `await using`. */
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
-  const { brokers = 1, version = "4", properties = {}, listeners = [] } = options;
+  const { brokers = 1, version = "4", properties = {}, listeners = [], jvm = {} } = options;
   if (ownKind === "mock") {
     if (version !== "4" || Object.keys(properties).length > 0 || listeners.length > 0) {
       throw new Error(
@@ -154,7 +156,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     }
     return await mockKafka(brokers);
   }
-  const cluster = await startApache({ brokers, version, properties, listeners });
+  const cluster = await startApache({ brokers, version, properties, listeners, jvm });
   return {
     ...readers("apache", cluster.addresses),
     certificates: cluster.certificates,

@@ -19,6 +19,9 @@
  * connection. It holds at most one
  * frame (`heldBytes`) and, while suspended, the reference to the chunk.
  *
+ * Where lines are joined, the last whole one is held (`holds`) until the next begins. After `flush` the same loop
+ * gives it.
+ *
  * What the bytes mean is the scanner's matter; here is where they lie.
  *
  * Hot path: per chunk and piece, nothing per line; nothing is allocated unless a frame stays unfinished.
@@ -29,6 +32,7 @@ import { invariant } from "../core/invariant.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { HalfFrame } from "./half_frame.ts";
 import type { FrameLimit, FrameScanner } from "./frame_scanner.ts";
+import { type JoinOptions, JoinScanner } from "./join_scanner.ts";
 import { LineScanner } from "./line_scanner.ts";
 import { OctetScanner } from "./octet_scanner.ts";
 import { decideScanner, type Decision, mayDecide } from "./decide.ts";
@@ -43,6 +47,8 @@ export interface FramingOptions {
   readonly frameBytesMax: number;
   /** A longer frame is cut, or becomes several rows. */
   readonly oversize: "truncate" | "split";
+  /** Lines that are told apart by LF are joined where they belong together. */
+  readonly join?: JoinOptions | undefined;
 }
 
 const noBytes = new Uint8Array(0);
@@ -57,6 +63,11 @@ export class Framer {
   readonly #limit: FrameLimit;
   /** Undefined while the first bytes do not tell. */
   #scanner: FrameScanner | undefined;
+  /** The same scanner, if it joins lines. */
+  #joiner: JoinScanner | undefined;
+  readonly #join: JoinOptions | undefined;
+  /** What is held is to be given. */
+  #flushes = false;
   /** While they do not: what is certain so far. */
   #decision: Decision = "undecided";
   readonly #half = new HalfFrame();
@@ -83,11 +94,12 @@ export class Framer {
   /** A mode alone stands for frames as long as the kernel was made for, cut above that. */
   constructor(kernel: Kernel, options: FramingMode | FramingOptions) {
     this.#kernel = kernel;
-    const { mode, frameBytesMax, oversize } = typeof options === "string"
+    const { mode, frameBytesMax, oversize, join }: FramingOptions = typeof options === "string"
       ? { mode: options, frameBytesMax: kernel.sizes.frameBytesMax, oversize: "truncate" }
       : options;
     invariant(frameBytesMax <= kernel.sizes.frameBytesMax, "the kernel has room for a listener's frames");
     this.#limit = { frameBytesMax, splits: oversize === "split" };
+    this.#join = join;
     if (mode !== "auto") this.#scanner = this.#scannerOf(mode);
   }
 
@@ -96,14 +108,24 @@ export class Framer {
     return this.#half.heldBytes;
   }
 
-  /** True while bytes of the chunk wait for `next`: after `begin`, and after a `suspend`. */
+  /** True while bytes wait for `next`: after `begin`, after `flush`, and after a `suspend`. */
   get pending(): boolean {
-    return this.#chunkAt < this.#chunk.length || this.#scanAt < this.#regionEnd;
+    return this.#flushes || this.#chunkAt < this.#chunk.length || this.#scanAt < this.#regionEnd;
   }
 
   /** Frames of no bytes so far. They are no rows. */
   get emptyFrames(): number {
     return this.#scanner?.emptyFrames ?? 0;
+  }
+
+  /** Lines that became parts of other lines' frames so far. */
+  get joinedLines(): number {
+    return this.#joiner?.joinedLines ?? 0;
+  }
+
+  /** True if a whole line is held because the next may belong to it. */
+  get holds(): boolean {
+    return this.#joiner?.holds === true;
   }
 
   /** How often a count was expected and something else came. */
@@ -123,13 +145,23 @@ export class Framer {
     this.#chunkAt = 0;
   }
 
+  /** The line that is held has waited for long enough: `next` gives it. */
+  flush(): void {
+    invariant(!this.pending, "the chunk before is used up");
+    if (!this.holds) return;
+    this.#flushes = true;
+  }
+
   /** Scans on: returns how many rows of the frame table are whole frames, 0 where the chunk is used up. */
   next(): number {
     for (;;) {
       if (this.#scanAt < this.#regionEnd && !this.#needMore) {
         this.#rows = this.#scan();
         if (this.#rows > 0) return this.#rows;
+      } else if (this.#flushes && this.#chunk.length === 0 && this.#half.length > 0) {
+        this.#loadHalf();
       } else if (!this.#load()) {
+        this.#flushes = false;
         this.#rows = 0;
         return 0;
       }
@@ -167,9 +199,7 @@ export class Framer {
   finish(): number {
     invariant(this.#finishing || !this.pending, "the last chunk is used up");
     if (!this.#finishing) {
-      const { bytes, inputAt } = this.#kernel;
-      this.#scanAt = inputAt;
-      this.#halfEnd = this.#regionEnd = inputAt + this.#half.release(bytes, inputAt);
+      this.#loadHalf();
       this.#finishing = true;
       this.#scanner ??= this.#scannerAtEnd();
     }
@@ -188,6 +218,7 @@ export class Framer {
       this.#needMore = true;
       return 0;
     }
+    if (this.#joiner !== undefined) this.#joiner.release = this.#flushes;
     const rows = this.#scanner.scan(this.#scanAt, this.#regionEnd);
     this.#scanAt = this.#scanner.consumed;
     this.#needMore = this.#scanner.needMore;
@@ -195,9 +226,9 @@ export class Framer {
   }
 
   #scannerOf(mode: "newline" | "octet" | "nul"): FrameScanner {
-    return mode === "octet"
-      ? new OctetScanner(this.#kernel, this.#limit)
-      : new LineScanner(this.#kernel, mode, this.#limit);
+    if (mode === "octet") return new OctetScanner(this.#kernel, this.#limit);
+    if (mode === "nul" || this.#join === undefined) return new LineScanner(this.#kernel, mode, this.#limit);
+    return this.#joiner = new JoinScanner(this.#kernel, this.#limit, this.#join);
   }
 
   #decide(): FrameScanner | undefined {
@@ -247,6 +278,14 @@ export class Framer {
     this.#regionEnd = this.#halfEnd + pieceBytes;
     this.#needMore = false;
     return true;
+  }
+
+  /** What is held becomes the region. */
+  #loadHalf(): void {
+    const { bytes, inputAt } = this.#kernel;
+    this.#scanAt = inputAt;
+    this.#halfEnd = this.#regionEnd = inputAt + this.#half.release(bytes, inputAt);
+    this.#needMore = false;
   }
 
   /** Takes a small chunk that does not finish the held frame, without the kernel. True where it did. */

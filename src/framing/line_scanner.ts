@@ -58,15 +58,25 @@ export class LineScanner implements FrameScanner {
     return rows;
   }
 
+  /** Whether what comes next belongs to a frame of which a part was given. */
+  get continues(): boolean {
+    return this.#continues;
+  }
+
+  /** The next scan begins at a row with these flags. */
+  goBackTo(flags: number): void {
+    this.#continues = (flags & frameFlag.continued) !== 0;
+    this.#skips = false;
+  }
+
   takeBack(row: number): number {
     const { words, rowsAt } = this.#kernel;
     const word = (rowsAt + row * frameRowBytes) / 4;
     const start = words[word]!;
-    const continues = (words[word + 2]! & frameFlag.continued) !== 0;
+    const flags = words[word + 2]!;
     this.#scan(this.#rowsStart, start, this.#rowsContinues);
     this.#emptyFrames = this.#rowsEmptyFrames + this.#kernel.emptyFrames;
-    this.#continues = continues;
-    this.#skips = false;
+    this.goBackTo(flags);
     return start;
   }
 

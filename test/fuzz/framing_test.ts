@@ -10,6 +10,7 @@ import { Framer, type FramingMode } from "../../src/framing/framer.ts";
 import { createKernel } from "../../src/kernel/instance.ts";
 import { frameFlag } from "../../src/kernel/kernel.ts";
 import { frameOracle, type OracleFrame } from "../unit/framing/oracle_framer.ts";
+import { joinOracle } from "../unit/framing/oracle_join.ts";
 import { fuzz, fuzzTimeout } from "./fuzz.ts";
 import { cutAnywhere, joined, latin1, latin1Text, mutate } from "./mutate.ts";
 import type { Random } from "./random.ts";
@@ -27,6 +28,7 @@ interface Input {
   readonly mode: FramingMode;
   readonly oversize: "truncate" | "split";
   readonly frameBytesMax: number;
+  readonly join: "pri" | "indent" | undefined;
   readonly stream: Uint8Array;
   readonly chunks: readonly Uint8Array[];
   /** Rows to take before a suspension, call by call; -1 takes all and does not suspend. */
@@ -50,7 +52,16 @@ const tokens = [
   "\x16\x03\x01",
   "é",
 ];
-const texts = ["x", "<13>1 - - - - - - a", "<34>Oct 11 22:14:15 host su: b", "text 12", "{\n}", "é", "1 2 3"];
+const texts = [
+  " indented",
+  "x",
+  "<13>1 - - - - - - a",
+  "<34>Oct 11 22:14:15 host su: b",
+  "text 12",
+  "{\n}",
+  "é",
+  "1 2 3",
+];
 
 function part(random: Random): Uint8Array {
   const text = random.pick(texts).repeat(random.oneIn(6) ? random.between(1, 60) : 1);
@@ -63,9 +74,12 @@ function part(random: Random): Uint8Array {
 function make(random: Random): Input {
   const parts = Array.from({ length: random.between(0, 24) }, () => part(random));
   const stream = mutate(random, joined(parts), tokens, 6);
+  // The twin of joining knows lines that are cut, and nothing else.
+  const join = random.oneIn(3) ? random.pick(["pri", "indent"] as const) : undefined;
   return {
-    mode: random.pick(["auto", "newline", "octet", "nul"]),
-    oversize: random.pick(["truncate", "split"]),
+    mode: join === undefined ? random.pick(["auto", "newline", "octet", "nul"]) : "newline",
+    oversize: join === undefined ? random.pick(["truncate", "split"]) : "truncate",
+    join,
     frameBytesMax: random.pick([frameBytesMax, frameBytesMax, 41]),
     stream,
     chunks: cutAnywhere(random, stream),
@@ -75,7 +89,11 @@ function make(random: Random): Input {
 
 function run(input: Input): void {
   const { frameBytesMax, oversize } = input;
-  const framer = new Framer(kernel, input);
+  const bytesMax = frameBytesMax - 1;
+  const framer = new Framer(kernel, {
+    ...input,
+    join: input.join === undefined ? undefined : { by: input.join, bytesMax },
+  });
   const frames: OracleFrame[] = [];
   let calls = 0;
   const take = (rows: number): void => {
@@ -92,13 +110,16 @@ function run(input: Input): void {
     assert.ok(framer.heldBytes <= frameBytesMax + 19, `${framer.heldBytes} bytes are held`);
   }
   for (let rows = framer.finish(); rows > 0; rows = framer.finish()) take(rows);
-  const { emptyFrames, damagedFrames } = framer;
+  const { emptyFrames, damagedFrames, joinedLines } = framer;
   const stream = latin1Text(input.stream);
   account(stream, frames);
-  assert.deepEqual(
-    { frames, emptyFrames, damagedFrames },
-    frameOracle(stream, input.mode, frameBytesMax, oversize === "split"),
-  );
+  if (input.join === undefined) {
+    const want = frameOracle(stream, input.mode, frameBytesMax, oversize === "split");
+    assert.deepEqual({ frames, emptyFrames, damagedFrames }, want);
+  } else {
+    const limits = { frameBytesMax, bytesMax, linesMax: kernel.sizes.rowsMax - 1 };
+    assert.deepEqual({ frames, emptyFrames, joinedLines }, joinOracle(stream, input.join, limits));
+  }
 }
 
 function frameAt(row: number): OracleFrame {

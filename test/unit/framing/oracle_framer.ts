@@ -23,7 +23,7 @@ const countsInDamage = /(?<!\d)([1-9]\d{0,8}) <\d{1,3}>/g;
 const lineEnd = /\r?\n$/;
 
 /** The first part of a longer frame: `max` bytes, or fewer so that no UTF-8 character is cut. */
-function cutText(text: string, max: number): string {
+export function cutText(text: string, max: number): string {
   const start = text.slice(0, max);
   const half = /(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})$/.exec(start);
   return half === null || half.index === 0 ? start : start.slice(0, half.index);

@@ -205,6 +205,10 @@ export interface Stats {
     readonly datagrams_lost: number;
     readonly frames_empty: number;
     readonly frames_truncated: number;
+    /** Places in octet-counted streams where a count was expected and something else came. */
+    readonly frames_damaged: number;
+    /** Connections to syslog ports that spoke TLS or HTTP. */
+    readonly connections_foreign: number;
     readonly unparsed: number;
     readonly datagrams: number;
     readonly pauses: number;
@@ -212,6 +216,10 @@ export interface Stats {
     readonly http_failures: number;
     readonly http_timeouts: number;
   };
+  /** Senders whose lines are not as they should be, by address; at most 1000, the others as `other`. */
+  readonly senders?: Readonly<
+    Record<string, { readonly oversize: number; readonly unparsed: number; readonly damaged: number }>
+  >;
   /** From the reading of a line to the sink's acknowledgement: since the start, and over the last ten seconds. */
   readonly latency_ms: {
     readonly receive_to_ack: Percentiles;

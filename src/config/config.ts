@@ -6,6 +6,9 @@
  * @module
  */
 
+/** `frame_max` where nothing else is written; the schema has the same. */
+export const defaultFrameBytesMax = 64 * 1024;
+
 /** What carries the bytes of a listener. */
 export type Transport = "tcp" | "tls" | "udp" | "unix" | "unixgram" | "stdin";
 
@@ -24,6 +27,16 @@ export interface ListenBase {
   readonly proxyFrom?: readonly string[];
   /** Bytes per second of each sender. */
   readonly bytesPerSecond?: number;
+  /** Longest line, where it is not `defaultFrameBytesMax`. */
+  readonly frameBytesMax?: number;
+  /** What becomes of a longer line, where it is not cut. */
+  readonly oversize?: "split" | "dead_letter";
+  /** What becomes of a line without a syslog header, where it is not forwarded. */
+  readonly unparsed?: "dead_letter";
+  /** Lines that continue others become a part of them. */
+  readonly join?: { readonly by: "pri" | "indent"; readonly waitMs: number; readonly bytesMax: number };
+  /** Zone of timestamps that name none, where it is not this machine's: a name of the tz database or `+02:00`. */
+  readonly timezone?: string;
 }
 
 /** A `listen` entry for syslog. */
@@ -199,6 +212,7 @@ export interface Config {
   readonly file: string | undefined;
   readonly dialect: "corndog" | "hotdog";
   readonly listen: readonly Listen[];
+  /** The longest `frame_max` of all listeners. */
   readonly frameBytesMax: number;
   readonly admin:
     | { readonly hostname: string; readonly port: number; readonly tokenFile?: string }

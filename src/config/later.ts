@@ -11,9 +11,6 @@ import type { Path } from "./yaml.ts";
 
 /** What a refused key is missing, by its path; `*` stands for a list index. */
 const keys: Readonly<Record<string, string>> = {
-  "listen.*.oversize": "this version always cuts a line at frame_max; remove the key",
-  "listen.*.timezone": "this version forwards time stamps as they come; remove the key",
-  "listen.*.join": "this version does not join lines yet; remove the key",
   "kafka.partition_by": "this version spreads lines over partitions itself; remove the key",
 };
 

@@ -5,7 +5,15 @@
  *
  * @module
  */
-import type { Config, HttpListen, KafkaConfig, Listen, SpoolConfig, TlsServer } from "./config.ts";
+import {
+  type Config,
+  defaultFrameBytesMax,
+  type HttpListen,
+  type KafkaConfig,
+  type Listen,
+  type SpoolConfig,
+  type TlsServer,
+} from "./config.ts";
 import { formatDuration, formatSize } from "./fields.ts";
 import { writtenSasl } from "./print_sasl.ts";
 import { formatHostPort } from "./units.ts";
@@ -14,7 +22,7 @@ import { formatYaml } from "./yaml.ts";
 /** The configuration as an object in the words of `corndog.yml`, without secrets. */
 export function redactConfig(config: Config): Record<string, unknown> {
   return {
-    listen: config.listen.map((listen) => writtenListen(listen, config.frameBytesMax)),
+    listen: config.listen.map(writtenListen),
     ...(config.admin === undefined ? {} : {
       admin: {
         listen: formatHostPort(config.admin),
@@ -72,8 +80,8 @@ function escaped(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escaped(item)]));
 }
 
-function writtenListen(listen: Listen, frameBytesMax: number): Record<string, unknown> {
-  const { transport, path, tls } = listen;
+function writtenListen(listen: Listen): Record<string, unknown> {
+  const { transport, path, tls, join } = listen;
   const address = path === "" ? formatHostPort(listen) : path;
   const scheme = listen.kind !== "http" ? transport : transport === "tls" ? "https" : "http";
   return {
@@ -85,7 +93,13 @@ function writtenListen(listen: Listen, frameBytesMax: number): Record<string, un
       : transport === "udp" || transport === "unixgram"
       ? {}
       : { framing: listen.framing }),
-    frame_max: formatSize(frameBytesMax),
+    frame_max: formatSize(listen.frameBytesMax ?? defaultFrameBytesMax),
+    ...(listen.kind === "relp" ? {} : { oversize: listen.oversize ?? "truncate" }),
+    unparsed: listen.unparsed ?? "forward",
+    timezone: listen.timezone ?? "local",
+    ...(join === undefined ? {} : {
+      join: { by: join.by, wait: formatDuration(join.waitMs), max: formatSize(join.bytesMax) },
+    }),
     ...(listen.allowFrom === undefined ? {} : { allow_from: listen.allowFrom }),
     ...(listen.proxyFrom === undefined ? {} : { proxy_from: listen.proxyFrom }),
     ...(listen.bytesPerSecond === undefined ? {} : { rate: formatSize(listen.bytesPerSecond) }),

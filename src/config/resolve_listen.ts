@@ -4,7 +4,13 @@
  * @module
  */
 import { isLoopback } from "../core/loopback.ts";
-import type { HttpListen, Listen, ListenBase, SpoolConfig } from "./config.ts";
+import {
+  defaultFrameBytesMax,
+  type HttpListen,
+  type Listen,
+  type ListenBase,
+  type SpoolConfig,
+} from "./config.ts";
 import { tryRead } from "./files.ts";
 import type { Findings, ResolveContext } from "./findings.ts";
 import { formatSize } from "./fields.ts";
@@ -16,9 +22,6 @@ import type { Path } from "./yaml.ts";
 
 /** One written entry of `listen`. */
 export type WrittenListen = NonNullable<WrittenConfig["listen"]>[number];
-
-/** `frame_max` where no listener is written; the schema has the same for those that are. */
-const defaultFrameBytesMax = 64 * 1024;
 
 /** Where the embedded default listens: this machine only. */
 const defaultListen: Listen[] = [
@@ -78,6 +81,7 @@ export function resolveListeners(
       ...(entry.allow_from === undefined ? {} : { allowFrom: entry.allow_from }),
       ...(entry.proxy_from === undefined ? {} : { proxyFrom: entry.proxy_from }),
       ...(entry.rate === undefined ? {} : { bytesPerSecond: entry.rate }),
+      ...linesOf(entry),
     };
     if (entry.syslog !== undefined) return [{ kind: "syslog", ...base, framing: entry.framing ?? "auto" }];
     if (entry.ack === "disk" && !durable) {
@@ -135,6 +139,20 @@ function resolveHttp(
   };
 }
 
+/** What an entry says of its lines, where it is not the default. */
+function linesOf(entry: WrittenListen): Partial<ListenBase> {
+  const { frame_max, oversize, unparsed, timezone, join } = entry;
+  return {
+    ...(frame_max === defaultFrameBytesMax ? {} : { frameBytesMax: frame_max }),
+    ...(oversize === "truncate" ? {} : { oversize }),
+    ...(unparsed === "forward" ? {} : { unparsed }),
+    ...(timezone === "local" ? {} : { timezone }),
+    ...(join === undefined ? {} : {
+      join: { by: join.by, waitMs: join.wait, bytesMax: Math.min(join.max, frame_max) },
+    }),
+  };
+}
+
 /** The one address of an entry. */
 function addressOf(entry: WrittenListen, index: number, findings: Findings): ListenUrl | undefined {
   const { syslog, relp, http } = entry;
@@ -170,6 +188,18 @@ function checkKeys(entry: WrittenListen, url: ListenUrl, index: number, findings
     } else if (entry.relp !== undefined) fault("framing", "RELP has its own frames; remove the key");
     else if (entry.http !== undefined) fault("framing", "HTTP says it by Content-Type; remove the key");
   }
+  if (entry.join !== undefined) {
+    if (transport === "udp" || transport === "unixgram") {
+      fault("join", "a datagram is one line, with all line ends in it; remove the key");
+    } else if (entry.syslog === undefined) {
+      fault("join", "RELP and HTTP have their own frames; remove the key");
+    } else if (entry.framing === "octet" || entry.framing === "nul") {
+      fault("join", `framing: ${entry.framing} has no line ends to join at; remove one of the keys`);
+    }
+  }
+  if (entry.oversize !== "truncate" && entry.syslog === undefined) {
+    fault("oversize", "RELP and HTTP take a line whole or refuse it; remove the key");
+  }
   if (entry.ack !== undefined && entry.syslog !== undefined) {
     fault("ack", "syslog has no answers; remove the key, or listen for relp: instead");
   }
@@ -189,24 +219,14 @@ function checkKeys(entry: WrittenListen, url: ListenUrl, index: number, findings
   }
 }
 
-/** The one `frame_max` of all listeners; a batch must hold a line of that size. */
+/** The longest `frame_max` of all listeners; a batch must hold a line of that size. */
 export function resolveFrameBytesMax(written: WrittenConfig, findings: Findings): number {
-  const entries = written.listen ?? [];
-  const frameMax = entries[0]?.frame_max ?? defaultFrameBytesMax;
-  entries.forEach((entry, index) => {
-    if (entry.frame_max !== frameMax) {
-      findings.fault(
-        ["listen", index, "frame_max"],
-        `this version has one frame_max for all listeners; write ${
-          formatSize(frameMax)
-        } as in listen.0 (64KiB where it is not written)`,
-      );
-    }
-  });
+  const sizes = (written.listen ?? []).map((entry) => entry.frame_max);
+  const frameMax = sizes.length === 0 ? defaultFrameBytesMax : Math.max(...sizes);
   const batchMax = written.kafka.batch_max;
   if (batchMax < frameMax) {
-    const sizes = `${formatSize(batchMax)} cannot hold a line of frame_max (${formatSize(frameMax)})`;
-    findings.fault(["kafka", "batch_max"], `${sizes}; raise it or lower frame_max`);
+    const words = `${formatSize(batchMax)} cannot hold a line of frame_max (${formatSize(frameMax)})`;
+    findings.fault(["kafka", "batch_max"], `${words}; raise it or lower frame_max`);
   }
   return frameMax;
 }

@@ -81,6 +81,28 @@ export const tlsServerSchema = section("Certificate files of a tls:// listener",
   ),
 });
 
+/** Joining of lines, as written. */
+export const joinSchema = section(
+  "Lines that continue others become a part of them, for senders that put line ends into messages; for lines that end with LF alone",
+  {
+    by: v.optional(
+      choice(
+        "What continues a line: pri, each that does not begin with <PRI>; indent, each that begins with a space or tab",
+        ["pri", "indent"],
+      ),
+      "pri",
+    ),
+    wait: v.optional(
+      duration("How long a line waits for its continuation", { min: 10, max: 60_000 }),
+      "500ms",
+    ),
+    max: v.optional(
+      size("Longest joined line; at most frame_max", { min: 256, max: 16 * 1024 * 1024 }),
+      "64KiB",
+    ),
+  },
+);
+
 /** One entry of `listen`. */
 export const listenSchema = section("A listener", {
   syslog: v.optional(
@@ -134,9 +156,31 @@ export const listenSchema = section("A listener", {
     ]),
   ),
   frame_max: v.optional(
-    size("Longest line; what is longer is cut here", { min: 256, max: 16 * 1024 * 1024 }),
+    size("Longest line", { min: 256, max: 16 * 1024 * 1024 }),
     "64KiB",
   ),
+  oversize: v.optional(
+    choice(
+      "What becomes of a longer line: truncate keeps its beginning, split makes several records of it, dead_letter writes all of it there",
+      ["truncate", "split", "dead_letter"],
+    ),
+    "truncate",
+  ),
+  unparsed: v.optional(
+    choice(
+      "What becomes of a line without a syslog header: forward sends it as it is, marked by a record header where rules look at headers; dead_letter writes it there",
+      ["forward", "dead_letter"],
+    ),
+    "forward",
+  ),
+  timezone: v.optional(
+    readText(
+      "Zone of timestamps that name none: local (this machine's), a name of the tz database such as Europe/Berlin, or +02:00",
+      readTimeZone,
+    ),
+    "local",
+  ),
+  join: v.optional(joinSchema),
   tls: v.optional(tlsServerSchema),
   allow_from: v.optional(
     list("Networks that may send, 10.0.0.0/8; others are refused", readNetworkText, entriesMax),
@@ -173,6 +217,16 @@ function readHttpUrl(input: string): Read<ListenUrl> {
 function readOrigin(input: string): Read<string> {
   if (/^https?:\/\/[^/?#\s]+$/.test(input)) return { ok: true, value: input.toLowerCase() };
   return { ok: false, message: `${quote(input)} is not an origin; write https://app.example` };
+}
+
+/** Reads a zone: `local`, a name that the runtime knows, or an offset. */
+export function readTimeZone(input: string): Read<string> {
+  if (input === "local" || /^[+-](?:0\d|1[0-4]):[0-5]\d$/.test(input)) return { ok: true, value: input };
+  try {
+    return { ok: true, value: new Intl.DateTimeFormat("en", { timeZone: input }).resolvedOptions().timeZone };
+  } catch {
+    return { ok: false, message: `${quote(input)} is not a time zone; write local, Europe/Berlin or +02:00` };
+  }
 }
 
 /** Reads `tcp://host:port` and its like. */

@@ -202,6 +202,18 @@ function totalFamilies({ totals }: Stats): string[] {
       "Frames cut at the size limit.",
       totals.frames_truncated,
     ),
+    single(
+      "corndog_frames_damaged_total",
+      "counter",
+      "Places in octet-counted streams where no count was.",
+      totals.frames_damaged,
+    ),
+    single(
+      "corndog_connections_foreign_total",
+      "counter",
+      "Connections to syslog ports that spoke TLS or HTTP.",
+      totals.connections_foreign,
+    ),
     single("corndog_lines_unparsed_total", "counter", "Lines without a syslog header.", totals.unparsed),
     single("corndog_datagrams_total", "counter", "Datagrams read.", totals.datagrams),
     single(

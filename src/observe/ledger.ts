@@ -68,6 +68,8 @@ export function totalsOf(sum: Float64Array): Stats["totals"] {
     datagrams_lost: sum[counter.datagrams_lost],
     frames_empty: sum[counter.frames_empty],
     frames_truncated: sum[counter.frames_truncated],
+    frames_damaged: sum[counter.frames_damaged],
+    connections_foreign: sum[counter.connections_foreign],
     unparsed: sum[counter.unparsed],
     datagrams: sum[counter.datagrams],
     pauses: sum[counter.pauses],

@@ -65,6 +65,8 @@ const plainNames = [
   "datagrams_lost",
   "frames_empty",
   "frames_truncated",
+  "frames_damaged",
+  "connections_foreign",
   "unparsed",
   "datagrams",
   "pauses",

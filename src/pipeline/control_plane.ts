@@ -37,6 +37,7 @@ import { createStageTables } from "../observe/stage_table.ts";
 import { LookDesk } from "./look_desk.ts";
 import { createHttpShared } from "./http_listener.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
+import { sumTroubles } from "./peer_troubles.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
@@ -200,6 +201,7 @@ export class ControlPlane implements Control {
       })),
       sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
       kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
+      senders: sumTroubles(reports.map(({ troubles }) => troubles)),
       dead_letter: deadLetterStats(reports.map(({ deadLetter }) => deadLetter), sum),
       uptime_s: Math.round((performance.now() - this.#startedAtMs) / 100) / 10,
       version: this.#parts.version,

@@ -189,6 +189,11 @@ export class FrameLine implements Line, FrameBytes {
     return this.#bytes.subarray(this.start, this.end);
   }
 
+  /** Bits of `frameFlag`. */
+  get flags(): number {
+    return this.#flags;
+  }
+
   get truncated(): boolean {
     return (this.#flags & frameFlag.truncated) !== 0;
   }

@@ -28,7 +28,9 @@ import type { Program } from "../rules/program.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import { HalfLines } from "./half_lines.ts";
 import type { Letters } from "./letters.ts";
+import { type LineOptions, plainLines } from "./line_options.ts";
 import { LinePlacer, type PendingLine, type Wait } from "./line_placer.ts";
+import { PeerTroubles } from "./peer_troubles.ts";
 import type { WorkerLog } from "./protocol.ts";
 import type { FrameSource } from "./request_frames.ts";
 import type { Submission } from "./submission.ts";
@@ -42,6 +44,9 @@ const heldBytesMax = 4 * 1024 * 1024;
 const streamMs = 2;
 /** What all connections together may take of a turn of the event loop. */
 const turnMs = 5;
+
+/** How often lines that wait for a continuation are looked after. */
+const joinLookMs = 50;
 
 /** What the intake does with a connection. */
 export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy"> & {
@@ -70,8 +75,15 @@ export interface Stream {
   readonly waiting: Waiting;
   /** Lines of it that were placed. */
   lines: number;
-  /** Empty frames that are in the ledger; the framer counts from the connection's beginning. */
+  /** What of the framer's counts is in ours; it counts from the connection's beginning. */
   emptyFrames: number;
+  joinedLines: number;
+  damagedFrames: number;
+  readonly options: LineOptions;
+  /** Until its first bytes came. */
+  isNew: boolean;
+  /** When a line that waits for a continuation has waited for long enough; 0 where none does. */
+  joinUntilMs: number;
   state: "reading" | "waiting" | "ended";
   /** What is left of the row at which it was suspended. */
   pending: PendingLine | undefined;
@@ -113,13 +125,19 @@ export class Intake {
   #rulesVersion: number;
   #heldBytes = 0;
   #allPaused = false;
+  readonly #troubles = new PeerTroubles();
+  readonly #plain: LineOptions;
+  /** Streams with a line that waits for a continuation. */
+  readonly #joining = new Set<Stream>();
+  #joinTimer: ReturnType<typeof setTimeout> | undefined;
   /** End of this turn's budget on the monotonic clock; 0 where the turn has not begun. */
   #turnEndsMs = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
     this.#counters = parts.counters;
-    this.#placer = new LinePlacer(parts);
+    this.#placer = new LinePlacer({ ...parts, troubles: this.#troubles });
+    this.#plain = plainLines("newline", parts.kernel.sizes.frameBytesMax);
     this.#rulesVersion = parts.rulesVersion;
     const { waits, log, halfBytesMax } = parts;
     this.#waiting = new WaitingStreams(waits);
@@ -149,8 +167,17 @@ export class Intake {
     return this.#streams;
   }
 
-  open(connection: Connection, mode: FramingMode): Stream {
-    const stream = this.#stream(connection, new Framer(this.#parts.kernel, mode), undefined);
+  /** Senders whose lines are not as they should be. */
+  get troubles(): PeerTroubles {
+    return this.#troubles;
+  }
+
+  /** A connection; a framing alone stands for lines that are cut where they are too long, and forwarded. */
+  open(connection: Connection, framing: LineOptions | FramingMode): Stream {
+    const { sizes } = this.#parts.kernel;
+    const options = typeof framing === "string" ? plainLines(framing, sizes.frameBytesMax) : framing;
+    const framer = new Framer(this.#parts.kernel, options.framing);
+    const stream = this.#stream(connection, framer, undefined, options);
     if (this.#allPaused) connection.pause();
     return stream;
   }
@@ -182,7 +209,7 @@ export class Intake {
    */
   submit(submission: Submission, framer: FrameSource): Stream {
     const { bytes } = submission.request.lines;
-    const stream = this.#stream(connectionOf(submission), framer, submission);
+    const stream = this.#stream(connectionOf(submission), framer, submission, this.#plain);
     this.checkRules();
     this.#counters.add(counter.bytes_received, bytes.byteLength);
     framer.begin(bytes);
@@ -202,14 +229,17 @@ export class Intake {
     return stream.wait;
   }
 
-  /** Takes one datagram, which is one frame. */
-  datagram(packet: Uint8Array, peer: string): void {
+  /** Takes one datagram, which is one frame; one that is too long may be split. */
+  datagram(packet: Uint8Array, peer: string, lines: LineOptions = this.#plain): void {
     this.checkRules();
     this.#counters.add(counter.datagrams, 1);
     this.#counters.add(counter.bytes_received, packet.byteLength);
-    if (frameDatagram(this.#parts.kernel, packet) === 0) this.#emptyFrames(1);
-    else if (this.#placer.place(1, peer, undefined, Infinity) === 0) {
-      this.#placer.drop(1, this.#placer.left, counter.dropped_no_memory_udp);
+    const { frameBytesMax, oversize } = lines.framing;
+    const rows = frameDatagram(this.#parts.kernel, packet, { frameBytesMax, splits: oversize === "split" });
+    if (rows === 0) this.#emptyFrames(1);
+    else {
+      const placed = this.#placer.place(rows, peer, undefined, Infinity, undefined, lines);
+      if (placed < rows) this.#placer.drop(rows - placed, this.#placer.left, counter.dropped_no_memory_udp);
     }
     this.#counters.publish();
   }
@@ -248,7 +278,7 @@ export class Intake {
       for (let rows = framer.finish(); rows > 0; rows = framer.finish()) {
         lines += this.#giveUp(stream, rows);
       }
-      this.#countEmptyFrames(stream);
+      this.#countFrames(stream);
     }
     this.#counters.publish();
     return lines;
@@ -266,11 +296,12 @@ export class Intake {
   #goOn(stream: Stream): void {
     const wait = this.#pump(stream);
     this.#parts.activity[activityWord.connection] = 0;
-    this.#countEmptyFrames(stream);
+    this.#countFrames(stream);
     this.#halfLines.count(stream);
     if (wait !== undefined) this.#park(stream, wait);
     else {
       stream.heldBytes = 0;
+      if (stream.options.joinWaitMs > 0) this.#watchJoin(stream);
       if (stream.state === "ended") this.#forget(stream);
       if (stream.submission !== undefined) this.#parts.submissionEnded?.(stream.submission, undefined);
     }
@@ -308,7 +339,7 @@ export class Intake {
   /** True if all rows were placed, else the stream is suspended at the first that was not. */
   #place(stream: Stream, rows: number, untilMs: number): boolean {
     const { connection, pending, submission } = stream;
-    const placed = this.#placer.place(rows, connection.peer, pending, untilMs, submission);
+    const placed = this.#placer.place(rows, connection.peer, pending, untilMs, submission, stream.options);
     stream.pending = this.#placer.left;
     stream.lines += placed;
     if (placed < rows) stream.framer.suspend(placed);
@@ -376,9 +407,49 @@ export class Intake {
     for (const stream of this.#streams) if (stream.state === "reading") stream.connection.resume();
   }
 
-  #countEmptyFrames(stream: Stream): void {
-    this.#emptyFrames(stream.framer.emptyFrames - stream.emptyFrames);
-    stream.emptyFrames = stream.framer.emptyFrames;
+  /** Counts what the framer did beside giving rows. */
+  #countFrames(stream: Stream): void {
+    const { emptyFrames, joinedLines = 0, damagedFrames = 0 } = stream.framer;
+    this.#emptyFrames(emptyFrames - stream.emptyFrames);
+    stream.emptyFrames = emptyFrames;
+    if (joinedLines !== stream.joinedLines) {
+      this.#counters.add(counter.received, joinedLines - stream.joinedLines);
+      this.#counters.add(counter.joined, joinedLines - stream.joinedLines);
+      stream.joinedLines = joinedLines;
+    }
+    if (damagedFrames !== stream.damagedFrames) {
+      this.#counters.add(counter.frames_damaged, damagedFrames - stream.damagedFrames);
+      this.#troubles.add(stream.connection.peer, "damaged", damagedFrames - stream.damagedFrames);
+      stream.damagedFrames = damagedFrames;
+    }
+  }
+
+  /** A line that waits for its continuation waits from the last byte on. */
+  #watchJoin(stream: Stream): void {
+    if (stream.state !== "reading" || stream.framer.holds !== true) {
+      this.#joining.delete(stream);
+      return;
+    }
+    stream.joinUntilMs = performance.now() + stream.options.joinWaitMs;
+    this.#joining.add(stream);
+    this.#joinTimer ??= setTimeout(() => this.#endJoins(), joinLookMs);
+  }
+
+  /** Lets lines go on that have waited for a continuation for long enough. */
+  #endJoins(): void {
+    this.#joinTimer = undefined;
+    const nowMs = performance.now();
+    for (const stream of [...this.#joining]) {
+      // One that waits for room has its turn there.
+      if (stream.state === "reading" && nowMs < stream.joinUntilMs) continue;
+      this.#joining.delete(stream);
+      if (stream.state !== "reading") continue;
+      this.checkRules();
+      stream.framer.flush!();
+      this.#goOn(stream);
+    }
+    if (this.#joining.size > 0) this.#joinTimer ??= setTimeout(() => this.#endJoins(), joinLookMs);
+    this.#counters.publish();
   }
 
   #emptyFrames(frames: number): void {
@@ -387,11 +458,21 @@ export class Intake {
     this.#placer.dropped(counter.dropped_empty_frame, frames);
   }
 
-  #stream(connection: StreamPeer, framer: FrameSource, submission: Submission | undefined): Stream {
+  #stream(
+    connection: StreamPeer,
+    framer: FrameSource,
+    submission: Submission | undefined,
+    options: LineOptions,
+  ): Stream {
     const stream: Stream = {
       connection,
       framer,
       submission,
+      options,
+      isNew: true,
+      joinedLines: 0,
+      damagedFrames: 0,
+      joinUntilMs: 0,
       // Requests have their own bound; what they hold does not pause connections.
       heldBytes: 0,
       halfBytes: 0,

@@ -19,13 +19,16 @@ import {
   headerWord,
   type Kernel,
 } from "../kernel/kernel.ts";
+import { markFlags, markHeader, markHeaderName, markText } from "../kernel/marks.ts";
 import { activityWord } from "../observe/activity.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
-import { copyHeaders, writeHeaders } from "../rules/headers.ts";
+import { copyHeaders, type RecordHeaders, recordHeaders, writeHeaders } from "../rules/headers.ts";
 import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
 import { EventTimes } from "../syslog/event_time.ts";
 import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
+import type { LineOptions } from "./line_options.ts";
+import type { PeerTroubles } from "./peer_troubles.ts";
 import type { Submission } from "./submission.ts";
 import { plainLanes, type RecordLanes } from "./record_lanes.ts";
 import type { TopicGate } from "./topic_gate.ts";
@@ -60,7 +63,15 @@ export interface PlacerParts {
   readonly eventTime?: boolean;
   /** What this worker does now, for the sentinel. */
   readonly activity: Int32Array;
+  /** Where senders are counted whose lines are not as they should be. */
+  readonly troubles?: PeerTroubles;
 }
+
+/** Why a listener's lines go to the dead letter before any rule sees them, for people. */
+const refusalMessages = {
+  oversize: "The line is longer than frame_max; this is a part of it",
+  unparsed: "The line has no syslog header",
+} as const;
 
 /** Where lines that rules drop are counted. */
 const dropCounter: Readonly<Record<RuleDropReason, number>> = {
@@ -86,6 +97,10 @@ export class LinePlacer {
   readonly #lanes: RecordLanes;
   readonly #eventTimes: EventTimes | undefined;
   readonly #activity: Int32Array;
+  readonly #troubles: PeerTroubles | undefined;
+  /** What the listener of the lines at hand refuses. */
+  #refusesOversize = false;
+  #refusesUnparsed = false;
   #program: Program;
   #fallback: Forward;
   #nextCopy = 0;
@@ -106,6 +121,7 @@ export class LinePlacer {
     this.#lanes = parts.lanes ?? plainLanes(parts.batcher, parts.kernel.bytes);
     this.#eventTimes = parts.eventTime === true ? new EventTimes(parts.kernel.bytes) : undefined;
     this.#activity = parts.activity.subarray(activityWord.rule, activityWord.rule + 1);
+    this.#troubles = parts.troubles;
     this.#program = parts.program;
     this.#program.tried = this.#activity;
     this.#fallback = fallbackOf(parts.program);
@@ -132,11 +148,14 @@ export class LinePlacer {
     pending: PendingLine | undefined,
     untilMs: number,
     submission?: Submission,
+    lines?: LineOptions,
   ): number {
     this.left = undefined;
+    this.#refusesOversize = lines?.refusesOversize === true;
+    this.#refusesUnparsed = lines?.refusesUnparsed === true;
     if (submission !== undefined) this.#begin(submission);
     const placed = this.#place(rows, peer, pending, untilMs);
-    this.#countFlags(placed);
+    this.#countFlags(placed, peer);
     if (submission !== undefined) {
       submission.placed += placed;
       this.#submission = this.#batcher.receipt = undefined;
@@ -173,7 +192,12 @@ export class LinePlacer {
     const { uniform } = this.#program;
     const key = this.#submission?.request.key;
     const eventTimes = this.#eventTimes;
-    if (uniform !== undefined && first === undefined && key === undefined && eventTimes === undefined) {
+    if (this.#refusesUnparsed) this.#kernel.parseHeaders(0, rows);
+    const refuses = (this.#refusesOversize || this.#refusesUnparsed) && this.#refusesOneOf(rows);
+    if (
+      !refuses && uniform !== undefined && first === undefined && key === undefined &&
+      eventTimes === undefined
+    ) {
       return this.#placeUniform(rows, uniform, nowMs);
     }
     const needsMessage = this.#submission?.request.value === "message";
@@ -187,6 +211,13 @@ export class LinePlacer {
       line.move(row);
       const pending = row === 0 ? first : undefined;
       const program = pending?.program ?? this.#program;
+      if (refuses && pending === undefined) {
+        const refusal = this.#refusalOf(row);
+        if (refusal !== undefined) {
+          if (!this.#refuse(refusal)) return row;
+          continue;
+        }
+      }
       const outcome = pending?.outcome ?? program.apply(line);
       this.#nextCopy = pending?.next ?? 0;
       this.#redaction = outcome.redaction;
@@ -207,6 +238,28 @@ export class LinePlacer {
       }
     }
     return rows;
+  }
+
+  #refusesOneOf(rows: number): boolean {
+    for (let row = 0; row < rows; row++) if (this.#refusalOf(row) !== undefined) return true;
+    return false;
+  }
+
+  /** Why the listener does not forward a row. */
+  #refusalOf(row: number): keyof typeof refusalMessages | undefined {
+    const { words, rowsAt } = this.#kernel;
+    const flags = words[(rowsAt + row * frameRowBytes) / 4 + 2]!;
+    if (this.#refusesOversize && (flags & (frameFlag.split | frameFlag.truncated)) !== 0) return "oversize";
+    return this.#refusesUnparsed && (flags & frameFlag.unparsed) !== 0 ? "unparsed" : undefined;
+  }
+
+  /** The line at hand goes to the dead letter before any rule sees it. False: no room. */
+  #refuse(refusal: keyof typeof refusalMessages): boolean {
+    this.#redaction = "none";
+    this.#pending = undefined;
+    if (!this.#letter(this.#program, refusal, refusalMessages[refusal])) return false;
+    this.#counters.add(counter.received, 1);
+    return true;
   }
 
   #timeOf(row: number, eventTimes: EventTimes, nowMs: number): number {
@@ -328,10 +381,18 @@ export class LinePlacer {
     }
     let headersAt = 0;
     let headersLength = 0;
-    if (forward.headers !== undefined) {
+    const marks = this.#line.flags & markFlags;
+    if (forward.headers === undefined) {
+      if (marks !== 0) {
+        const header = markHeader(this.#kernel.words, marks);
+        headersAt = header.at;
+        headersLength = header.length;
+      }
+    } else {
       if (key !== undefined) scratchUsed += keyLength;
       headersAt = scratchAt + scratchUsed;
-      headersLength = writeHeaders(forward.headers, this.#buffer, headersAt, scratchBytes - scratchUsed);
+      const headers = marks === 0 ? forward.headers : withMark(forward.headers, marks);
+      headersLength = writeHeaders(headers, this.#buffer, headersAt, scratchBytes - scratchUsed);
       if (headersLength < 0) {
         return this.#letter(
           program,
@@ -392,21 +453,39 @@ export class LinePlacer {
     return this.#pending === undefined ? program.redactedFrame() : this.#pending.redactedFrame;
   }
 
-  #countFlags(rows: number): void {
+  #countFlags(rows: number, peer: string): void {
+    const { words, rowsAt } = this.#kernel;
+    let any = 0;
+    for (let row = 0, word = rowsAt / 4 + 2; row < rows; row++, word += frameRowBytes / 4) {
+      any |= words[word]!;
+    }
+    if ((any & markFlags) !== 0) this.#countMarked(rows, peer);
+  }
+
+  #countMarked(rows: number, peer: string): void {
     const { words, rowsAt } = this.#kernel;
     let unparsed = 0;
     let truncated = 0;
+    let parts = 0;
+    let continued = 0;
     for (let row = 0, word = rowsAt / 4 + 2; row < rows; row++, word += frameRowBytes / 4) {
       const flags = words[word]!;
-      if ((flags & (frameFlag.parsed | frameFlag.rfc5424 | frameFlag.rfc3164)) === frameFlag.parsed) {
-        unparsed++;
+      if ((flags & frameFlag.unparsed) !== 0) unparsed++;
+      if ((flags & frameFlag.truncated) !== 0) {
+        truncated++;
+        this.#submission?.note(row, "truncated", "frame_too_large");
       }
-      if ((flags & frameFlag.truncated) === 0) continue;
-      truncated++;
-      this.#submission?.note(row, "truncated", "frame_too_large");
+      if ((flags & frameFlag.continued) !== 0) continued++;
+      else if ((flags & frameFlag.split) !== 0) parts++;
     }
-    if (unparsed > 0) this.#counters.add(counter.unparsed, unparsed);
-    if (truncated > 0) this.#counters.add(counter.frames_truncated, truncated);
+    const troubles = this.#troubles;
+    this.#counters.add(counter.unparsed, unparsed);
+    this.#counters.add(counter.frames_truncated, truncated);
+    // One line was received; its further parts are what splitting made of it.
+    this.#counters.add(counter.received, -continued);
+    this.#counters.add(counter.split, continued);
+    if (unparsed > 0) troubles?.add(peer, "unparsed", unparsed);
+    if (truncated + parts > 0) troubles?.add(peer, "oversize", truncated + parts);
   }
 }
 
@@ -422,6 +501,11 @@ function fallbackOf({ fallback }: Program): Forward {
     headers: undefined,
     partition: -1,
   };
+}
+
+/** The headers that the rules made, and the one that tells what is the matter with the line. */
+function withMark({ names, values }: RecordHeaders, marks: number): RecordHeaders {
+  return recordHeaders([...names, markHeaderName], [...values, markText(marks)], false);
 }
 
 /** True if the text surely or really has at most `bytes` bytes as UTF-8. */

@@ -10,6 +10,7 @@ import type { Config, HttpListen, Listen } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import type { HttpConnection } from "../http/connection.ts";
 import { NetworkSet } from "../core/networks.ts";
+import { type ForeignProtocol, foreignProtocol } from "../framing/foreign.ts";
 import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from "../io/admission.ts";
 import { Connections } from "../io/connections.ts";
 import { connectionsMaxFor, openFilesMax } from "../io/descriptors.ts";
@@ -24,6 +25,7 @@ import { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
 import type { HttpListeners } from "./http_listener.ts";
 import type { Intake, Stream } from "./intake.ts";
+import { lineOptionsOf } from "./line_options.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
 
@@ -31,6 +33,12 @@ import { Refusals } from "./refusals.ts";
 const quietMs = 50;
 /** At a drain, connections that never fall quiet are read for this long, then closed. */
 const readOnMs = 1_000;
+
+/** What is wrong where a sender speaks something else than syslog, and the cure. */
+const foreignProblems: Readonly<Record<ForeignProtocol, string>> = {
+  tls: "the sender speaks TLS and this listener does not; write syslog: tls:// for it, or send without TLS",
+  http: "the sender speaks HTTP and this listener takes syslog; send to an http: listener",
+};
 
 /** What listeners need. */
 export interface ListenersParts {
@@ -242,15 +250,22 @@ export class Listeners {
   #syslog(bound: Bound): TrackedHandler<Stream> {
     const { intake } = this.#parts;
     const { listen } = bound;
-    const framing = listen.kind === "syslog" ? listen.framing : "auto";
+    const lines = lineOptionsOf(listen);
     return {
       opened: (connection) => {
         bound.connections++;
-        const stream = intake.open(connection, framing);
+        const stream = intake.open(connection, lines);
         this.#count();
         return stream;
       },
-      received: (stream, chunk) => intake.received(stream, chunk),
+      received: (stream, chunk) => {
+        if (stream.isNew) {
+          stream.isNew = false;
+          const protocol = foreignProtocol(chunk);
+          if (protocol !== undefined) return this.#foreign(bound, stream, chunk, protocol);
+        }
+        intake.received(stream, chunk);
+      },
       closed: (stream, error) => {
         bound.connections--;
         intake.closed(stream);
@@ -259,15 +274,33 @@ export class Listeners {
     };
   }
 
+  /** A sender that speaks something else: nothing of it is a line, and it should see that at once. */
+  #foreign(bound: Bound, stream: Stream, chunk: Uint8Array, protocol: ForeignProtocol): void {
+    const { counters } = this.#parts;
+    const { connection } = stream;
+    counters.add(counter.connections_foreign, 1);
+    counters.add(counter.bytes_received, chunk.byteLength);
+    this.#refusals.tell(
+      "connection_failed",
+      bound.name,
+      connection.peer,
+      `${protocol}_on_syslog_port`,
+      foreignProblems[protocol],
+      { transport: bound.listen.transport, code: `${protocol}_on_syslog_port` },
+    );
+    connection.destroy();
+  }
+
   #datagrams(bound: Bound): DatagramHandler {
     const { intake, counters } = this.#parts;
+    const lines = lineOptionsOf(bound.listen);
     const door = new DatagramDoor(bound.policy, this.#admission.table, () => performance.now());
-    if (door.open) return { received: (packet, peer) => intake.datagram(packet, peer) };
+    if (door.open) return { received: (packet, peer) => intake.datagram(packet, peer, lines) };
     return {
       received: (packet, peer) => {
         switch (door.judge(peer, packet.byteLength)) {
           case "taken":
-            return intake.datagram(packet, peer);
+            return intake.datagram(packet, peer, lines);
           case "network":
             counters.add(counter.datagrams_refused, 1);
             return this.#refusals.tell(

@@ -20,6 +20,7 @@
  *
  * @module
  */
+import type { PeerTrouble } from "./peer_troubles.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
@@ -57,6 +58,8 @@ export interface WorkerReport {
   readonly deadLetterProblem: string | undefined;
   readonly deadLetter: LettersReport;
   readonly topics: readonly TopicReport[];
+  /** Senders whose lines are not as they should be, by address. */
+  readonly troubles: Readonly<Record<string, PeerTrouble>>;
   readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
 }

@@ -10,10 +10,9 @@ import type { Framer } from "../framing/framer.ts";
 import { frameFlag, frameRowBytes, type Kernel } from "../kernel/kernel.ts";
 
 /** What the intake asks of frames; see `Framer`. */
-export type FrameSource = Pick<
-  Framer,
-  "begin" | "next" | "suspend" | "finish" | "pending" | "heldBytes" | "emptyFrames"
->;
+export type FrameSource =
+  & Pick<Framer, "begin" | "next" | "suspend" | "finish" | "pending" | "heldBytes" | "emptyFrames">
+  & Partial<Pick<Framer, "damagedFrames" | "joinedLines" | "holds" | "flush">>;
 
 /** The frames of one request, none of them empty or longer than a frame may be, in ascending order. */
 export class RequestFrames implements FrameSource {

@@ -255,6 +255,7 @@ export class WorkerPipeline {
       deadLetterProblem: this.#letters.problem,
       deadLetter: this.#letters.report(),
       topics: this.#topics.report(),
+      troubles: this.#intake.troubles.report(),
       arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
       waiting: this.#intake.waiting,
     };

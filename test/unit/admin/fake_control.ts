@@ -191,6 +191,8 @@ export class FakeControl implements Control {
         datagrams_lost: 0,
         frames_empty: 12,
         frames_truncated: 2,
+        frames_damaged: 3,
+        connections_foreign: 1,
         unparsed: 341,
         datagrams: Math.floor(received / 12),
         pauses: 17,

@@ -53,6 +53,8 @@ const wanted: [string, number][] = [
   ['corndog_certificate_end_timestamp_seconds{listener="127.0.0.1:6514"}', 1_798_859_045],
   ["corndog_datagrams_refused_total", 13],
   ["corndog_datagrams_lost_total", 14],
+  ["corndog_frames_damaged_total", 14],
+  ["corndog_connections_foreign_total", 15],
   ["corndog_lines_unparsed_total", 5],
   ["corndog_pauses_total", 7],
   ["corndog_http_requests_total", 61],

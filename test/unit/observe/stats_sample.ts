@@ -35,6 +35,8 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       datagrams_lost: 14,
       frames_empty: 2,
       frames_truncated: 4,
+      frames_damaged: 14,
+      connections_foreign: 15,
       unparsed: 5,
       datagrams: 6,
       pauses: 7,

@@ -311,6 +311,7 @@ for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C so
     folder=$(basename "$folder")
     case $folder in
       unit | kafka | binary | browser) continue ;;
+      chaos) [ "$kafka" = none ] && continue ;;
     esac
     [ -n "$(tests_in "test/$folder")" ] || continue
     suite "$folder" bun $(tests_in "test/$folder")

@@ -7,8 +7,9 @@
  * @module
  */
 import { ForwarderError } from "../core/errors.ts";
+import { clientRetryMs } from "./broker_lane.ts";
 import type { KafkaCarrier } from "./carrier.ts";
-import type { KafkaClock } from "./clock.ts";
+import type { CancelTimer, KafkaClock } from "./clock.ts";
 import type { TopicQueue } from "./topic_queue.ts";
 
 /** Operators change limits rarely; a refusal shows it before this. */
@@ -25,6 +26,7 @@ export class TopicLimits {
   readonly #topics: () => Iterable<TopicQueue>;
   #isAsking = false;
   #isClosed = false;
+  #cancel: CancelTimer | undefined;
 
   constructor(carrier: KafkaCarrier, clock: KafkaClock, topics: () => Iterable<TopicQueue>) {
     this.#carrier = carrier;
@@ -51,9 +53,13 @@ export class TopicLimits {
       this.look();
     }, (cause) => {
       if (!(cause instanceof ForwarderError)) throw cause;
-      // The next metadata asks again.
       for (const topic of due) topic.limitAskedAtMs = -Infinity;
-      this.#isAsking = false;
+      if (this.#isClosed) return;
+      // Nothing waits for it, and the connection is that of metadata: no hurry.
+      this.#cancel = this.#clock.after(clientRetryMs, () => {
+        this.#isAsking = false;
+        this.look();
+      });
     });
   }
 
@@ -67,5 +73,6 @@ export class TopicLimits {
   /** Asks no more. */
   close(): void {
     this.#isClosed = true;
+    this.#cancel?.();
   }
 }

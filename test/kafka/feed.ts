@@ -13,6 +13,7 @@ import {
 } from "../../src/batch/record_batch.ts";
 import type { KafkaConfig } from "../../src/config/config.ts";
 import type { KafkaCarrier } from "../../src/kafka/carrier.ts";
+import type { KafkaClock } from "../../src/kafka/clock.ts";
 import { createKafkaSink, type KafkaSink } from "../../src/kafka/kafka_sink.ts";
 import { createKernel } from "../../src/kernel/instance.ts";
 import { batchHeaderBytes, type Kernel } from "../../src/kernel/kernel.ts";
@@ -52,6 +53,7 @@ export class Feed {
     topic: string,
     changes: Partial<KafkaConfig> = {},
     carrierOf?: (config: KafkaConfig) => KafkaCarrier,
+    clock?: KafkaClock,
   ) {
     const config: KafkaConfig = {
       brokers: brokers.split(","),
@@ -74,6 +76,7 @@ export class Feed {
     this.sink = createKafkaSink({
       kernel: this.#kernel,
       config,
+      ...(clock === undefined ? {} : { clock }),
       ...(carrierOf === undefined ? {} : { carrier: carrierOf(config) }),
       log: (event) => void this.events.push(event),
       events: {

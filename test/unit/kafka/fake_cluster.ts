@@ -175,7 +175,10 @@ export class FakeCluster implements KafkaCarrier {
 }
 
 /** ProducerStateManager of Kafka, for producers without transactions. */
-function checkSequence(producers: Map<bigint, ProducerState>, batch: WireBatch): "append" | "known" | number {
+export function checkSequence(
+  producers: Map<bigint, ProducerState>,
+  batch: WireBatch,
+): "append" | "known" | number {
   const first = batch.sequence;
   const last = (first + batch.count - 1) % 2 ** 31;
   const state = producers.get(batch.producerId);

@@ -111,7 +111,12 @@ export interface Control {
   /** True while the process lives and its workers' heartbeats move. */
   healthy(): { readonly ok: boolean; readonly problems: readonly string[] };
   /** True while lines that are accepted now can be delivered or kept. */
-  ready(): { readonly ok: boolean; readonly problems: readonly string[] };
+  ready(): {
+    readonly ok: boolean;
+    readonly problems: readonly string[];
+    /** What does not keep lines from being taken: Kafka is away, and the spool keeps them. */
+    readonly warnings?: readonly string[];
+  };
   /** The object of `GET /admin/stats` (DESIGN names: ledger, latency_ms, rules, workers, listeners, kafka, uptime_s, version, runtime). */
   stats(): Promise<Stats>;
   /** Rules in force: version, when and from where, files with their text, the fault of the last refused swap. */
@@ -244,6 +249,8 @@ export interface Stats {
     readonly topics: Readonly<Record<string, TopicStats>>;
   };
   readonly dead_letter?: DeadLetterStats | undefined;
+  /** Missing where the sink has no spool before it. */
+  readonly spool?: SpoolTotals | undefined;
   readonly uptime_s: number;
   readonly version: string;
   readonly runtime: string;
@@ -274,6 +281,60 @@ export interface DeadLetterStats {
   };
   /** Letters by reason, most first. */
   readonly reasons: Readonly<Record<string, number>>;
+}
+
+/** The spool, summed over workers. */
+export interface SpoolTotals {
+  readonly dir: string;
+  /** What committed lines survive: `fsync` a power cut, `os` the end of the process, `none` neither. */
+  readonly durability: "none" | "os" | "fsync";
+  /** That of the first worker whose spool is not ready; `problem` says why. */
+  readonly state: "ready" | "full" | "failing" | "closed";
+  readonly problem?: string;
+  /** Of all files. */
+  readonly bytes: number;
+  readonly bytes_max: number;
+  readonly segments: number;
+  /** Committed and not yet acknowledged. */
+  readonly lines: number;
+  readonly batches: number;
+  /** Of these, on the disk alone. */
+  readonly backlog_lines: number;
+  readonly backlog_batches: number;
+  /** Of these, from earlier sessions. */
+  readonly replay_lines: number;
+  readonly replay_batches: number;
+  /** Waiting for their commit. */
+  readonly pending_batches: number;
+  readonly pending_bytes: number;
+  /** Of the oldest line that is not acknowledged. */
+  readonly oldest_age_s: number;
+  readonly parked: readonly ParkedTopic[];
+  /** From a batch's end to its commit, of the slowest worker. */
+  readonly commit_ms: {
+    readonly p50: number;
+    readonly p99: number;
+    readonly p999: number;
+    readonly max: number;
+  };
+  readonly commits: number;
+  readonly batches_committed: number;
+  readonly bytes_committed: number;
+  /** Batches that found no place in memory after their commit, and those that came back. */
+  readonly given_up: number;
+  readonly read_back: number;
+  /** Batches that were sent without the disk while it took nothing. */
+  readonly passed_by: number;
+  readonly damaged_batches: number;
+  readonly quarantined_batches: number;
+}
+
+/** A topic whose batches wait in a place of their own. */
+export interface ParkedTopic {
+  readonly topic: string;
+  readonly lines: number;
+  readonly bytes: number;
+  readonly full: boolean;
 }
 
 /** Counts of one topic, summed over workers. */

@@ -14,7 +14,13 @@ export function healthRoutes({ control }: AdminContext): Route[] {
   ];
 }
 
-function answer(code: string, { ok, problems }: { ok: boolean; problems: readonly string[] }): Response {
-  if (ok) return answerJson({ ok, problems });
-  return problem(503, code, problems.join("; ") || "No reason was given", { ok, problems });
+interface State {
+  readonly ok: boolean;
+  readonly problems: readonly string[];
+  readonly warnings?: readonly string[];
+}
+
+function answer(code: string, state: State): Response {
+  if (state.ok) return answerJson(state);
+  return problem(503, code, state.problems.join("; ") || "No reason was given", { ...state });
 }

@@ -28,6 +28,7 @@ import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createHistogramRows } from "../observe/histogram.ts";
 import type { Inflight } from "../observe/inflight.ts";
 import { LatencyReader } from "../observe/latency.ts";
+import { spoolProblems, spoolTotals } from "./spool_totals.ts";
 import { deadLetterStats } from "./letter_stats.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
 import type { Logger } from "../observe/log.ts";
@@ -114,7 +115,8 @@ export class ControlPlane implements Control {
       workers: this.#workers,
       stages: this.#rows.stages,
       held: (worker) => this.#sentinel.held(worker),
-      spoolBlocked: () => false,
+      spoolBlocked: () =>
+        this.#workers.reports.some(({ spool }) => spool !== undefined && spool.state !== "ready"),
       orphans: () => 0,
     });
     this.#traces = new TraceDesk(config, parts.version);
@@ -159,10 +161,12 @@ export class ControlPlane implements Control {
     return { ok: problems.length === 0, problems };
   }
 
-  ready(): { ok: boolean; problems: readonly string[] } {
-    const problems = [...this.healthy().problems, ...this.#sinkProblems(this.#workers.reports)];
+  ready(): { ok: boolean; problems: readonly string[]; warnings?: readonly string[] } {
+    const { reports } = this.#workers;
+    const problems = [...this.healthy().problems, ...this.#readinessProblems(reports)];
     if (this.#state !== "running") problems.push(`corndog is ${this.#state}`);
-    return { ok: problems.length === 0, problems };
+    const warnings = this.#sinkProblems(reports).filter((problem) => !problems.includes(problem));
+    return { ok: problems.length === 0, problems, ...(warnings.length === 0 ? {} : { warnings }) };
   }
 
   async stats(): Promise<Stats> {
@@ -203,6 +207,7 @@ export class ControlPlane implements Control {
       kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
       senders: sumTroubles(reports.map(({ troubles }) => troubles)),
       dead_letter: deadLetterStats(reports.map(({ deadLetter }) => deadLetter), sum),
+      spool: spoolTotals(reports.map(({ spool }) => spool)),
       uptime_s: Math.round((performance.now() - this.#startedAtMs) / 100) / 10,
       version: this.#parts.version,
       runtime: this.#parts.runtime,
@@ -308,10 +313,12 @@ export class ControlPlane implements Control {
     }
     const ledger = ledgerOf(sumRows(this.#readers.map((reader) => reader.read())));
     const lost = ledger.dropped.shutdown!;
-    if (lost === 0) this.#parts.log.info("drained", { ledger });
+    const { spooled } = ledger;
+    const kept = spooled === 0 ? {} : { spooled, note: "the spool keeps these lines for the next start" };
+    if (lost === 0) this.#parts.log.info("drained", { ...kept, ledger });
     else {
       const problem = "these lines were taken and not delivered when the process ended";
-      this.#parts.log.error("drain_incomplete", { lost, problem, ledger });
+      this.#parts.log.error("drain_incomplete", { lost, problem, ...kept, ledger });
     }
     this.#end(lost > 0 ? Math.max(exitCode, 1) : exitCode);
   }
@@ -328,12 +335,24 @@ export class ControlPlane implements Control {
 
   /** Logs that delivery stopped, why, and that it goes on: once per change, not once per report. */
   #tellProblems(): void {
-    const problems = this.#sinkProblems(this.#workers.reports);
-    const told = problems.join("; ");
+    const { reports } = this.#workers;
+    const problems = this.#readinessProblems(reports);
+    const delivery = this.#sinkProblems(reports);
+    const told = [...problems, "", ...delivery].join("; ");
     if (told === this.#toldProblems) return;
     this.#toldProblems = told;
-    if (problems.length > 0) this.#parts.log.warn("not_ready", { problems });
-    else this.#parts.log.info("ready", { sink: this.#parts.config.sink });
+    const { log, config } = this.#parts;
+    if (problems.length > 0) log.warn("not_ready", { problems: [...new Set([...problems, ...delivery])] });
+    else if (delivery.length > 0) {
+      log.warn("spooling", { problems: delivery, note: "lines are taken and kept in the spool" });
+    } else log.info("ready", { sink: config.sink });
+  }
+
+  /** Why lines that come now can be neither delivered nor kept, or that the spool is not what it should be. */
+  #readinessProblems(reports: readonly WorkerReport[]): string[] {
+    const spool = spoolProblems(reports.map(({ spool }) => spool));
+    const kept = spool.length === 0 && reports.every(({ spool }) => spool !== undefined);
+    return [...spool, ...this.#sinkProblems(kept ? reports.map(withReadySink) : reports)];
   }
 
   #heartbeatAges(): number[] {
@@ -351,6 +370,11 @@ export class ControlPlane implements Control {
     }
     return [...problems];
   }
+}
+
+/** The spool takes what the sink cannot. */
+function withReadySink(report: WorkerReport): WorkerReport {
+  return { ...report, sink: { ...report.sink, ready: true } };
 }
 
 function stallFields({ worker, ms, cause, rule, connection, bytes }: Stall): StallFields {

@@ -108,6 +108,8 @@ export interface IntakeParts {
   /** Bound of all half lines together. */
   readonly halfBytesMax: number;
   readonly log: WorkerLog;
+  /** True while the spool takes nothing: what datagrams that find no room are dropped for. */
+  spoolFull?(): boolean;
   /** All lines of a request are placed (undefined), or those behind `submission.placed` never will be. */
   submissionEnded?(submission: Submission, refusal: "stopping" | undefined): void;
   /** The next program, if a newer version is in force. */
@@ -239,9 +241,16 @@ export class Intake {
     if (rows === 0) this.#emptyFrames(1);
     else {
       const placed = this.#placer.place(rows, peer, undefined, Infinity, undefined, lines);
-      if (placed < rows) this.#placer.drop(rows - placed, this.#placer.left, counter.dropped_no_memory_udp);
+      if (placed < rows) this.#placer.drop(rows - placed, this.#placer.left, this.#noRoomReason);
     }
     this.#counters.publish();
+  }
+
+  /** Where datagrams are counted that find no room. */
+  get #noRoomReason(): number {
+    return this.#parts.spoolFull?.() === true
+      ? counter.dropped_spool_full_udp
+      : counter.dropped_no_memory_udp;
   }
 
   /** Counts a datagram that is not taken, for `reason` (a place of a `dropped_` counter). */

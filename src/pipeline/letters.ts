@@ -119,6 +119,12 @@ export class Letters {
     return this.#parts.deadLetter.status().problem;
   }
 
+  /** True while nothing is on its way into the file or back into the topic's lane. */
+  get idle(): boolean {
+    const { bytesWaiting, batchesWaiting } = this.#parts.deadLetter.status();
+    return this.#returning.length === 0 && bytesWaiting === 0 && batchesWaiting === 0;
+  }
+
   /** True while rejected batches wait for memory. */
   get waiting(): boolean {
     return this.#returning.length > 0;

@@ -24,6 +24,7 @@ import type { PeerTrouble } from "./peer_troubles.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
+import type { SpoolReport } from "./spool_stage.ts";
 import type { SinkStatus } from "../sink/sink.ts";
 import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
@@ -60,6 +61,8 @@ export interface WorkerReport {
   readonly topics: readonly TopicReport[];
   /** Senders whose lines are not as they should be, by address. */
   readonly troubles: Readonly<Record<string, PeerTrouble>>;
+  /** Undefined where there is no spool. */
+  readonly spool: SpoolReport | undefined;
   readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
 }
@@ -135,8 +138,12 @@ export type FromWorker =
     readonly fields: Record<string, unknown>;
   };
 
-/** How a worker's stages speak to the log: a constant event name and fields. */
-export type WorkerLog = (event: string, fields: Readonly<Record<string, unknown>>) => void;
+/** How a worker's stages speak to the log: a constant event name and fields; the level that suits most is `warn`. */
+export type WorkerLog = (
+  event: string,
+  fields: Readonly<Record<string, unknown>>,
+  level?: "info" | "warn" | "error",
+) => void;
 
 /** Words of the `control` array: the version in force, and whose turn it is to write to stdout. */
 export const controlWord = { rulesVersion: 0, stdoutTurn: 1 } as const;

@@ -24,7 +24,16 @@ import type { ClosedBatch } from "../batch/record_batch.ts";
 import { invariant } from "../core/invariant.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { Sink } from "../sink/sink.ts";
-import type { Damage, Durability, Settlement, Spool, SpooledBatch, SpoolEvents } from "../spool/spool.ts";
+import type { WorkerLog } from "./protocol.ts";
+import type {
+  Damage,
+  Durability,
+  Settlement,
+  Spool,
+  SpooledBatch,
+  SpoolEvents,
+  SpoolStats,
+} from "../spool/spool.ts";
 
 /** Batches in the sink from which on open batches wait to grow, as they do before a sink without a spool. */
 const sinkBatchesEager = 64;
@@ -48,14 +57,14 @@ export interface SpoolStageParts {
   /** Bytes of batches that the sink may hold. */
   readonly sinkBytesMax: number;
   /** Bytes of the records of the largest batch that there may ever be. */
-  readonly recordBytesMax: number;
+  readonly recordBytesMax: () => number;
   /** The stage became able to take more at once. */
   wants(): void;
   /** Memory was given back, `bytes` of batches. */
   freed(bytes: number): void;
   /** A batch of an earlier session goes to the sink. */
   replayed(batch: ClosedBatch): void;
-  log(level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+  readonly log: WorkerLog;
 }
 
 /** Counts of a stage, for `/admin/stats`. */
@@ -70,6 +79,9 @@ export interface SpoolStageStats {
   /** Batches that passed a disk by that took nothing. */
   readonly passedBy: number;
 }
+
+/** What one worker tells about its spool. */
+export type SpoolReport = SpoolStats & SpoolStageStats;
 
 /** One topic's batches in this stage. */
 interface TopicBooks {
@@ -87,7 +99,7 @@ export class SpoolStage {
       this.#parts.wants();
     },
     damaged: (damage) => this.#damaged(damage),
-    log: (level, event, fields) => this.#parts.log(level, event, fields),
+    log: (level, event, fields) => this.#parts.log(event, fields, level),
   };
   readonly #parts: SpoolStageParts;
   #spool: Spool | undefined;
@@ -119,7 +131,7 @@ export class SpoolStage {
   join(spool: Spool): void {
     const { counters, memory, recordBytesMax } = this.#parts;
     this.#spool = spool;
-    this.#spareAt = memory.reserve(recordBytesMax);
+    this.#spareAt = memory.reserve(recordBytesMax());
     invariant(this.#spareAt !== 0, "the memory holds one batch to read back");
     counters.add(counter.replayed, spool.opened.records);
     counters.add(counter.spooled, spool.opened.records);
@@ -144,9 +156,9 @@ export class SpoolStage {
     return this.#spool?.full === true;
   }
 
-  /** True while batches reach the sink although the spool is full. */
-  get passesBy(): boolean {
-    return this.#parts.sink.status().ready;
+  /** True while it is full, and batches do not reach the sink without it. */
+  get blocked(): boolean {
+    return this.full && !this.#parts.sink.status().ready;
   }
 
   /** True when nothing is left to do at a drain but what the disk keeps: no commit is awaited, the sink has done what it can. */
@@ -208,6 +220,11 @@ export class SpoolStage {
     if (this.full) this.#passBy();
     this.#pump();
     this.#tellHungry();
+  }
+
+  /** What `/admin/stats` shows; undefined before `join`. */
+  report(): SpoolReport | undefined {
+    return this.#spool === undefined ? undefined : { ...this.#spool.stats(), ...this.stats() };
   }
 
   stats(): SpoolStageStats {
@@ -364,7 +381,7 @@ export class SpoolStage {
     const { memory, recordBytesMax } = this.#parts;
     const at = memory.roomy() ? memory.reserve(recordBytes) : 0;
     if (at !== 0 || this.#spareUsed) return at;
-    invariant(recordBytes <= recordBytesMax, "a batch in the spool is no larger than one may be");
+    invariant(recordBytes <= recordBytesMax(), "a batch in the spool is no larger than one may be");
     this.#spareUsed = true;
     return this.#spareAt;
   }
@@ -401,9 +418,14 @@ export class SpoolStage {
     if (turned) this.#parts.wants();
   }
 
-  #damaged({ counted, records }: Damage): void {
+  #damaged({ counted, records, reason, batches, path, message }: Damage): void {
+    const { counters, log } = this.#parts;
+    log(
+      "spool_damaged",
+      { reason, batches, records, message, ...(path === undefined ? {} : { path }) },
+      "error",
+    );
     if (!counted) return;
-    const { counters } = this.#parts;
     counters.add(counter.spooled, -records);
     counters.add(counter.dropped_spool_damaged, records);
     counters.publish();

@@ -1,12 +1,13 @@
 /**
  * One worker's pipeline: builds every stage in the order of the way of a line and joins them.
  *
- *     connections -> intake -> batcher -> [compressor] -> sink
- *                      |                                    |
- *                      +--> letters (topic or file) <-------+ rejected
+ *     connections -> intake -> batcher -> [compressor] -> [spool] -> sink
+ *                      |                                               |
+ *                      +--> letters (topic or file) <------------------+ rejected
  *
  * A settled batch gives its memory back, which wakes the streams that wait. A drain walks the same way: stop
- * accepting, read what connections have sent, close the batches, wait for sink and dead letter.
+ * accepting, read what connections have sent, close the batches, wait for sink and dead letter. What the sink cannot
+ * take stays in the spool.
  *
  * Rules are compiled beside the program in force and adopted, between two lines, when the shared version says so.
  *
@@ -14,7 +15,7 @@
  */
 import { Batcher } from "../batch/batcher.ts";
 import { settleReceipts } from "../batch/receipt.ts";
-import { Compressor, type CompressorSink } from "../batch/compress.ts";
+import { Compressor } from "../batch/compress.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
@@ -46,6 +47,8 @@ import {
 } from "./protocol.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { createSink } from "./sinks.ts";
+import { openSpool } from "../spool/open_spool.ts";
+import { SpoolStage } from "./spool_stage.ts";
 import { Submissions } from "./submissions.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
@@ -61,6 +64,11 @@ const submissionsShare = 1 / 16;
 const arenaBytesMin = 8 * 1024 * 1024;
 /** Addresses in a kernel's memory are 31 bits, and the arena is not all of it. */
 const arenaBytesMax = 1024 * 1024 * 1024;
+
+/** The part of the arena that batches may hold which the sink has, where there is a spool; the rest is for what comes. */
+const sinkShare = 5 / 8;
+/** The spool has this long to write what is left, however late a drain is. */
+const spoolCloseMsMin = 2_000;
 
 /** Keys and rules may choose partitions, each of which has a lane. */
 const lanesMin = 4096;
@@ -83,6 +91,8 @@ export class WorkerPipeline {
   readonly #activity: Int32Array;
   readonly #topics = new TopicCounts();
   readonly #sink: Sink;
+  readonly #stage: SpoolStage | undefined;
+  readonly #compressor: Compressor | undefined;
   readonly #batcher: Batcher;
   readonly #letters: Letters;
   readonly #intake: Intake;
@@ -110,13 +120,15 @@ export class WorkerPipeline {
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
     this.#sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => this.#settled(batch, outcome),
-      wants: () => this.#batcher.wants(),
+      wants: () => this.#stage === undefined ? this.#batcher.wants() : this.#stage.sinkWants(),
       refused: (part, refusal, watch) => this.#letters.takePart(part, refusal, watch),
     }, {
       reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
       free: (at) => this.#batcher.free(at),
     }, log);
-    const front = this.#front();
+    this.#stage = this.#createStage(log);
+    this.#compressor = this.#createCompressor();
+    const front = this.#compressor ?? this.#stage ?? this.#sink;
     const timers = {
       nowMs: () => performance.now(),
       set: setTimeout,
@@ -153,6 +165,7 @@ export class WorkerPipeline {
       counters: this.#counters,
       topics: this.#topics,
       release: (batch) => this.#release(batch),
+      done: (batch) => this.#stage?.settled(batch, "dead_lettered"),
     });
     const gate = new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax, letterTopic);
     this.#submissions = new Submissions({
@@ -162,7 +175,7 @@ export class WorkerPipeline {
       timers,
       waitingBytesMax: Math.floor(config.limits.memoryBytes * submissionsShare / config.workers),
       bytesDone: () => this.#bytesDone,
-      blocked: () => undefined,
+      blocked: () => this.#stage?.blocked === true ? "spool_full" : undefined,
     });
     this.#intake = new Intake({
       kernel: this.#kernel,
@@ -185,6 +198,7 @@ export class WorkerPipeline {
       halfBytesMax: arenaBytesOf(config),
       log,
       adopt: (version) => this.#adopt(version),
+      spoolFull: () => this.#stage?.full === true,
       submissionEnded: this.#submissions.submissionEnded,
     });
     this.#submissions.join(this.#intake);
@@ -210,6 +224,7 @@ export class WorkerPipeline {
   }
   /** Connects the sink and binds the listeners. @throws ForwarderError */
   async start(): Promise<void> {
+    await this.#openSpool();
     this.#sink.start();
     this.#letters.start();
     await this.#listeners.start();
@@ -258,6 +273,7 @@ export class WorkerPipeline {
       troubles: this.#intake.troubles.report(),
       arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
       waiting: this.#intake.waiting,
+      spool: this.#stage?.report(),
     };
   }
 
@@ -283,8 +299,8 @@ export class WorkerPipeline {
   }
 
   /**
-   * Delivers everything that was read, then ends. What the sink did not take by the deadline moves from in flight to
-   * dropped (`shutdown`).
+   * Delivers everything that was read, then ends. What the sink did not take by the deadline stays in the spool; where
+   * there is none, or the disk does not take it, it moves from in flight to dropped (`shutdown`).
    *
    * @returns lines that were not delivered
    */
@@ -292,6 +308,7 @@ export class WorkerPipeline {
     const deadline = performance.now() + deadlineMs;
     await this.#listeners.stopAccepting();
     this.#submissions.stop();
+    this.#stage?.stopReading();
     await this.#listeners.readToTheEnd();
     while (!this.#idle() && performance.now() < deadline) {
       this.#batcher.closeAll();
@@ -305,6 +322,7 @@ export class WorkerPipeline {
     this.#listeners.close();
     // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
+    await this.#stage?.close(Math.max(spoolCloseMsMin, deadline - performance.now()));
     const inFlight = this.#counters.value(counter.in_flight);
     this.#counters.add(counter.in_flight, -inFlight);
     this.#counters.add(counter.dropped_shutdown, inFlight);
@@ -332,16 +350,45 @@ export class WorkerPipeline {
     return compiled.program;
   }
 
-  /** What the batcher feeds: the sink, or the compressor before it. */
-  #front(): CompressorSink {
+  #createStage(log: WorkerLog): SpoolStage | undefined {
+    const { spool } = this.#config;
+    if (spool === undefined) return undefined;
+    return new SpoolStage({
+      durability: spool.durability,
+      sink: this.#sink,
+      memory: {
+        reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
+        free: (at) => this.#batcher.free(at),
+        roomy: () => this.#batcher.roomy,
+      },
+      counters: this.#counters,
+      sinkBytesMax: Math.floor(arenaBytesOf(this.#config) * sinkShare),
+      recordBytesMax: () => this.#batcher.recordBytesMax,
+      wants: () => this.#batcher.wants(),
+      freed: (bytes) => this.#freed(bytes),
+      replayed: (batch) => this.#topics.submitted(batch.topic, batch.count),
+      log,
+    });
+  }
+
+  /** Takes the spool's folder, with what an earlier process left in it. @throws ForwarderError */
+  async #openSpool(): Promise<void> {
+    const { spool: settings, workers } = this.#config;
+    if (this.#stage === undefined || settings === undefined) return;
+    const { worker } = this.#start;
+    const { events } = this.#stage;
+    this.#stage.join(await openSpool({ settings, worker, workers, memory: this.#kernel, events }));
+  }
+
+  #createCompressor(): Compressor | undefined {
     const { codec, level } = this.#config.kafka.compression;
-    if (codec === "none" || this.#config.sink !== "kafka") return this.#sink;
+    if (codec === "none" || this.#config.sink !== "kafka") return undefined;
     return new Compressor({
       kernel: this.#kernel,
       codec,
       level,
       inWorkMax: compressionsMax,
-      sink: this.#sink,
+      sink: this.#stage ?? this.#sink,
       wants: () => this.#batcher.wants(),
       trim: (batch) => this.#batcher.trim(batch),
     });
@@ -354,14 +401,26 @@ export class WorkerPipeline {
     this.#counters.add(counter.in_flight, -delivered);
     this.#counters.publish();
     this.#topics.delivered(batch.topic, delivered);
-    this.#latency.record(performance.now() - batch.openedAtMs, delivered);
+    if (this.#stage?.isReplayed(batch) !== true) {
+      this.#latency.record(performance.now() - batch.openedAtMs, delivered);
+    }
     settleReceipts(batch, outcome);
+    this.#stage?.settled(batch, "delivered");
     this.#release(batch);
   }
 
   #release(batch: ClosedBatch): void {
-    this.#bytesDone += batch.end - batch.at;
+    if (this.#stage !== undefined) {
+      this.#stage.released(batch);
+      return;
+    }
+    const bytes = batch.end - batch.at;
     this.#batcher.release(batch);
+    this.#freed(bytes);
+  }
+
+  #freed(bytes: number): void {
+    this.#bytesDone += bytes;
     this.#letters.wake();
     this.#wakeSoon();
   }
@@ -385,14 +444,21 @@ export class WorkerPipeline {
     return { program, version: inForce };
   }
 
+  /** True when a drain has nothing left to wait for. */
   #idle(): boolean {
-    return this.#counters.value(counter.in_flight) === 0 && this.#intake.waiting.connections === 0;
+    if (this.#intake.waiting.connections > 0) return false;
+    if (this.#counters.value(counter.in_flight) === 0) return true;
+    if (this.#stage?.drained !== true || !this.#batcher.empty || this.#compressor?.empty === false) {
+      return false;
+    }
+    return this.#letters.idle;
   }
 
   #tick(): void {
     this.#http.tick();
     this.#listeners.tick();
     this.#submissions.tick();
+    this.#stage?.tick();
     this.#counters.set(counter.heartbeat, performance.now());
     this.#counters.set(counter.rules_version, this.#intake.rulesVersion);
     this.#counters.publish();

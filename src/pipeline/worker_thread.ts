@@ -39,7 +39,8 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
     try {
       pipeline = new WorkerPipeline(
         message,
-        (event, fields) => post({ type: "log", level: goodNews.has(event) ? "info" : "warn", event, fields }),
+        (event, fields, level) =>
+          post({ type: "log", level: level ?? (goodNews.has(event) ? "info" : "warn"), event, fields }),
       );
       await pipeline.start();
       const started = pipeline;

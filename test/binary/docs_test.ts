@@ -324,7 +324,9 @@ describe("pages", () => {
     const reasons = new Set(calls.flatMap((call) => [...sources.matchAll(call)].map((match) => match[1]!)));
     for (const dropped of dropReasons) reasons.delete(dropped);
     assert.ok(reasons.size > 8, `found only ${[...reasons]}`);
-    assert.deepEqual([...reasons].filter((reason) => !textOf("RULES.md").includes(`\`${reason}\``)), []);
+    // Reasons of damage in the spool are of the same form, and have a page of their own.
+    const pages = textOf("RULES.md") + textOf("OPERATIONS.md");
+    assert.deepEqual([...reasons].filter((reason) => !pages.includes(`\`${reason}\``)), []);
   });
 });
 

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import type { Ledger } from "../../src/admin/control.ts";
 import { Corndog, dial, finish, write } from "../support/corndog.ts";
 import { until } from "../support/until.ts";
 import { freePort } from "../support/free_port.ts";
@@ -273,8 +274,8 @@ describe("corndog with a broker of its own", { skip: needs.ownRealBroker }, () =
       const waiting = await corndog.statsWhen("1,000 in flight", (s) => s.ledger.in_flight === 1_000);
       assert.equal(waiting.ledger.balanced, true);
       const ready = await fetch(`${corndog.admin}/readyz`);
-      assert.equal(ready.status, 503);
-      assert.match(await ready.text(), /Cannot reach/);
+      assert.equal(ready.status, 200, "the spool keeps what comes");
+      assert.match((await ready.json() as { warnings: string[] }).warnings.join(), /Cannot reach/);
       await kafka.restart(0);
       await corndog.statsWhen("1,000 delivered", (s) => s.ledger.delivered === 1_000, 60_000);
       await until("readiness", async () => (await fetch(`${corndog.admin}/readyz`)).ok || undefined);
@@ -334,10 +335,13 @@ describe("corndog with a broker of its own", { skip: needs.ownRealBroker }, () =
     }
   });
 
-  it("keeps memory bounded and loses nothing while Kafka is away for longer than memory lasts", async () => {
+  it("slows senders when the spool is full, and goes on by itself when Kafka is back", async () => {
     const kafka = await startKafka();
     const topic = await kafka.createTopic("away", { partitions: 2 });
-    const corndog = await (await Corndog.start(config(kafka.bootstrap, topic, "limits: { memory: 32MiB }")))
+    const small = "limits: { memory: 32MiB }\nspool: { bytes_max: 32MiB, free_min: 0B }";
+    const corndog = await (await Corndog.start(
+      config(kafka.bootstrap, topic, small).replace("topics:", "compression: none, topics:"),
+    ))
       .started();
     try {
       const socket = await dial(corndog.port("tcp"));
@@ -353,13 +357,22 @@ describe("corndog with a broker of its own", { skip: needs.ownRealBroker }, () =
           written = id + 100;
         }
       })();
-      const stuck = await corndog.statsWhen("backpressure", (s) => s.totals.pauses > 0);
+      const stuck = await corndog.statsWhen(
+        "backpressure",
+        (s) => s.totals.pauses > 0 && s.spool?.state === "full",
+      );
       assert.ok(stuck.ledger.balanced);
+      assert.ok(stuck.ledger.spooled > 0);
       assert.ok(written < lines, "the sender was held");
+      const ready = await fetch(`${corndog.admin}/readyz`);
+      assert.equal(ready.status, 503);
+      assert.match(await ready.text(), /spool/);
       await kafka.restart(0);
       await sending;
       await finish(socket);
-      await corndog.statsWhen("all delivered", (s) => s.ledger.delivered === lines, 90_000);
+      const end = await corndog.statsWhen("all delivered", (s) => s.ledger.delivered === lines, 90_000);
+      assert.deepEqual([end.ledger.balanced, end.ledger.spooled, end.spool?.lines], [true, 0, 0]);
+      await until("readiness", async () => (await fetch(`${corndog.admin}/readyz`)).ok || undefined);
       const ids = values(await kafka.readUntil(topic, lines)).map((value) => value.split(" ")[7]);
       assert.equal(new Set(ids).size, lines);
       assert.equal(await corndog.stop(), 0);
@@ -371,23 +384,26 @@ describe("corndog with a broker of its own", { skip: needs.ownRealBroker }, () =
 });
 
 describe("corndog without a broker", () => {
-  it("drains what it can, says what it could not, and exits 1 when Kafka never comes", async () => {
+  it("leaves what it could not deliver in the spool, and has it again at the next start, when Kafka never comes", async () => {
     const port = await freePort();
-    const corndog = await (await Corndog.start(config(`127.0.0.1:${port}`, "logs", "drain_timeout: 1s")))
-      .started();
+    const text = config(`127.0.0.1:${port}`, "logs", "drain_timeout: 30s");
+    const corndog = await (await Corndog.start(text)).started();
+    let next: Corndog | undefined;
     try {
       const socket = await dial(corndog.port("tcp"));
       await write(socket, `${line(1)}\n${line(2)}\n`);
       await corndog.statsWhen("2 in flight", (s) => s.ledger.in_flight === 2);
-      assert.equal(await corndog.stop(), 1);
-      const incomplete = await corndog.event("drain_incomplete") as unknown as {
-        lost: number;
-        ledger: { balanced: boolean; dropped: { shutdown: number } };
-      };
-      assert.equal(incomplete.lost, 2);
-      assert.equal(incomplete.ledger.dropped.shutdown, 2);
-      assert.equal(incomplete.ledger.balanced, true);
+      const asked = performance.now();
+      assert.equal(await corndog.stop(), 0);
+      assert.ok(performance.now() - asked < 20_000, "it does not wait for a sink that is away");
+      const drained = await corndog.event("drained") as unknown as { spooled: number; ledger: Ledger };
+      assert.deepEqual([drained.spooled, drained.ledger.spooled, drained.ledger.balanced], [2, 2, true]);
+      next = await (await Corndog.start(text, { dir: corndog.dir })).started();
+      const { ledger } = await next.stats();
+      assert.deepEqual([ledger.replayed, ledger.spooled + ledger.in_flight, ledger.balanced], [2, 2, true]);
+      assert.equal(await next.stop(), 0);
     } finally {
+      await next?.dispose();
       await corndog.dispose();
     }
   });

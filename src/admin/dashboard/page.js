@@ -7,7 +7,7 @@
  */
 import { Chart } from "./chart.js";
 import { renderFlow } from "./flow.js";
-import { bytes, clock, compact, count, duration, latency, rate } from "./format.js";
+import { bytes, clock, compact, count, duration, latency, rate, share } from "./format.js";
 import { History, latencyOf } from "./history.js";
 import { problemsOf } from "./problems.js";
 import { renderRecords, renderTable } from "./tables.js";
@@ -93,6 +93,7 @@ function show(stats) {
   for (const chart of charts) chart.draw(history.points, answeredAtMs);
   renderFlow(byId("ledger"), byId("balance"), stats, history);
   showSink(stats);
+  showSpool(stats);
   showTopics(stats);
   showRules(stats);
   showWorkers(stats);
@@ -142,11 +143,45 @@ function showFigures(stats) {
 }
 
 /** @param {Stats} stats */
-function showSink({ sink, kafka, totals }) {
+function showSpool({ spool }) {
+  byId("spool-card").hidden = spool === undefined;
+  if (spool === undefined) return;
+  const ready = spool.state === "ready";
+  byId("spool-mark").className = ready ? "mark good" : "mark bad";
+  setText("spool-mark", ready ? `✓ ${spool.durability}` : `✕ ${spool.state}`);
+  const [now, unit] = bytes(spool.bytes);
+  const [most, mostUnit] = bytes(spool.bytes_max);
+  const meter = /** @type {HTMLMeterElement} */ (byId("spool-meter"));
+  meter.max = spool.bytes_max;
+  meter.high = spool.bytes_max * 0.8;
+  meter.value = spool.bytes;
+  meter.textContent = share(spool.bytes, spool.bytes_max);
+  setText("spool-words", `${now} ${unit} of ${most} ${mostUnit} on the disk. ${spool.problem ?? ""}`.trim());
+  const entries = {
+    "not acknowledged": count(spool.lines),
+    "on the disk alone": count(spool.backlog_lines),
+    "from earlier runs": count(spool.replay_lines),
+    "oldest": spool.lines === 0 ? "–" : duration(spool.oldest_age_s),
+    "commit p99": latency(spool.commit_ms.p99).join(" "),
+    "parked topics": count(spool.parked.length),
+  };
+  byId("spool-figures").replaceChildren(
+    ...Object.entries(entries).map(([name, value]) => {
+      const pair = document.createElement("div");
+      pair.append(element("dt", "", name), element("dd", "", value));
+      return pair;
+    }),
+  );
+}
+
+/** @param {Stats} stats */
+function showSink({ sink, kafka, totals, spool }) {
   byId("sink-mark").className = sink.ready ? "mark good" : "mark bad";
   setText("sink-mark", sink.ready ? "✓ ready" : "✕ not ready");
   const words = sink.ready
     ? "takes what it is given"
+    : spool?.state === "ready"
+    ? "cannot deliver; the spool keeps the lines"
     : "cannot deliver; lines wait in memory and senders are slowed";
   setText(
     "sink-words",

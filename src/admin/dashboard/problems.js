@@ -48,7 +48,11 @@ function errorsOf(stats) {
     const lines = count(Math.abs(came - went));
     error(`The ledger does not balance: ${lines} lines are ${came > went ? "missing" : "counted twice"}.`);
   }
-  if (!stats.sink.ready) {
+  const { spool } = stats;
+  if (spool !== undefined && spool.state !== "ready") {
+    error(`The spool is ${spool.state}: ${spool.problem ?? ""}.`);
+  }
+  if (!stats.sink.ready && spool?.state !== "ready") {
     error(
       `Sink ${stats.sink.name} cannot deliver: ${stats.sink.problems.join("; ") || "it gives no reason"}.`,
     );
@@ -80,6 +84,10 @@ function warningsOf(stats, perSecond) {
         clock(Date.parse(at))
       } were refused (${many}); version ${stats.rules.version} stays in force.`,
     );
+  }
+  if (!stats.sink.ready && stats.spool?.state === "ready") {
+    const { problems, name } = stats.sink;
+    warn(`Sink ${name} cannot deliver: ${problems.join("; ")}. The spool keeps the lines.`);
   }
   const pauses = perSecond((one) => one.totals.pauses) ?? 0;
   if (pauses > 0) warn(`Senders wait: reading stops ${rate(pauses)} times a second because memory is full.`);

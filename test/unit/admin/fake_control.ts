@@ -9,6 +9,7 @@ import type {
   Control,
   RollbackResult,
   RulesView,
+  SpoolTotals,
   StallList,
   Stats,
   SwapResult,
@@ -35,6 +36,7 @@ export class FakeControl implements Control {
   files: { path: string; text: string }[] = [{ path: "rules/main.yml", text: "rules: []\n" }];
   /** Lines that nobody can account for. */
   lost = 0;
+  spool: SpoolTotals | undefined;
   linesPerSecond = 120_000;
   topics = 14;
   readonly #startedAtMs: number;
@@ -200,6 +202,7 @@ export class FakeControl implements Control {
         http_failures: 3,
         http_timeouts: 1,
       },
+      spool: this.spool,
       latency_ms: {
         receive_to_ack: { count: delivered, p50: 3.4, p99: 9.1, p999: 31, max: 212 },
         recent: { count: 1000, p50, p99: p50 * 2.8, p999: p50 * (seconds % 40 < 4 ? 22 : 6), max: p50 * 30 },

@@ -420,11 +420,10 @@ export class SpoolStage {
 
   #damaged({ counted, records, reason, batches, path, message }: Damage): void {
     const { counters, log } = this.#parts;
-    log(
-      "spool_damaged",
-      { reason, batches, records, message, ...(path === undefined ? {} : { path }) },
-      "error",
-    );
+    const kept = path === undefined ? {} : { path };
+    // The end of a file that a crash cut off was never committed.
+    const level = reason === "torn" ? "info" : "error";
+    log("spool_damaged", { reason, batches, records, message, ...kept }, level);
     if (!counted) return;
     counters.add(counter.spooled, -records);
     counters.add(counter.dropped_spool_damaged, records);

@@ -48,8 +48,8 @@ const usage: { name: string; argv: string[]; err: string }[] = [
   },
   {
     name: "a command is of a later version",
-    argv: ["top", "h:1"],
-    err: 'corndog: this version has no command "top" yet\ncorndog --help lists the commands\n',
+    argv: ["tap", "h:1"],
+    err: 'corndog: this version has no command "tap" yet\ncorndog --help lists the commands\n',
   },
   {
     name: "an option is misspelt",
@@ -267,7 +267,7 @@ test("check answers with 0 and a summary, or with 1 and all faults", async () =>
   assert.deepEqual([fine.exitCode, fine.err], [0, ""]);
   assert.equal(
     fine.out,
-    "corndog.yml: fine: 2 listeners, 1 rule, 0 tests, sink file, 0 warnings\n",
+    "corndog.yml: fine: 3 listeners, 1 rule, 0 tests, sink file, 0 warnings\n",
   );
   const beside = await at(["check", "-c", join(folder, "corndog.yml")], { cwd: empty });
   assert.match(beside.out, /^\.\.\/corndog\.yml: fine/);
@@ -305,7 +305,7 @@ test("check --print writes the configuration in force without secrets", async ()
 
 test("check looks at the embedded default where there is no file", async () => {
   const ran = await cli(["check"], { cwd: empty });
-  assert.equal(ran.out, "embedded default: fine: 2 listeners, 0 rules, 0 tests, sink file, 0 warnings\n");
+  assert.equal(ran.out, "embedded default: fine: 3 listeners, 0 rules, 0 tests, sink file, 0 warnings\n");
 });
 
 test("faults are coloured only where colours are wanted", async () => {

@@ -18,6 +18,7 @@ import tls from "node:tls";
 import { ForwarderError } from "../core/errors.ts";
 import type { BrokerConnection, ConnectionEvents } from "./carrier.ts";
 import type { CancelTimer, KafkaClock } from "./clock.ts";
+import { explainRefusal } from "./broker_probe.ts";
 import { brokerName, toForwarderError } from "./kafkajs_errors.ts";
 import {
   apiKeys,
@@ -79,6 +80,9 @@ export class KafkajsConnection implements BrokerConnection {
   /** Why it is gone. */
   #ended: ForwarderError | undefined;
   #isOpen = false;
+  /** The other side ended the connection before it had said anything. */
+  #wasRefused = false;
+  #answers = 0;
   #isAuthenticating = false;
   readonly #whenEnded: Promise<never>;
   #rejectEnded: (cause: ForwarderError) => void = silent;
@@ -86,7 +90,14 @@ export class KafkajsConnection implements BrokerConnection {
   /** Connects and authenticates. Rejects with a `ForwarderError`. */
   static async open(options: ConnectionOptions, events: ConnectionEvents): Promise<KafkajsConnection> {
     const connection = new KafkajsConnection(options, events);
-    await connection.#within(openTimeoutMs, "connect", () => connection.#open());
+    try {
+      await connection.#within(openTimeoutMs, "connect", () => connection.#open());
+    } catch (cause) {
+      if (!connection.#wasRefused || !(cause instanceof ForwarderError)) throw cause;
+      const { host, port, tls, clock } = options;
+      const target = { host: host.replace(/^\[(.*)\]$/, "$1"), port, hasTls: tls !== null, clock };
+      throw await explainRefusal(target, connection.name, cause);
+    }
     connection.#isOpen = true;
     return connection;
   }
@@ -285,11 +296,17 @@ export class KafkajsConnection implements BrokerConnection {
       this.destroy(new ForwarderError("kafka_unreachable", message, { cause, retryable: true }));
     });
     const ended = (): void => {
-      this.destroy(
-        new ForwarderError("kafka_unreachable", `Broker "${this.name}" closed the connection`, {
-          retryable: true,
-        }),
-      );
+      if (this.#ended !== undefined) return;
+      const said = Buffer.concat(this.#chunks);
+      // An alert has seven bytes, one too few for the head of an answer.
+      if (isTlsRecord(said)) return this.destroy(this.#notKafka(said));
+      this.#wasRefused = this.#answers === 0 && this.#buffered === 0;
+      // Its answer to ApiVersions was the only one: a listener with SASL takes nothing else without a login.
+      const wantsLogin = !this.#hasSasl && this.#answers === 1 &&
+        this.#connection.requestQueue.inflight.size > 0;
+      const hint = wantsLogin ? ": does this port want a login (kafka.sasl)?" : "";
+      const message = `Broker "${this.name}" closed the connection${hint}`;
+      this.destroy(new ForwarderError("kafka_unreachable", message, { retryable: true }));
     };
     socket.on("end", ended);
     socket.on("close", ended);
@@ -339,15 +356,19 @@ export class KafkajsConnection implements BrokerConnection {
         `Broker "${this.name}" answered request ${correlationId} where ${expected ?? "none"} was next`,
       );
     }
+    this.#answers++;
     requestQueue.fulfillRequest({ correlationId, payload, size });
   }
 
   #notKafka(chunk: Buffer): ForwarderError {
-    // A TLS record: alert or handshake, version 3.x (RFC 8446 5.1).
-    const isTls = (chunk[0] === 0x15 || chunk[0] === 0x16) && chunk[1] === 3;
-    const message = isTls
+    const message = isTlsRecord(chunk)
       ? `Broker "${this.name}" speaks TLS, kafka.tls is off`
       : `Broker "${this.name}" does not answer in the Kafka protocol`;
     return new ForwarderError("kafka_protocol", message);
   }
+}
+
+/** A TLS record: alert or handshake, version 3.x (RFC 8446 5.1). */
+function isTlsRecord(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0x15 || bytes[0] === 0x16) && bytes[1] === 3;
 }

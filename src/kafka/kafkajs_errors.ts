@@ -33,6 +33,13 @@ export function toForwarderError(cause: unknown, broker: string): ForwarderError
   if (cause instanceof InvariantError) throw cause;
   const { name, type, code } = cause as FailureShape;
   const message = messageOf(cause);
+  if (/current SASL state/.test(message)) {
+    return new ForwarderError(
+      "kafka_authentication_failed",
+      `Broker "${broker}" takes no login on this port: remove kafka.sasl, or name the port that wants one`,
+      { cause, retryable: true },
+    );
+  }
   if (name === "KafkaJSSASLAuthenticationError" || (type !== undefined && denials.has(type))) {
     return new ForwarderError(
       "kafka_authentication_failed",
@@ -54,6 +61,16 @@ export function toForwarderError(cause: unknown, broker: string): ForwarderError
     return new ForwarderError("kafka_protocol", `Answer of broker "${broker}" is not readable: ${message}`, {
       cause,
     });
+  }
+  // Deno and Bun have words of their own for the alerts of RFC 8446 6.2 that tell of a missing client certificate.
+  if (
+    /ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED)|alert: (BadCertificate|CertificateRequired)/.test(message)
+  ) {
+    return new ForwarderError(
+      "certificate_unusable",
+      `Broker "${broker}" refuses the client certificate, or wants one (kafka.tls.cert): ${message}`,
+      { cause, retryable: true },
+    );
   }
   const reason = typeof code === "string" && /^E[A-Z]/.test(code) && !code.startsWith("ERR_")
     ? code

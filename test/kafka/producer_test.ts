@@ -68,7 +68,7 @@ describe("KafkaSink with a real broker", { skip: needs.realBroker }, () => {
 
   const refusals: {
     name: string;
-    listener: "tls" | "mtls" | "sasl";
+    listener: "plain" | "tls" | "mtls" | "sasl";
     config: (kafka: Kafka) => Partial<KafkaConfig>;
     want: RegExp;
   }[] = [
@@ -90,7 +90,31 @@ describe("KafkaSink with a real broker", { skip: needs.realBroker }, () => {
       name: "TLS is off on a TLS port",
       listener: "tls",
       config: () => ({}),
-      want: /TLS|closed the connection/,
+      want: /^Broker "127\.0\.0\.1:\d+" speaks TLS, kafka\.tls is off$/,
+    },
+    {
+      name: "TLS is on and the port has none",
+      listener: "plain",
+      config: () => ({ tls: { verify: true } }),
+      want: /^Broker "127\.0\.0\.1:\d+" speaks plain text, kafka\.tls is on$/,
+    },
+    {
+      name: "the port wants a login and there is none",
+      listener: "sasl",
+      config: () => ({}),
+      want: /closed the connection: does this port want a login \(kafka\.sasl\)\?$/,
+    },
+    {
+      name: "the port takes no login and there is one",
+      listener: "plain",
+      config: () => ({ sasl: { mechanism: "plain", ...saslUser } }),
+      want: /^Broker "127\.0\.0\.1:\d+" takes no login on this port/,
+    },
+    {
+      name: "the port wants a client certificate",
+      listener: "mtls",
+      config: (kafka) => ({ tls: { verify: true, caFile: clientFiles(kafka).ca } }),
+      want: /refuses the client certificate, or wants one \(kafka\.tls\.cert\)/,
     },
     {
       name: "a certificate file is missing",
@@ -105,7 +129,8 @@ describe("KafkaSink with a real broker", { skip: needs.realBroker }, () => {
       { ...slow, skip: needs.ownRealBroker },
       async () => {
         const kafka = await sharedKafka();
-        await using feed = new Feed(kafka.bootstrapOf(listener), "secure", config(kafka));
+        const bootstrap = listener === "plain" ? kafka.bootstrap : kafka.bootstrapOf(listener);
+        await using feed = new Feed(bootstrap, "secure", config(kafka));
         await eventually("a problem", () => feed.sink.status().problem !== "Connecting to Kafka", 15_000);
         const { ready, problem } = feed.sink.status();
         assert.equal(ready, false);

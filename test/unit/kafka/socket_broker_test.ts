@@ -4,9 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import net from "node:net";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type KafkaClock, systemClock } from "../../../src/kafka/clock.ts";
+import type { KafkaConfig } from "../../../src/config/config.ts";
+import { createKafkajsCarrier } from "../../../src/kafka/kafkajs_carrier.ts";
+import { kafkaConfig } from "./bench_sink.ts";
 import { eventually, Feed } from "../../kafka/feed.ts";
 import { api, type Misdeed, SocketBroker } from "./socket_broker.ts";
 
@@ -17,6 +21,8 @@ const hasty: KafkaClock = {
   after: (delayMs, task) => systemClock.after(delayMs / speed, task),
   random: systemClock.random,
 };
+
+const noEvents = { closed: () => {}, usable: () => {} };
 
 /** A broker with topic "t" of two partitions, and a producer for it. */
 async function withBroker(use: (broker: SocketBroker, feed: Feed) => Promise<void>): Promise<void> {
@@ -157,6 +163,54 @@ describe("KafkaSink on a socket", () => {
       check(broker, 20);
     });
   });
+
+  const others: {
+    name: string;
+    tls?: KafkaConfig["tls"];
+    greet: (socket: net.Socket) => void;
+    want: RegExp;
+  }[] = [
+    {
+      name: "answers a plain connection with an alert of TLS",
+      greet: (socket) => socket.once("data", () => socket.end(alert)),
+      want: /speaks TLS, kafka\.tls is off/,
+    },
+    {
+      name: "closes a TLS connection and speaks plain text",
+      tls: { verify: true },
+      greet: (socket) =>
+        socket.once("data", (hello) => {
+          if (hello[0] === 0x16) socket.end();
+          else socket.end(Buffer.from([0, 0, 0, 10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+        }),
+      want: /speaks plain text, kafka\.tls is on/,
+    },
+    {
+      name: "closes whatever is tried",
+      tls: { verify: true },
+      greet: (socket) => socket.once("data", () => socket.end()),
+      want: /Broker ".*" closed the connection$|Cannot reach broker/,
+    },
+  ];
+  const alert = Buffer.from([21, 3, 3, 0, 2, 2, 80]);
+  for (const { name, tls, greet, want } of others) {
+    it(`connect() says ${want.source} when the broker ${name}`, async () => {
+      const server = net.createServer((socket) => {
+        socket.on("error", () => {});
+        greet(socket);
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as net.AddressInfo;
+      const brokers = [`127.0.0.1:${port}`];
+      const carrier = createKafkajsCarrier(
+        kafkaConfig({ brokers, ...(tls === undefined ? {} : { tls }) }),
+        hasty,
+      );
+      await assert.rejects(carrier.connect({ id: 1, host: "127.0.0.1", port }, noEvents), want);
+      await carrier.close();
+      await new Promise((resolve) => server.close(resolve));
+    });
+  }
 
   it("divides batches by the limit that the broker tells, and refuses a record alone", async () => {
     await withBroker(async (broker, feed) => {

@@ -19,6 +19,7 @@ import { type CliIo, processIo } from "./io.ts";
 import { manPage } from "./man_page.ts";
 import { reportError } from "./report.ts";
 import { demoCommand, runCommand } from "./run_command.ts";
+import { spoolCommand } from "./spool_command.ts";
 import { statsCommand } from "./stats_command.ts";
 import { topCommand } from "./top_command.ts";
 import { connectionsCommand, whyCommand } from "./why_command.ts";
@@ -84,6 +85,7 @@ export const allCommands: readonly Command[] = [
   topCommand,
   whyCommand,
   connectionsCommand,
+  spoolCommand,
   schemaCommand,
   completionCommand,
   manCommand,
@@ -93,7 +95,6 @@ export const allCommands: readonly Command[] = [
 /** Documented commands that this version does not carry yet. */
 const laterCommands: ReadonlySet<string> = new Set([
   "tap",
-  "spool",
   "deadletter",
 ]);
 

@@ -26,8 +26,15 @@ export interface CliIo {
 
 /** The running process. */
 export function processIo(): CliIo {
+  process.stdout.on("error", endWithReader);
   return {
-    out: (text) => void process.stdout.write(text),
+    out: (text) => {
+      try {
+        process.stdout.write(text);
+      } catch (error) {
+        endWithReader(error);
+      }
+    },
     err: (text) => void process.stderr.write(text),
     env: process.env,
     cwd: process.cwd(),
@@ -37,4 +44,10 @@ export function processIo(): CliIo {
     fetch: (url, init) => fetch(url, init),
     readFile: (path) => readFileSync(path, "utf8"),
   };
+}
+
+/** `corndog … | head`: whoever read has enough. */
+function endWithReader(error: unknown): void {
+  if ((error as { code?: unknown } | null)?.code !== "EPIPE") throw error;
+  process.exit(0);
 }

@@ -39,10 +39,21 @@ export interface CursorState {
   /** Segments before this one are done with and may be missing. */
   readonly oldest: number;
   readonly segments: readonly SegmentProgress[];
+  /** The segment in writing, and how much of it was committed when the cursor was written; id 0 where there was none. */
+  readonly committedId: number;
+  readonly committedEnd: number;
 }
 
 /** What a folder begins with. */
-export const emptyCursor: CursorState = { session: 0, clean: true, next: 1, oldest: 1, segments: [] };
+export const emptyCursor: CursorState = {
+  session: 0,
+  clean: true,
+  next: 1,
+  oldest: 1,
+  segments: [],
+  committedId: 0,
+  committedEnd: 0,
+};
 
 const slots = ["cursor.a", "cursor.b"] as const;
 const title = "corndog-cursor";
@@ -157,13 +168,15 @@ function decodeCursor(name: string, bytes: Uint8Array): CursorSlot | undefined {
 /** A body whose checksum holds was written by this program or by hand; both are checked. */
 function readState(text: string): CursorState | undefined {
   try {
-    const { session, clean, next, oldest, segments } = JSON.parse(text);
+    const { session, clean, next, oldest, segments, committedId, committedEnd } = JSON.parse(text);
     if (![session, next, oldest].every(Number.isSafeInteger) || !Array.isArray(segments)) return undefined;
     return {
       session,
       clean: clean === true,
       next,
       oldest,
+      committedId: Number(committedId),
+      committedEnd: Number(committedEnd),
       segments: segments.map(({ number, id, records, done }) => ({
         number: Number(number),
         id: Number(id),

@@ -145,8 +145,13 @@ export class Home {
   }
 
   /** Writes a group at the end. @throws the system's error; nothing changed then */
-  commit(group: readonly Outgoing[]): Promise<{ readonly segment: Segment; readonly first: number }> {
-    return this.#writer.commit(group);
+  async commit(
+    group: readonly Outgoing[],
+  ): Promise<{ readonly segment: Segment; readonly first: number }> {
+    const place = await this.#writer.commit(group);
+    this.#unsyncedSinceMs ??= this.#options.clock.monoMs();
+    this.#plan(syncDelayMs);
+    return place;
   }
 
   /** Ends the segment in writing, so that it may be removed when all of it is done. */
@@ -232,7 +237,16 @@ export class Home {
       const done = segment.doneBatches === segment.batches && segment.ended ? undefined : segment.doneBits();
       segments.push({ number: segment.number, id: segment.id, records: segment.doneRecords, done });
     }
-    return { session: this.#session, clean, next: this.#writer.next, oldest, segments };
+    const current = this.#writer.current;
+    return {
+      session: this.#session,
+      clean,
+      next: this.#writer.next,
+      oldest,
+      segments,
+      committedId: current?.id ?? 0,
+      committedEnd: current?.end ?? 0,
+    };
   }
 
   /** Chores are due in `delayMs`, if they were not before. */
@@ -327,7 +341,13 @@ export class Home {
       const index = readIndex(bytes, batches, topics);
       if (index !== undefined) return index;
     }
-    const { index } = await scanSegment(this.#window ??= new ScanWindow(), file, indexAt, segment.id);
+    const { index } = await scanSegment(
+      this.#window ??= new ScanWindow(),
+      file,
+      indexAt,
+      segment.id,
+      indexAt,
+    );
     index.length = Math.max(index.length, batches);
     return index;
   }

@@ -165,11 +165,11 @@ class Recovery {
     id: number | undefined,
   ): Promise<Segment | undefined> {
     this.scanned++;
-    const committed = await this.#committedEnd(number, id);
-    const scanned = Math.min(committed ?? size, size);
-    const isCommitted = committed !== undefined;
+    const before = await this.#endByNext(number, id);
+    const { committedId, committedEnd } = this.#options.cursor;
+    const committed = before ?? (committedId === id ? committedEnd : 0);
     const scan = this.#scans.then(() =>
-      scanSegment(this.#window ??= new ScanWindow(), file, scanned, id, isCommitted)
+      scanSegment(this.#window ??= new ScanWindow(), file, Math.min(before ?? size, size), id, committed)
     );
     this.#scans = scan.catch(() => {});
     const { index, end, records, oldestMs, id: found, bad } = await scan;
@@ -188,14 +188,14 @@ class Recovery {
       ended: true,
     });
     segment.loseMissing();
-    this.#report(number, path, bad, isCommitted ? 0 : size - end);
+    this.#report(number, path, bad, Math.min(before ?? size, size) - end);
     this.#restore(segment);
     if (this.#options.mend) await this.#end(path, segment);
     return segment;
   }
 
   /** How much of a segment was committed, if the one after it says so. */
-  async #committedEnd(number: number, id: number | undefined): Promise<number | undefined> {
+  async #endByNext(number: number, id: number | undefined): Promise<number | undefined> {
     const { disk, folder } = this.#options;
     const bytes = new Uint8Array(segmentHeaderBytes);
     try {
@@ -245,12 +245,9 @@ class Recovery {
     for (const region of bad) {
       if (region.batches === 0) continue;
       const reason = region.acknowledged ? "crc_mismatch" : "torn";
-      const message = `"${path}" has ${region.batches} batches at ${region.from} to ${region.to} that are ${
-        region.acknowledged ? "damaged" : "torn"
-      }`;
-      this.damages.push({ reason, file, region, message });
+      this.damages.push({ reason, file, region, message: regionMessage(path, region) });
     }
-    if (tornBytes === 0) return;
+    if (tornBytes === 0 || bad.at(-1)?.acknowledged === true) return;
     const message = `"${path}" ended with ${tornBytes} bytes of a batch that was being written`;
     this.damages.push({ reason: "torn", file, region: undefined, message });
   }
@@ -275,6 +272,14 @@ class Recovery {
     }
     this.damages.push({ reason: "unreadable_segment", file: name, region: undefined, message: problem });
   }
+}
+
+/** `"…/0000000012.seg" has 2 batches at 64 to 1104 that are damaged` */
+export function regionMessage(path: string, { batches, from, to, acknowledged }: BadRegion): string {
+  const what = batches === 1 ? "a batch" : `${batches} batches`;
+  return `"${path}" has ${what} at ${from} to ${to} that ${batches === 1 ? "is" : "are"} ${
+    acknowledged ? "damaged" : "torn"
+  }`;
 }
 
 /** Only zeros: a file whose size was kept over a power cut, and its bytes not. */

@@ -132,8 +132,8 @@ interface Found {
 }
 
 /**
- * Scans the first `size` bytes of a segment whose header names `id`; undefined believes the first batch. `isCommitted`:
- * all of them were committed, so that nothing there is merely torn.
+ * Scans the first `size` bytes of a segment whose header names `id`; undefined believes the first batch. What lies
+ * before `committedEnd` is known to have been committed, so that nothing there is merely torn.
  *
  * @throws the system's error
  */
@@ -142,7 +142,7 @@ export async function scanSegment(
   file: DiskFile,
   size: number,
   id: number | undefined,
-  isCommitted = false,
+  committedEnd = 0,
 ): Promise<ScannedSegment> {
   window.open(file);
   const index = new SegmentIndex();
@@ -183,8 +183,8 @@ export async function scanSegment(
     at = badFrom = found.at + bytes;
   }
   // Nobody knows how many batches were behind the last one that is whole.
-  if (isCommitted && badFrom < size) {
-    bad.push({ from: badFrom, to: size, index: next, batches: 1, records: undefined });
+  if (badFrom < committedEnd) {
+    bad.push({ from: badFrom, to: committedEnd, index: next, batches: 1, records: undefined });
   }
   return {
     index,
@@ -192,9 +192,9 @@ export async function scanSegment(
     records,
     oldestMs,
     id: knownId ?? 0,
-    bad: bad.filter(({ from }) => from < end || isCommitted).map((region) => ({
+    bad: bad.filter(({ from }) => from < Math.max(end, committedEnd)).map((region) => ({
       ...region,
-      acknowledged: isCommitted || region.index < lastCommit,
+      acknowledged: region.from < committedEnd || region.index < lastCommit,
     })),
   };
 }

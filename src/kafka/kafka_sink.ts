@@ -48,6 +48,11 @@ export interface KafkaSinkEvents extends SinkEvents {
    * memory: they go to the dead letter. `settled` comes for the whole batch when all of its records have their state.
    */
   refused(part: ClosedBatch, refusal: Refusal, watch: PartWatch): void;
+  /**
+   * A topic was parked, or works again: whoever has a place for its further batches keeps them meanwhile. What the sink
+   * has already waits there, and is tried now and then.
+   */
+  parked?(topic: string, isParked: boolean): void;
 }
 
 /** What a Kafka sink is made of. */
@@ -134,6 +139,7 @@ export class KafkaSink implements Sink {
       config,
       settled: (batch, outcome) => options.events.settled(batch, outcome),
       refused: (...refusal) => options.events.refused(...refusal),
+      parked: (topic, isParked) => options.events.parked?.(topic, isParked),
       dispatch: () => this.#dispatcher.ask(),
     });
     const { buffer, byteOffset, byteLength } = kernel.bytes;

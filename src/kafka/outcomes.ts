@@ -42,6 +42,8 @@ export interface OutcomesOptions {
   settled(batch: ClosedBatch, outcome: BatchOutcome): void;
   /** Hands over records that Kafka will never take. */
   refused(part: ClosedBatch, refusal: Refusal, watch: PartWatch): void;
+  /** A topic was parked, or works again. */
+  parked(topic: string, isParked: boolean): void;
   readonly limits: TopicLimits;
   /** Something can be sent again. */
   dispatch(): void;
@@ -340,6 +342,10 @@ export class Outcomes {
           parked: this.#parks(topic),
         });
       }
+      if (this.#parks(topic) && !topic.isParked) {
+        topic.isParked = true;
+        this.#options.parked(topic.name, true);
+      }
       this.#giveUp(topic);
     } else if (state.kind === "known" && fault?.reason === "unknown_topic") this.#worksAgain(topic.name);
   }
@@ -349,6 +355,10 @@ export class Outcomes {
     const topic = this.#options.cluster.topic(name);
     if (topic.fault === undefined) return;
     topic.fault = undefined;
+    if (topic.isParked) {
+      topic.isParked = false;
+      this.#options.parked(name, false);
+    }
     this.#options.log.write("kafka_topic_recovered", name, { topic: name });
   }
 

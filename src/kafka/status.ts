@@ -64,13 +64,16 @@ function describeBrokers(cluster: Cluster): Record<string, unknown>[] {
 
 function describeTopics(cluster: Cluster): Record<string, unknown> {
   const counts = { known: 0, unknown: 0, unavailable: 0 };
-  const unavailable: Record<string, unknown>[] = [];
+  const faulty: Record<string, unknown>[] = [];
   let withoutLeader = 0;
   for (const topic of cluster.topics.values()) {
     counts[topic.state.kind]++;
     for (const partition of topic.partitions) if (partition.leader === -1) withoutLeader++;
-    if (topic.state.kind !== "unavailable" || unavailable.length === namedTopicsMax) continue;
-    unavailable.push({ topic: topic.name, reason: topic.state.reason, message: topic.state.message });
+    const { state } = topic;
+    const fault = topic.fault ??
+      (state.kind === "unavailable" ? { reason: state.reason, message: state.message } : undefined);
+    if (fault === undefined || faulty.length === namedTopicsMax) continue;
+    faulty.push({ topic: topic.name, ...fault, parked: topic.isParked, bytes: topic.bytes });
   }
-  return { ...counts, partitionsWithoutLeader: withoutLeader, parked: unavailable };
+  return { ...counts, partitionsWithoutLeader: withoutLeader, faulty };
 }

@@ -53,6 +53,8 @@ export class TopicQueue implements TopicName {
   bytes = 0;
   /** Why it was given up, until it is known to work again. */
   fault: { readonly reason: string; readonly message: string } | undefined;
+  /** It has a fault, and its batches wait for the end of it. */
+  isParked = false;
   /** @inheritdoc */
   batchBytesMax = Infinity;
   /** When the cluster was last asked for that. */

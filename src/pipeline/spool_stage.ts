@@ -214,6 +214,12 @@ export class SpoolStage {
     this.#tellHungry();
   }
 
+  /** A topic waits for an operator, or works again: what comes for it meanwhile waits on the disk, apart from the others. */
+  parked(topic: string, isParked: boolean): void {
+    if (isParked) this.#spool?.park(topic);
+    else this.#spool?.unpark(topic);
+  }
+
   /** Called now and then: a wake that was missed costs a tick, never a hang. */
   tick(): void {
     if (this.#closed) return;

@@ -122,6 +122,7 @@ export class WorkerPipeline {
       settled: (batch, outcome) => this.#settled(batch, outcome),
       wants: () => this.#stage === undefined ? this.#batcher.wants() : this.#stage.sinkWants(),
       refused: (part, refusal, watch) => this.#letters.takePart(part, refusal, watch),
+      parked: (topic, isParked) => this.#stage?.parked(topic, isParked),
     }, {
       reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
       free: (at) => this.#batcher.free(at),

@@ -61,6 +61,8 @@ export class BenchSink {
   readonly addressed = new Set<ClosedBatch>();
   readonly events: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   wants = 0;
+  /** Topics that were parked and worked again. */
+  readonly parked: string[] = [];
   /** Called in `settled`, as a pipeline would. */
   onSettled: (batch: ClosedBatch) => void = () => {};
   readonly #kernel = createKernel({
@@ -103,6 +105,7 @@ export class BenchSink {
             this.clock.after(1, () => watch.settled());
           });
         },
+        parked: (topic, isParked) => void this.parked.push(`${topic} ${isParked}`),
         wants: () => void this.wants++,
       },
       memory: {

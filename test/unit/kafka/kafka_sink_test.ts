@@ -474,6 +474,80 @@ describe("KafkaSink rejections", () => {
     assert.deepEqual(partition.log, ["late"]);
   });
 
+  it("parks an unknown topic: its batches wait up to their bound, the others flow, and all go out when it comes", async () => {
+    const bench = await new BenchSink({
+      config: { topicFault: "park", parkedBytesMax: 1000, topicWaitMs: 2000 },
+    })
+      .started();
+    const [partition] = bench.cluster.create("logs", 1);
+    const value = "x".repeat(300);
+    const kept = Array.from({ length: 3 }, (_, index) => bench.send("later", [`${index} ${value}`]));
+    await bench.clock.advance(10_000);
+    assert.deepEqual(bench.parked, ["later true"]);
+    assert.equal(bench.outcomes.size, 0);
+    const beyond = bench.send("later", ["beyond"]);
+    assert.equal(bench.outcomeOf(beyond), "unknown_topic");
+    bench.send("logs", ["flows"]);
+    await bench.clock.advance(100);
+    assert.deepEqual(partition.log, ["flows"]);
+    const { faulty } = bench.sink.status().details.topics as { faulty: { topic: string; parked: boolean }[] };
+    assert.deepEqual(faulty.map(({ topic, parked }) => [topic, parked]), [["later", true]]);
+    const [later] = bench.cluster.create("later", 1);
+    await bench.settled(10_000);
+    assert.deepEqual(kept.map((batch) => bench.outcomeOf(batch)), ["delivered", "delivered", "delivered"]);
+    assert.deepEqual(later.log.map((text) => text.slice(0, 1)), ["0", "1", "2"]);
+    assert.deepEqual(bench.parked, ["later true", "later false"]);
+    const names = bench.events.map(({ event }) => event).filter((event) => event.startsWith("kafka_topic"));
+    assert.deepEqual(names, ["kafka_topic_unavailable", "kafka_topic_recovered"]);
+  });
+
+  it("parks a topic that may not be written to, tries it every three seconds, and goes on in order", async () => {
+    const bench = await new BenchSink({ config: { topicFault: "park", parkedBytesMax: 100_000 } }).started();
+    const [partition] = bench.cluster.create("audit", 1);
+    let isAllowed = true;
+    bench.cluster.fault = () => ({ refuse: () => isAllowed ? undefined : 29 });
+    bench.send("audit", ["0"]);
+    await bench.settled();
+    isAllowed = false;
+    for (let index = 1; index <= 10; index++) bench.send("audit", [String(index)]);
+    await bench.clock.advance(100);
+    assert.deepEqual(bench.parked, ["audit true"]);
+    const before = bench.cluster.requests.length;
+    await bench.clock.advance(30_000);
+    const tries = bench.cluster.requests.length - before;
+    assert.ok(tries >= 5 && tries <= 12, `${tries} requests in 30 s`);
+    assert.equal(bench.outcomes.size, 1);
+    isAllowed = true;
+    await bench.settled(10_000);
+    assert.deepEqual(partition.log, Array.from({ length: 11 }, (_, index) => String(index)));
+    assert.deepEqual(bench.parked, ["audit true", "audit false"]);
+  });
+
+  it("does not park what could never be a topic", async () => {
+    const bench = await new BenchSink({ config: { topicFault: "park" } }).started();
+    const batch = bench.send("a b", ["x"]);
+    await bench.settled(100);
+    assert.equal(bench.outcomeOf(batch), "invalid_topic");
+    assert.deepEqual(bench.parked, []);
+  });
+
+  it("gives a slow broker less while others are quicker", async () => {
+    const bench = new BenchSink({ brokers: 3 });
+    const partitions = bench.cluster.create("logs", 6);
+    await bench.started();
+    bench.cluster.fault = (_, broker) => ({ delayMs: broker === 2 ? 100 : 5 });
+    for (let round = 0; round < 300; round++) {
+      bench.send("logs", [String(round)]);
+      await bench.clock.advance(2);
+    }
+    await bench.settled();
+    const counts = new Map<number, number>();
+    for (const { leader, log } of partitions) counts.set(leader, (counts.get(leader) ?? 0) + log.length);
+    assert.ok(counts.get(2)! * 4 < counts.get(1)!, JSON.stringify([...counts]));
+    assert.ok(counts.get(1)! < counts.get(3)! * 1.5 && counts.get(3)! < counts.get(1)! * 1.5);
+    assert.ok(counts.get(2)! > 0, "it is not forgotten");
+  });
+
   it("delivers what was in flight to a topic that was deleted and made anew with fewer partitions", async () => {
     const bench = new BenchSink({ config: { topicWaitMs: 60_000 } });
     bench.cluster.create("logs", 4);

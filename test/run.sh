@@ -180,6 +180,11 @@ need nc netcat-openbsd || remark "nc is missing: tests that use it as a client f
 if grep -rqs --include='*_test.ts' rsyslogd test && ! [ -x /usr/sbin/rsyslogd ]; then
   need rsyslogd rsyslog || [ -x /usr/sbin/rsyslogd ] || remark "rsyslogd is missing: tests that use it as a client fail"
 fi
+if grep -rqs --include='*_test.ts' omelasticsearch test; then
+  for module in /usr/lib/*/rsyslog/omelasticsearch.so; do :; done
+  [ -f "$module" ] || debian_install rsyslog-elasticsearch ||
+    remark "rsyslog's omelasticsearch is missing: the test that uses it as a client fails"
+fi
 # What installs corndog or reads what it generates; the shells that users have.
 for program in busybox zsh fish curl wget; do
   need $program $program || remark "$program is missing: tests of install.sh or of completions fail"

@@ -30,8 +30,11 @@ const word = { state: 0, until: 1, key: 2, body: 6, status: 10, accepted: 11, du
 const digestWords = 4;
 const state = { empty: 0, inWork: 1, answered: 2 } as const;
 
-/** Tries to get the lock of a set; its holder may have lost its core meanwhile. */
-const lockTriesMax = 100_000;
+/** Tries to get the lock of a set before the thread sleeps for it: its holder has lost its core then. */
+const spinsMax = 1_000;
+/** A turn of sleep, and how many of them at most. */
+const lockWaitMs = 5;
+const lockWaitsMax = 40;
 
 /** Shared memory for the table; pages that nobody touches cost nothing. */
 export function createIdempotency(): SharedArrayBuffer {
@@ -134,12 +137,14 @@ export class Idempotency {
   #locked(set: number, run: () => KeyState): KeyState {
     const words = this.#words;
     for (let tries = 0; Atomics.compareExchange(words, set, 0, 1) !== 0; tries++) {
-      if (tries === lockTriesMax) return { kind: "full" };
+      if (tries > spinsMax) Atomics.wait(words, set, 1, lockWaitMs);
+      if (tries > spinsMax + lockWaitsMax) return { kind: "full" };
     }
     try {
       return run();
     } finally {
       Atomics.store(words, set, 0);
+      Atomics.notify(words, set, 1);
     }
   }
 }

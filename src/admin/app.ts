@@ -7,6 +7,7 @@
  *     GET  /metrics /stats      Prometheus, hotdog's shape
  *     GET  /admin/stats /admin/config
  *     GET  /admin/inflight /admin/connections /admin/stalls, DELETE /admin/connections/ID
+ *     GET  /admin/tap           lines as they pass, as server-sent events
  *     GET  /admin/rules         PUT to swap, POST /admin/rules/check to try
  *     POST /admin/reload /admin/drain
  *
@@ -27,6 +28,7 @@ import { dashboardRoutes } from "./routes_dashboard.ts";
 import { healthRoutes } from "./routes_health.ts";
 import { looksRoutes } from "./routes_looks.ts";
 import { rulesRoutes } from "./routes_rules.ts";
+import { tapRoutes } from "./routes_tap.ts";
 import { statsRoutes } from "./routes_stats.ts";
 
 /** What the app needs. Call `checkAdminAccess` before it listens. */
@@ -78,6 +80,7 @@ export function createAdminApp(
     ...healthRoutes(context),
     ...statsRoutes(context),
     ...looksRoutes(context),
+    ...tapRoutes(context),
     ...rulesRoutes(context),
     ...controlRoutes(context),
   ]);

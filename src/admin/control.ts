@@ -5,6 +5,7 @@
  */
 import type { Fault } from "../core/errors.ts";
 import type { Inflight } from "../observe/inflight.ts";
+import type { FieldName } from "../rules/program.ts";
 import type { Verdict } from "../observe/verdict.ts";
 
 /** Result of a rule swap or check. */
@@ -57,6 +58,43 @@ export interface StallList {
   /** The last hundred, newest first. */
   readonly stalls: readonly (StallFields & { readonly at: string; readonly over: boolean })[];
 }
+
+/** Which lines a tap shows. */
+export interface TapFilter {
+  readonly connection?: string;
+  /** Part of the peer's address. */
+  readonly peer?: string;
+  readonly topic?: string;
+  readonly rule?: string;
+  /** A field of the line that must have exactly this text. */
+  readonly field?: { readonly name: FieldName; readonly value: string };
+  /** Part of the lines that is looked at, above 0, at most 1. */
+  readonly sample: number;
+  /** True where the text of lines is to be shown. */
+  readonly payload: boolean;
+}
+
+/** One line that passed. */
+export interface TapEvent {
+  readonly at: string;
+  readonly worker: number;
+  readonly connection?: string;
+  readonly peer: string;
+  readonly outcome: "forward" | "default" | "drop" | "dead_letter";
+  /** The rule that decided. */
+  readonly rule?: string;
+  readonly topics: readonly string[];
+  readonly reason?: string;
+  readonly severity: string;
+  readonly hostname: string;
+  readonly appname: string;
+  readonly bytes: number;
+  /** The beginning of the frame, where it was asked for and no rule has redacted the line. */
+  readonly text?: string;
+}
+
+/** Takes what a tap saw: lines, and how many were left out for want of room. */
+export type TapSink = (events: readonly TapEvent[], leftOut: number) => void;
 
 /** Which connections `GET /admin/connections` shows. */
 export interface ConnectionFilter {
@@ -129,6 +167,8 @@ export interface Control {
   rollbackRules(file?: string): Promise<RollbackResult>;
   /** What the rules do with a line, step by step. No line is sent, no counter moves. */
   traceRules(request: TraceRequest): Promise<TraceResult>;
+  /** Shows lines as they pass until the returned function is called; undefined: too many look already. */
+  tap(filter: TapFilter, sink: TapSink): (() => void) | undefined;
   /** Workers that were held, or are. */
   stalls(): StallList;
   /** What waits, by stage, with the oldest. */

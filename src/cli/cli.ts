@@ -21,6 +21,7 @@ import { reportError } from "./report.ts";
 import { demoCommand, runCommand } from "./run_command.ts";
 import { spoolCommand } from "./spool_command.ts";
 import { statsCommand } from "./stats_command.ts";
+import { tapCommand } from "./tap_command.ts";
 import { topCommand } from "./top_command.ts";
 import { connectionsCommand, whyCommand } from "./why_command.ts";
 
@@ -83,6 +84,7 @@ export const allCommands: readonly Command[] = [
   clobberCommand,
   statsCommand,
   topCommand,
+  tapCommand,
   whyCommand,
   connectionsCommand,
   spoolCommand,
@@ -94,7 +96,6 @@ export const allCommands: readonly Command[] = [
 
 /** Documented commands that this version does not carry yet. */
 const laterCommands: ReadonlySet<string> = new Set([
-  "tap",
   "deadletter",
 ]);
 

@@ -16,6 +16,8 @@ import type {
   StallList,
   Stats,
   SwapResult,
+  TapFilter,
+  TapSink,
   TopicStats,
   TraceRequest,
   TraceResult,
@@ -45,6 +47,8 @@ import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
 const heartbeatAgeMax = 10_000;
+/** Taps at a time: each costs the workers some text per line that it shows. */
+const tapsMax = 4;
 
 /** What the control plane needs from outside. */
 export interface ControlPlaneParts {
@@ -67,6 +71,8 @@ export class ControlPlane implements Control {
   readonly #parts: ControlPlaneParts;
   readonly #workers: Workers;
   readonly #desk: RulesDesk;
+  readonly #taps = new Map<number, TapSink>();
+  #lastTap = 0;
   readonly #sentinel: Sentinel;
   readonly #looks: LookDesk;
   readonly #traces: TraceDesk;
@@ -101,6 +107,7 @@ export class ControlPlane implements Control {
     this.#workers = new Workers({
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
       reported: () => this.#tellProblems(),
+      tapped: (id, events, leftOut) => this.#taps.get(id)?.(events, leftOut),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
     this.#sentinel = new Sentinel({
@@ -233,6 +240,16 @@ export class ControlPlane implements Control {
 
   traceRules(request: TraceRequest): Promise<TraceResult> {
     return Promise.resolve(this.#traces.trace(request, this.#desk.ruleSet, this.#desk.version));
+  }
+
+  tap(filter: TapFilter, sink: TapSink): (() => void) | undefined {
+    if (this.#taps.size >= tapsMax) return undefined;
+    const id = ++this.#lastTap;
+    this.#taps.set(id, sink);
+    this.#workers.tap(id, filter);
+    return () => {
+      if (this.#taps.delete(id)) this.#workers.tap(id, undefined);
+    };
   }
 
   stalls(): StallList {

@@ -33,6 +33,7 @@ import { LinePlacer, type PendingLine, type Wait } from "./line_placer.ts";
 import { PeerTroubles } from "./peer_troubles.ts";
 import type { WorkerLog } from "./protocol.ts";
 import type { FrameSource } from "./request_frames.ts";
+import type { Taps } from "./tap.ts";
 import type { Submission } from "./submission.ts";
 import type { RecordLanes } from "./record_lanes.ts";
 import type { TopicGate } from "./topic_gate.ts";
@@ -99,6 +100,7 @@ export interface IntakeParts {
   readonly waits: StageTable;
   readonly worker: number;
   readonly activity: Int32Array;
+  readonly taps?: Taps;
   readonly program: Program;
   /** @see PlacerParts */
   readonly lanes?: RecordLanes;

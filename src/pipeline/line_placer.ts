@@ -31,6 +31,7 @@ import type { LineOptions } from "./line_options.ts";
 import type { PeerTroubles } from "./peer_troubles.ts";
 import type { Submission } from "./submission.ts";
 import { plainLanes, type RecordLanes } from "./record_lanes.ts";
+import type { Taps } from "./tap.ts";
 import type { TopicGate } from "./topic_gate.ts";
 
 /** What a stream waits for: memory for its lane, room in the dead letter, or its next turn. */
@@ -63,9 +64,14 @@ export interface PlacerParts {
   readonly eventTime?: boolean;
   /** What this worker does now, for the sentinel. */
   readonly activity: Int32Array;
+  /** Who looks at lines as they pass. */
+  readonly taps?: Taps;
   /** Where senders are counted whose lines are not as they should be. */
   readonly troubles?: PeerTroubles;
 }
+
+/** Rows of a chunk that are shown where all of them go on in one call; the others pass unseen. */
+const tappedRowsMax = 8;
 
 /** Why a listener's lines go to the dead letter before any rule sees them, for people. */
 const refusalMessages = {
@@ -97,6 +103,8 @@ export class LinePlacer {
   readonly #lanes: RecordLanes;
   readonly #eventTimes: EventTimes | undefined;
   readonly #activity: Int32Array;
+  readonly #connection: Int32Array;
+  readonly #taps: Taps | undefined;
   readonly #troubles: PeerTroubles | undefined;
   /** What the listener of the lines at hand refuses. */
   #refusesOversize = false;
@@ -122,6 +130,8 @@ export class LinePlacer {
     this.#eventTimes = parts.eventTime === true ? new EventTimes(parts.kernel.bytes) : undefined;
     this.#activity = parts.activity.subarray(activityWord.rule, activityWord.rule + 1);
     this.#troubles = parts.troubles;
+    this.#connection = parts.activity.subarray(activityWord.connection, activityWord.connection + 1);
+    this.#taps = parts.taps;
     this.#program = parts.program;
     this.#program.tried = this.#activity;
     this.#fallback = fallbackOf(parts.program);
@@ -190,6 +200,7 @@ export class LinePlacer {
   #place(rows: number, peer: string, first: PendingLine | undefined, untilMs: number): number {
     const nowMs = Date.now();
     const { uniform } = this.#program;
+    const isTapped = this.#taps?.open === true;
     const key = this.#submission?.request.key;
     const eventTimes = this.#eventTimes;
     if (this.#refusesUnparsed) this.#kernel.parseHeaders(0, rows);
@@ -198,10 +209,14 @@ export class LinePlacer {
       !refuses && uniform !== undefined && first === undefined && key === undefined &&
       eventTimes === undefined
     ) {
+      if (isTapped) this.#tapUniform(Math.min(rows, tappedRowsMax), peer, nowMs);
       return this.#placeUniform(rows, uniform, nowMs);
     }
     const needsMessage = this.#submission?.request.value === "message";
-    if (this.#program.needsHeaders || first !== undefined || eventTimes !== undefined || needsMessage) {
+    if (
+      this.#program.needsHeaders || first !== undefined || eventTimes !== undefined || needsMessage ||
+      isTapped
+    ) {
       this.#kernel.parseHeaders(0, rows);
     }
     const line = this.#line;
@@ -219,6 +234,7 @@ export class LinePlacer {
         }
       }
       const outcome = pending?.outcome ?? program.apply(line);
+      if (isTapped && pending === undefined) this.#taps!.saw(line, outcome, program, this.#connection[0]!);
       this.#nextCopy = pending?.next ?? 0;
       this.#redaction = outcome.redaction;
       this.#pending = pending;
@@ -271,6 +287,21 @@ export class LinePlacer {
   #begin(submission: Submission): void {
     this.#submission = submission;
     this.#batcher.receipt = submission.receipt;
+  }
+
+  /** Shows the first rows of those that go on in one call. */
+  #tapUniform(rows: number, peer: string, nowMs: number): void {
+    const line = this.#line;
+    this.#kernel.parseHeaders(0, rows);
+    line.nowMs = nowMs;
+    line.peer = peer;
+    for (let row = 0; row < rows; row++) {
+      line.move(row);
+      this.#taps!.saw(line, this.#program.apply(line), this.#program, this.#connection[0]!);
+    }
+    // They are counted with the others when they are placed.
+    const { rule } = this.#program.uniform!;
+    if (rule >= 0) this.#program.hits[rule]! -= rows;
   }
 
   /** Every line gets the same: rows become records in one call. */

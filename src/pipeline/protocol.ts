@@ -21,6 +21,7 @@
  * @module
  */
 import type { PeerTrouble } from "./peer_troubles.ts";
+import type { TapEvent, TapFilter } from "../admin/control.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
@@ -118,6 +119,7 @@ export type ToWorker =
   | { readonly type: "adopt" }
   | { readonly type: "ask"; readonly id: number }
   | { readonly type: "look"; readonly id: number; readonly look: Look }
+  | { readonly type: "tap"; readonly id: number; readonly filter: TapFilter | undefined }
   | { readonly type: "end_connection"; readonly id: number; readonly connection: number }
   | { readonly type: "drain"; readonly deadlineMs: number };
 
@@ -129,6 +131,12 @@ export type FromWorker =
   | { readonly type: "refused"; readonly version: number; readonly faults: readonly Fault[] }
   | { readonly type: "report"; readonly id: number; readonly report: WorkerReport }
   | { readonly type: "seen"; readonly id: number; readonly seen: Seen }
+  | {
+    readonly type: "tapped";
+    readonly id: number;
+    readonly events: readonly TapEvent[];
+    readonly leftOut: number;
+  }
   | { readonly type: "connection_ended"; readonly id: number; readonly found: boolean }
   | { readonly type: "drained" }
   | {

@@ -50,6 +50,7 @@ import { createSink } from "./sinks.ts";
 import { openSpool } from "../spool/open_spool.ts";
 import { SpoolStage } from "./spool_stage.ts";
 import { Submissions } from "./submissions.ts";
+import { type SendTapped, Taps } from "./tap.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
 
@@ -89,6 +90,8 @@ export class WorkerPipeline {
   readonly #latency: HistogramRow;
   readonly #waits: StageTable;
   readonly #activity: Int32Array;
+  /** Who looks at lines as they pass. */
+  readonly taps: Taps;
   readonly #topics = new TopicCounts();
   readonly #sink: Sink;
   readonly #stage: SpoolStage | undefined;
@@ -108,7 +111,7 @@ export class WorkerPipeline {
   #bytesDone = 0;
 
   /** @throws ForwarderError when memory or rules cannot be had */
-  constructor(start: StartMessage, log: WorkerLog) {
+  constructor(start: StartMessage, log: WorkerLog, tapped: SendTapped) {
     const { config, worker } = start;
     this.#start = start;
     this.#config = config;
@@ -117,6 +120,7 @@ export class WorkerPipeline {
     this.#latency = new HistogramRow(start.latency, worker);
     this.#waits = new StageTable(start.stages, worker);
     this.#activity = activityOf(start.activity, worker);
+    this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
     this.#sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => this.#settled(batch, outcome),
@@ -196,6 +200,7 @@ export class WorkerPipeline {
       waits: this.#waits,
       worker,
       activity: this.#activity,
+      taps: this.taps,
       halfBytesMax: arenaBytesOf(config),
       log,
       adopt: (version) => this.#adopt(version),

@@ -41,6 +41,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
         message,
         (event, fields, level) =>
           post({ type: "log", level: level ?? (goodNews.has(event) ? "info" : "warn"), event, fields }),
+        (id, events, leftOut) => post({ type: "tapped", id, events, leftOut }),
       );
       await pipeline.start();
       const started = pipeline;
@@ -69,6 +70,8 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
         return post({ type: "report", id: message.id, report: pipeline.report() });
       case "look":
         return post({ type: "seen", id: message.id, seen: pipeline.look(message.look) });
+      case "tap":
+        return pipeline.taps.set(message.id, message.filter);
       case "end_connection": {
         const found = pipeline.endConnection(message.connection);
         return post({ type: "connection_ended", id: message.id, found });

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { TapEvent, TapFilter } from "../admin/control.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
 import {
@@ -55,6 +56,8 @@ export interface WorkersEvents {
   ): void;
   /** A worker told how it is; about once a second from each. */
   reported(): void;
+  /** A tap saw lines. */
+  tapped(id: number, events: readonly TapEvent[], leftOut: number): void;
   /** A worker ended that nobody asked to end. */
   failed(worker: number, reason: string): void;
 }
@@ -219,6 +222,11 @@ export class Workers {
     return answer?.type === "connection_ended" ? answer.found : undefined;
   }
 
+  /** Begins a tap on all workers, or ends it where `filter` is undefined. */
+  tap(id: number, filter: TapFilter | undefined): void {
+    for (const slot of this.#slots) if (!slot.ended) slot.thread.post({ type: "tap", id, filter });
+  }
+
   /** Asks one worker; undefined where it does not answer in time. */
   async #question(
     worker: number,
@@ -272,6 +280,7 @@ export class Workers {
   #receive(worker: number, message: FromWorker): void {
     const slot = this.#slots[worker]!;
     if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
+    if (message.type === "tapped") return this.#events.tapped(message.id, message.events, message.leftOut);
     if (message.type === "report") {
       slot.report = message.report;
       this.#events.reported();

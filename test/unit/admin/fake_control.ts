@@ -13,6 +13,8 @@ import type {
   StallList,
   Stats,
   SwapResult,
+  TapFilter,
+  TapSink,
   TraceRequest,
   TraceResult,
 } from "../../../src/admin/control.ts";
@@ -88,6 +90,17 @@ export class FakeControl implements Control {
     this.calls.push(["traceRules", request]);
     if (request.rules?.includes("bad")) return Promise.resolve({ ok: false, version: 4, faults: [] });
     return this.traceInstead?.() ?? Promise.resolve({ ok: true, version: 4, truncated: false, trace: {} });
+  }
+
+  /** Taps that are open, and the filter of the last. */
+  tapSinks: TapSink[] = [];
+  tapsMax = 1;
+
+  tap(filter: TapFilter, sink: TapSink): (() => void) | undefined {
+    this.calls.push(["tap", filter]);
+    if (this.tapSinks.length >= this.tapsMax) return undefined;
+    this.tapSinks.push(sink);
+    return () => this.tapSinks = this.tapSinks.filter((one) => one !== sink);
   }
 
   stalls(): StallList {

@@ -17,8 +17,7 @@ const leftOutMs = 2_000;
 /** `corndog tap`. */
 export const tapCommand: Command = {
   name: "tap",
-  usage:
-    "[--topic TOPIC] [--rule NAME] [--peer TEXT] [--field NAME=VALUE] [--sample PART] [--payload] [--limit N]",
+  usage: "[--topic TOPIC] [--rule NAME] [--field NAME=VALUE] [--payload] [--limit N]",
   summary: "lines of a running corndog as they pass",
   details:
     `One line for each that passes: when, from whom, which rule decided, where it goes. At most 100 a second per

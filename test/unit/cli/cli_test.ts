@@ -48,8 +48,8 @@ const usage: { name: string; argv: string[]; err: string }[] = [
   },
   {
     name: "a command is of a later version",
-    argv: ["spool", "ls"],
-    err: 'corndog: this version has no command "spool" yet\ncorndog --help lists the commands\n',
+    argv: ["deadletter", "ls"],
+    err: 'corndog: this version has no command "deadletter" yet\ncorndog --help lists the commands\n',
   },
   {
     name: "an option is misspelt",

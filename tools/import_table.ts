@@ -31,7 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[] | "all">> = {
   relp: ["runtime"],
   observe: ["admin"],
   config: ["rules"],
-  admin: ["observe", "config"],
+  admin: ["observe", "config", "rules"],
   clobber: ["runtime"],
   pipeline: "all",
   demo: "all",
@@ -47,6 +47,7 @@ const typesOnly: readonly (readonly [string, string])[] = [
   ["rules", "config"],
   ["admin", "config"],
   ["observe", "admin"],
+  ["admin", "rules"],
 ];
 
 /** What every stage may import. */

@@ -132,7 +132,10 @@ test("spool verify names a damaged batch, and spool repair --requeue brings back
   assert.deepEqual(wish.taken.map(({ batch }) => batch.topic), ["orders"]);
   for (const spooled of wish.taken) spool.settle(spooled, "delivered");
   await spool.close(1000);
-  assert.deepEqual(await readdir(join(dir, "w0", "quarantine")), ["0000000001-at140.bytes"]);
+  const [setAside, ...others] = await readdir(join(dir, "w0", "quarantine"));
+  // The place depends on how long the lock's names and times are.
+  assert.match(setAside!, /^0000000001-at\d+\.bytes$/);
+  assert.deepEqual(others, []);
 });
 
 test("spool says what it wants when it is used wrongly", async () => {

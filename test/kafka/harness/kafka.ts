@@ -54,6 +54,8 @@ export interface TopicOptions {
   readonly partitions?: number;
   /** Default: one on each broker. */
   readonly replicas?: number;
+  /** The brokers of each partition, by index, the leader first; instead of `partitions` and `replicas` (real Kafka). */
+  readonly assignment?: readonly (readonly number[])[];
   /** Topic configuration, `min.insync.replicas` and so on. */
   readonly config?: Readonly<Record<string, string>>;
   /** True to use the name as it is; default is to make it unique. */
@@ -229,10 +231,11 @@ function readers(
     bootstrap,
     async createTopic(
       name,
-      { partitions = 1, replicas = addresses.length, config = {}, exactName = false } = {},
+      { partitions = 1, replicas = addresses.length, config = {}, exactName = false, assignment } = {},
     ) {
       const topic = exactName ? name : uniqueTopic(name);
-      await createTopic(addresses, topic, partitions, replicas, config);
+      const ids = assignment?.map((brokers) => brokers.map((broker) => broker + 1));
+      await createTopic(addresses, topic, partitions, replicas, config, ids);
       return topic;
     },
     moveReplicas: (topic, partition, brokers) =>

@@ -29,6 +29,10 @@ interface NewTopic {
   readonly topic: string;
   readonly numPartitions: number;
   readonly replicationFactor: number;
+  readonly replicaAssignment?: readonly {
+    readonly partition: number;
+    readonly replicas: readonly number[];
+  }[];
   readonly configEntries: readonly { readonly name: string; readonly value: string }[];
 }
 
@@ -52,12 +56,20 @@ export async function createTopic(
   partitions: number,
   replicas: number,
   config: Readonly<Record<string, string>>,
+  assignment?: readonly (readonly number[])[],
 ): Promise<void> {
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   await asAdmin(addresses, (admin) =>
     admin.createTopics({
       waitForLeaders: true,
-      topics: [{ topic, numPartitions: partitions, replicationFactor: replicas, configEntries }],
+      topics: [
+        assignment === undefined
+          ? { topic, numPartitions: partitions, replicationFactor: replicas, configEntries }
+          : {
+            ...{ topic, numPartitions: -1, replicationFactor: -1, configEntries },
+            replicaAssignment: assignment.map((ids, partition) => ({ partition, replicas: ids })),
+          },
+      ],
     }));
 }
 

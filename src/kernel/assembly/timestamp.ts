@@ -4,6 +4,7 @@
  *     Mmm dd hh:mm:ss        RFC 3164; the day with one or two places
  *     Mmm dd yyyy hh:mm:ss   Cisco ASA
  *     Mmm dd hh:mm:ss yyyy   Cisco IOS, "show-timezone" and others
+ *     yyyy Mmm dd hh:mm:ss   Cisco NX-OS
  *     yyyy-mm-ddThh:mm:ss    rsyslog's and syslog-ng's "ISO" formats; a space for the T; Z or an offset
  *
  * each with a fraction behind "." or ",". Shapes only: whether there is a 31st of February is nobody's matter here.
@@ -19,7 +20,10 @@ const timeBytes: usize = 8;
 /** The end of the timestamp that starts at `p`, or 0 where none does. */
 export function timestampEnd(p: usize, end: usize): usize {
   if (p >= end) return 0;
-  return isDigit(load<u8>(p)) ? isoEnd(p, end) : bsdEnd(p, end);
+  if (!isDigit(load<u8>(p))) return bsdEnd(p, end);
+  // A year and a month's name.
+  if (end - p > 19 && load<u8>(p, 4) == space && areFourDigits(p)) return bsdEnd(p + 5, end);
+  return isoEnd(p, end);
 }
 
 function isoEnd(p: usize, end: usize): usize {

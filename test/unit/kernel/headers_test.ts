@@ -220,7 +220,7 @@ const cases: Case[] = [
     want: {
       priority: 189,
       format: "rfc3164",
-      timestamp: "Mar  1 18:48:50.483",
+      timestamp: "Mar  1 18:48:50.483 UTC",
       appname: "%SYS-5-CONFIG_I",
       message: "Configured",
     },

@@ -34,10 +34,11 @@ const rfc5424 =
 const time = String.raw`\d\d:\d\d:\d\d(?:[.,]\d+)?`;
 const month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 const bsdYearFirst = `${month} {1,2}\\d{1,2} \\d{4} ${time}`;
+const bsdYearBefore = `\\d{4} ${month} {1,2}\\d{1,2} ${time}`;
 const bsd = `${month} {1,2}\\d{1,2} ${time}(?: (?:19|20)\\d\\d(?=:?(?: |$)))?`;
 const iso = String.raw`\d{4}-\d\d-\d\d[Tt ]${time}(?:[Zz]|[+-]\d\d:?\d\d)?`;
 const timestamp = new RegExp(
-  `^[*.]?(${bsdYearFirst}|${bsd}|${iso})(?: [A-Z]{1,5}(?=: %))?:?(?= |$)`,
+  `^[*.]?((?:${bsdYearFirst}|${bsdYearBefore}|${bsd}|${iso})(?: [A-Z]{1,5}(?=: (?:%|[^ []+\\[[^ ]*:(?: |$))))?):?(?= |$)`,
 );
 
 function span(text: string, start: number, length: number): Span {
@@ -81,7 +82,7 @@ const spacesAt = (text: string, at: number): number => /^ */.exec(text.slice(at)
 
 function tagAt(text: string, at: number): { appname: Span; procid: Span; message: number } | undefined {
   const rest = text.slice(at);
-  const withPid = /^([^ "{=[]+)\[([^\] ]*)\]: ?/.exec(rest);
+  const withPid = /^([^ \t"{=[]+)\[([^\] ]*)\]: ?/.exec(rest);
   if (withPid !== null) {
     const [whole, app, pid] = withPid;
     return {
@@ -90,17 +91,79 @@ function tagAt(text: string, at: number): { appname: Span; procid: Span; message
       message: at + whole.length,
     };
   }
-  const plain = /^([^ "{=]+):(?: |$)/.exec(rest);
+  const plain = /^([^ \t"{=]+):(?:[ \t]|$)/.exec(rest);
   if (plain === null) return undefined;
   return { appname: span(text, at, plain[1]!.length), procid: undefined, message: at + plain[0].length };
 }
 
-function parse3164(text: string, at: number, hasPriority: boolean): Omit<OracleHeader, "priority"> {
+type Header3164 = Omit<OracleHeader, "priority">;
+
+/** A tag; before Cisco's mnemonic the host is what looks like one. */
+function hostTagAt(text: string, at: number): Partial<Header3164> & { message: number } | undefined {
+  const tag = tagAt(text, at);
+  if (tag === undefined || text[at] === "%" || tag.message < at + 3) return tag;
+  const isHost = text[tag.message - 2] === ":" && text[tag.message - 3] !== "]" &&
+    /^%[A-Z][^]/.test(text.slice(tag.message));
+  const behind = isHost ? tagAt(text, tag.message) : undefined;
+  return behind === undefined ? tag : { hostname: span(text, at, tag.message - 2 - at), ...behind };
+}
+
+/** Headers behind a PRI that do not begin with a timestamp. */
+function vendorAt(text: string, at: number): Header3164 | undefined {
+  const rest = text.slice(at);
+  const base = { ...nothing, format: "rfc3164" } as const;
+  if (rest.length < 29) return undefined;
+  if (/^1 \d/.test(rest)) {
+    const meraki = /^1 (\d{10}\.\d+) ([^ ]+) /.exec(rest);
+    if (meraki === null) return undefined;
+    const [whole, stamp, host] = meraki;
+    const hostAt = at + 3 + stamp!.length;
+    return {
+      ...base,
+      timestamp: [at + 2, at + 2 + stamp!.length],
+      hostname: span(text, hostAt, host!.length),
+      message: at + whole.length,
+    };
+  }
+  if (rest.startsWith("date=")) {
+    if (!/^date=\d{4}-\d\d-\d\d time=\d\d:\d\d:\d\d/.test(rest)) return undefined;
+    const found = { ...base, timestamp: [at, at + 29], message: at } as const;
+    const name = /^ devname=(?:"([^"]+)"|([^" ][^ ]*) )/.exec(rest.slice(29));
+    if (name === null || rest.length < 40) return found;
+    const start = at + 29 + 9 + (name[1] === undefined ? 0 : 1);
+    return { ...found, hostname: span(text, start, (name[1] ?? name[2])!.length) };
+  }
+  const origin = /^([^ :]+)(: +[*.]?| [^ :]*:|:)/.exec(rest);
+  if (origin === null) return undefined;
+  const [whole, word, join] = origin;
+  const isNode = !join!.startsWith(": ");
+  if (rest.length - word!.length < 16 || (isNode && !whole.includes("/"))) return undefined;
+  const stamp = timestamp.exec(rest.slice(whole.length));
+  // Only Cisco has a colon behind the timestamp; a clock mark stands before the host here.
+  if (stamp === null || !stamp[0].endsWith(":") || /^[*.]/.test(stamp[0])) return undefined;
+  let p = at + whole.length + stamp[0].length;
+  p += spacesAt(text, p);
+  const start = at + whole.length;
+  return {
+    ...base,
+    timestamp: [start, start + stamp[1]!.length],
+    hostname: join === ":" ? undefined : span(text, at, word!.length),
+    message: p,
+    ...tagAt(text, p),
+  };
+}
+
+function parse3164(text: string, at: number, hasPriority: boolean): Header3164 {
   let p = at + spacesAt(text, at);
-  if (hasPriority) p += /^(?:\d{1,10}: +)?/.exec(text.slice(p))![0].length;
+  if (hasPriority) {
+    p += /^(?:: *)?/.exec(text.slice(p))![0].length;
+    p += /^(?:\d{1,10}: +)?/.exec(text.slice(p))![0].length;
+  }
   const stamp = timestamp.exec(text.slice(p));
   if (stamp === null) {
-    const tag = hasPriority ? tagAt(text, p) : undefined;
+    const vendor = hasPriority ? vendorAt(text, p) : undefined;
+    if (vendor !== undefined) return vendor;
+    const tag = hasPriority ? hostTagAt(text, p) : undefined;
     const isDamaged = !hasPriority || /^[1-9]\d{0,2} /.test(text.slice(at));
     const format = tag?.appname === undefined && isDamaged ? undefined : "rfc3164";
     return { ...nothing, message: hasPriority ? p : 0, ...tag, format };
@@ -113,7 +176,15 @@ function parse3164(text: string, at: number, hasPriority: boolean): Omit<OracleH
   } as const;
   p += stamp[0].length;
   p += spacesAt(text, p);
-  const early = tagAt(text, p);
+  if (/^(?:last )?message repeated [^]/.test(text.slice(p))) return { ...found, message: p };
+  const forwarded = /^((?:Message [Ff]|F)orwarded from )([^ ]+): /.exec(text.slice(p));
+  if (forwarded !== null) {
+    const hostname = span(text, p + forwarded[1]!.length, forwarded[2]!.length);
+    p += forwarded[0].length;
+    p += spacesAt(text, p);
+    return { ...found, hostname, message: p, ...tagAt(text, p) };
+  }
+  const early = hostTagAt(text, p);
   if (early !== undefined) return { ...found, ...early };
   const hostname = /^[^ ]*/.exec(text.slice(p))![0];
   if (hostname === "") return { ...found, message: p };

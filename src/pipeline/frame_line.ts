@@ -15,12 +15,17 @@ import type { JsonMembers } from "../rules/json_members.ts";
 import { parseJsonText } from "../rules/json_text.ts";
 import type { FieldName, FrameBytes, Line } from "../rules/program.ts";
 import { HeaderReader } from "../syslog/header.ts";
+import { readMessageTime } from "../syslog/message_time.ts";
+import { type TimeZone, zoneOf } from "../syslog/time_zone.ts";
 
 /** Not yet parsed; `undefined` is an answer. */
 const unparsed = Symbol("unparsed");
 
 /** UTF-8 bytes of one UTF-16 code unit. */
 const utf8BytesMax = 3;
+
+/** What a time without a year means may change while the clock goes on, not so soon. */
+const timeKeptMs = 60_000;
 
 /** Not yet scanned; no node has this address. */
 const unscanned = -1;
@@ -29,6 +34,8 @@ const unscanned = -1;
 export class FrameLine implements Line, FrameBytes {
   nowMs = 0;
   peer = "";
+  /** Zone of times that name none. */
+  zone: TimeZone = zoneOf("local");
   /** Bytes of the message and of the whole frame: offsets in the kernel's memory. */
   messageStart = 0;
   start = 0;
@@ -48,6 +55,13 @@ export class FrameLine implements Line, FrameBytes {
   readonly #headers: HeaderReader;
   #row = 0;
   #flags = 0;
+  /** The time that was read last: lines of one second have the same. */
+  #lastTime: {
+    readonly written: string;
+    readonly zone: TimeZone;
+    readonly readMs: number;
+    readonly text: string | undefined;
+  } = { written: "", zone: this.zone, readMs: 0, text: undefined };
   #message: string | undefined;
   #json: unknown = unparsed;
   readonly #members: KernelJsonMembers;
@@ -120,6 +134,18 @@ export class FrameLine implements Line, FrameBytes {
 
   structured(id: string, param: string): string | undefined {
     return this.#headers.structured(this.#row, id, param);
+  }
+
+  time(): string | undefined {
+    const written = this.#headers.field(this.#row, "timestamp");
+    if (written === undefined) return undefined;
+    const last = this.#lastTime;
+    const isLast = last.written === written && last.zone === this.zone &&
+      Math.abs(this.nowMs - last.readMs) < timeKeptMs;
+    if (isLast) return last.text;
+    const text = readMessageTime(written, this.zone, this.nowMs)?.text;
+    this.#lastTime = { written, zone: this.zone, readMs: this.nowMs, text };
+    return text;
   }
 
   structuredData(): string | undefined {

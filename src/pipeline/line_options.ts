@@ -5,6 +5,7 @@
  */
 import { defaultFrameBytesMax, type Listen } from "../config/config.ts";
 import type { FramingMode, FramingOptions } from "../framing/framer.ts";
+import { type TimeZone, zoneOf } from "../syslog/time_zone.ts";
 
 /** The options of a listener. */
 export interface LineOptions {
@@ -15,6 +16,8 @@ export interface LineOptions {
   readonly refusesOversize: boolean;
   /** Lines without a header go there. */
   readonly refusesUnparsed: boolean;
+  /** Zone of times that name none. */
+  readonly zone: TimeZone;
 }
 
 /** The options of a `listen` entry. */
@@ -31,6 +34,7 @@ export function lineOptionsOf(listen: Listen): LineOptions {
     joinWaitMs: join?.waitMs ?? 0,
     refusesOversize: oversize === "dead_letter",
     refusesUnparsed: listen.unparsed === "dead_letter",
+    zone: zoneOf(listen.timezone ?? "local"),
   };
 }
 
@@ -41,5 +45,6 @@ export function plainLines(mode: FramingMode, frameBytesMax: number): LineOption
     joinWaitMs: 0,
     refusesOversize: false,
     refusesUnparsed: false,
+    zone: zoneOf("local"),
   };
 }

@@ -25,6 +25,7 @@ import { counter, type CounterRow } from "../observe/row.ts";
 import { copyHeaders, type RecordHeaders, recordHeaders, writeHeaders } from "../rules/headers.ts";
 import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
 import { EventTimes } from "../syslog/event_time.ts";
+import { zoneOf } from "../syslog/time_zone.ts";
 import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
 import type { LineOptions } from "./line_options.ts";
@@ -78,6 +79,8 @@ const refusalMessages = {
   oversize: "The line is longer than frame_max; this is a part of it",
   unparsed: "The line has no syslog header",
 } as const;
+
+const localZone = zoneOf("local");
 
 /** Where lines that rules drop are counted. */
 const dropCounter: Readonly<Record<RuleDropReason, number>> = {
@@ -161,6 +164,7 @@ export class LinePlacer {
     lines?: LineOptions,
   ): number {
     this.left = undefined;
+    this.#line.zone = lines?.zone ?? localZone;
     this.#refusesOversize = lines?.refusesOversize === true;
     this.#refusesUnparsed = lines?.refusesUnparsed === true;
     if (submission !== undefined) this.#begin(submission);
@@ -281,7 +285,7 @@ export class LinePlacer {
   #timeOf(row: number, eventTimes: EventTimes, nowMs: number): number {
     const { words, headersAt } = this.#kernel;
     const word = (headersAt + row * headerRowBytes) / 4 + headerWord.timestamp;
-    return eventTimes.read(words[word]!, words[word + 1]!, nowMs);
+    return eventTimes.read(words[word]!, words[word + 1]!, nowMs, this.#line.zone);
   }
 
   #begin(submission: Submission): void {

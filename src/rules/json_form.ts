@@ -4,6 +4,9 @@
  *     {"timestamp":…,"hostname":…,"appname":…,"procid":…,"msgid":…,"severity":"err","facility":"auth",
  *      "sd":{"id@123":{"param":"value"}},"msg":…,"peer":…}
  *
+ * `timestamp` is RFC 3339 with a zone; where the header has it in another form that is `timestamp_raw`, and where it
+ * has no time that can be read, `timestamp_raw` alone is there.
+ *
  * All values are text; what the line does not have is left out, `msg` and `peer` are always there. A parameter that
  * stands more than once in an element is a list. `msg` is what merge or replace made, else the message.
  *
@@ -14,17 +17,18 @@ import type { LineContext } from "./line_context.ts";
 import { cachedFieldIndex } from "./line_context.ts";
 
 /** Header fields in the order in which they are written. */
-const members = ["timestamp", "hostname", "appname", "procid", "msgid", "severity", "facility"].map((
+const members = ["hostname", "appname", "procid", "msgid", "severity", "facility"].map((
   name,
 ) => ({
   head: `${JSON.stringify(name)}:`,
   index: cachedFieldIndex(name),
 }));
 const peerIndex = cachedFieldIndex("peer");
+const timestampIndex = cachedFieldIndex("timestamp");
 
 /** The line as a JSON object. */
 export function jsonForm(context: LineContext): string {
-  let text = "{";
+  let text = `{${timestampMembers(context)}`;
   for (let i = 0; i < members.length; i++) {
     const value = context.field(members[i].index);
     if (value !== undefined) text += `${members[i].head}${JSON.stringify(value)},`;
@@ -33,6 +37,14 @@ export function jsonForm(context: LineContext): string {
   if (structured !== undefined) text += `"sd":${structuredDataJson(structured)},`;
   text += `"msg":${JSON.stringify(context.outputText())}`;
   return `${text},"peer":${JSON.stringify(context.field(peerIndex) ?? "")}}`;
+}
+
+function timestampMembers(context: LineContext): string {
+  const written = context.field(timestampIndex);
+  if (written === undefined) return "";
+  const time = context.line.time === undefined ? written : context.line.time();
+  const read = time === undefined ? "" : `"timestamp":${JSON.stringify(time)},`;
+  return time === written ? read : `${read}"timestamp_raw":${JSON.stringify(written)},`;
 }
 
 type Parameters = Map<string, string | string[]>;

@@ -46,6 +46,11 @@ export interface Line {
   facility(): number;
   /** A structured data parameter, unescaped. */
   structured(id: string, param: string): string | undefined;
+  /**
+   * The time in the header as RFC 3339 with its zone; undefined where there is none or it is no time. A line of a test
+   * may leave this out: then the field is what it is.
+   */
+  time?(): string | undefined;
   /** All structured data as it was written (RFC 5424 6.3), or undefined where the line has none. */
   structuredData(): string | undefined;
   /** The message parsed as JSON, at most once per line; undefined where it is not JSON. Callers must not change it. */

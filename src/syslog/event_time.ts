@@ -1,14 +1,15 @@
 /**
- * The time that a message gives itself, as epoch milliseconds: RFC 5424 section 6.2.3 (RFC 3339 with "T" and an
- * offset), RFC 3164 section 4.1.2 ("Jan  2 03:04:05": no year and no zone), and its common form with a year behind the
- * month's day ("Jan  2 2026 03:04:05").
+ * The time that a message gives itself, as epoch milliseconds, for the time of its record. The two shapes that nearly
+ * all senders write are read from the bytes: RFC 5424 section 6.2.3 (RFC 3339 with "T" and an offset) and RFC 3164
+ * section 4.1.2 ("Jan  2 03:04:05": no year and no zone); all others by `readMessageTime`, which says what they mean.
  *
- * Without a zone the time is this machine's local time, without a year the year that brings it nearest to now.
- *
- * Hot path: nothing is allocated but one Date per hour of local time that comes along.
+ * Hot path: nothing is allocated for those two but one conversion per hour of local time that comes along.
  *
  * @module
  */
+import { Buffer } from "node:buffer";
+import { readMessageTime } from "./message_time.ts";
+import { instantOf, type TimeZone, zoneOf } from "./time_zone.ts";
 
 /** A time that is not this far before its receipt is believed: Kafka keeps records for 7 days by default. */
 export const eventBeforeMsMax = 7 * 86_400_000;
@@ -17,48 +18,61 @@ export const eventAfterMsMax = 10 * 60_000;
 
 const zero = 0x30;
 const dayMs = 86_400_000;
+/** `Jan  2 03:04:05` */
+const bsdBytes = 15;
 
 /** Reads times out of one memory. One per worker. */
 export class EventTimes {
   readonly #bytes: Uint8Array;
   #hour = -1;
+  #zone: TimeZone | undefined;
   #hourMs = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
   }
 
-  /** The time written at [start, end), if it can be read and is sane at `nowMs`, else `nowMs`. */
-  read(start: number, end: number, nowMs: number): number {
+  /**
+   * The time written at [start, end), if it can be read and is sane at `nowMs`, else `nowMs`. `zone` holds where none
+   * is written.
+   */
+  read(start: number, end: number, nowMs: number, zone: TimeZone = zoneOf("local")): number {
     if (start === end) return nowMs;
     const first = this.#bytes[start]!;
-    const timeMs = first >= zero && first <= 0x39
-      ? readRfc5424(this.#bytes, start, end)
-      : this.#readRfc3164(start, end, nowMs);
+    let timeMs = NaN;
+    if (first >= zero && first <= 0x39) timeMs = readRfc5424(this.#bytes, start, end);
+    else if (end - start === bsdBytes) timeMs = this.#readRfc3164(start, nowMs, zone);
+    if (Number.isNaN(timeMs)) timeMs = this.#readOther(start, end, nowMs, zone);
     return timeMs >= nowMs - eventBeforeMsMax && timeMs <= nowMs + eventAfterMsMax ? timeMs : nowMs;
   }
 
-  #readRfc3164(start: number, end: number, nowMs: number): number {
+  /** `Jan  2 03:04:05` */
+  #readRfc3164(start: number, nowMs: number, zone: TimeZone): number {
     const bytes = this.#bytes;
-    if (end - start < 15) return NaN;
     const month = monthOf(bytes, start);
     const day = bytes[start + 4] === 0x20 ? digits(bytes, start + 5, 1) : digits(bytes, start + 4, 2);
-    const hasYear = end - start >= 20 && bytes[start + 11] === 0x20;
-    const at = start + (hasYear ? 12 : 7);
+    const at = start + 7;
     const hour = digits(bytes, at, 2);
     const minute = digits(bytes, at + 3, 2);
     const second = digits(bytes, at + 6, 2);
     if (!(month >= 0 && day >= 1 && day <= 31 && hour < 24 && minute < 60 && second <= 60)) return NaN;
-    const year = hasYear ? digits(bytes, start + 7, 4) : yearNear(nowMs, month);
-    return this.#localHour(year, month, day, hour) + minute * 60_000 + second * 1000;
+    return this.#hourOf(yearNear(nowMs, month), month, day, hour, zone, nowMs) + minute * 60_000 +
+      second * 1000;
   }
 
-  /** Epoch milliseconds of an hour of local time. */
-  #localHour(year: number, month: number, day: number, hour: number): number {
+  #readOther(start: number, end: number, nowMs: number, zone: TimeZone): number {
+    const { buffer, byteOffset } = this.#bytes;
+    const text = Buffer.from(buffer, byteOffset + start, end - start).toString("latin1");
+    return readMessageTime(text, zone, nowMs)?.epochMs ?? NaN;
+  }
+
+  /** Epoch milliseconds of an hour of the zone's time. */
+  #hourOf(year: number, month: number, day: number, hour: number, zone: TimeZone, nowMs: number): number {
     const key = ((year * 12 + month) * 32 + day) * 24 + hour;
-    if (key !== this.#hour) {
+    if (key !== this.#hour || zone !== this.#zone) {
       this.#hour = key;
-      this.#hourMs = new Date(year, month, day, hour).getTime();
+      this.#zone = zone;
+      this.#hourMs = instantOf(Date.UTC(year, month, day, hour), zone, nowMs);
     }
     return this.#hourMs;
   }

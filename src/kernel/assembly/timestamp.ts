@@ -20,9 +20,9 @@ const timeBytes: usize = 8;
 /** The end of the timestamp that starts at `p`, or 0 where none does. */
 export function timestampEnd(p: usize, end: usize): usize {
   if (p >= end) return 0;
-  if (!isDigit(load<u8>(p))) return bsdEnd(p, end);
+  if (!isDigit(load<u8>(p))) return bsdEnd(p, end, false);
   // A year and a month's name.
-  if (end - p > 19 && load<u8>(p, 4) == space && areFourDigits(p)) return bsdEnd(p + 5, end);
+  if (end - p > 19 && load<u8>(p, 4) == space && areFourDigits(p)) return bsdEnd(p + 5, end, true);
   return isoEnd(p, end);
 }
 
@@ -45,7 +45,7 @@ function offsetEnd(p: usize, end: usize): usize {
   return end - minutes >= 2 && areTwoDigits(minutes) ? minutes + 2 : p;
 }
 
-function bsdEnd(p: usize, end: usize): usize {
+function bsdEnd(p: usize, end: usize, hasYear: bool): usize {
   if (end - p < 14 || !isMonth(load<u32>(p))) return 0;
   p += 4;
   if (load<u8>(p) == space) p++;
@@ -54,6 +54,7 @@ function bsdEnd(p: usize, end: usize): usize {
   if (isDigit(load<u8>(p))) p++;
   if (load<u8>(p) != space) return 0;
   p++;
+  if (hasYear) return timeEnd(p, end);
   const yearFirst = end - p >= 5 + timeBytes && areFourDigits(p) && load<u8>(p, 4) == space;
   p = timeEnd(yearFirst ? p + 5 : p, end);
   return p == 0 || yearFirst ? p : yearEnd(p, end);

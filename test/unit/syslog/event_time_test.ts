@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { zoneOf } from "../../../src/syslog/time_zone.ts";
 import { eventAfterMsMax, eventBeforeMsMax, EventTimes } from "../../../src/syslog/event_time.ts";
 
 const nowMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -24,20 +25,33 @@ describe("EventTimes", () => {
     { text: "Jan  2 03:04:05", want: new Date(2026, 0, 2, 3, 4, 5).getTime() },
     { text: "Jan 01 00:00:00", want: new Date(2026, 0, 1).getTime() },
     { text: "Dec 31 23:59:59", want: new Date(2025, 11, 31, 23, 59, 59).getTime() },
+    { text: "2026-01-02 03:04:05", want: new Date(2026, 0, 2, 3, 4, 5).getTime() },
+    { text: "2026-01-02T04:04:05+0100", want: Date.UTC(2026, 0, 2, 3, 4, 5) },
+    { text: "Jan  2 03:04:05.250 UTC", want: Date.UTC(2026, 0, 2, 3, 4, 5, 250) },
+    { text: "2026 Jan  2 03:04:05 UTC", want: Date.UTC(2026, 0, 2, 3, 4, 5) },
+    { text: "1767323045.5", want: Date.UTC(2026, 0, 2, 3, 4, 5, 500) },
     { text: "Jan  1 2026 03:04:05", want: new Date(2026, 0, 1, 3, 4, 5).getTime() },
   ];
   for (const { text, want } of cases) {
     it(`read() is what the message says when it is ${text}`, () => assert.equal(read(text), want));
   }
 
+  it("read() takes the zone that it is given where none is written", () => {
+    const bytes = Buffer.from("Jan  2 04:04:05");
+    const times = new EventTimes(bytes);
+    for (const [name, hours] of [["Europe/Berlin", 3], ["UTC", 4], ["+05:00", -1]] as const) {
+      assert.equal(
+        times.read(0, 15, nowMs, zoneOf(name)),
+        hours === 4 ? nowMs : Date.UTC(2026, 0, 2, hours, 4, 5),
+      );
+    }
+  });
+
   const unread = [
     "",
     "-",
-    "2026-01-02 03:04:05Z".slice(0, 19),
-    "2026-01-02T03:04:05",
     "2026-13-02T03:04:05Z",
     "2026-01-02T24:04:05Z",
-    "2026-01-02T03:04:05+0100",
     "2026-01-0xT03:04:05Z",
     "Foo  2 03:04:05",
     "Jan 32 03:04:05",

@@ -147,7 +147,9 @@ async function repair(dir: string, given: Arguments, io: CliIo): Promise<number>
         if (given.switches.has("json")) io.out(`${JSON.stringify(done)}\n`);
         else {
           for (const line of done.mended) io.out(`${line}\n`);
-          if (done.requeued > 0) io.out(`${folder}: ${counted(done.requeued, "batch")} put back\n`);
+          if (done.requeued > 0) {
+            io.out(`${folder}: ${done.requeued} ${done.requeued === 1 ? "batch" : "batches"} put back\n`);
+          }
         }
         for (const problem of done.problems) reportError(io, problem);
         if (done.problems.length > 0) code = exitCode.faults;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
+import { copyFile, mkdtemp, open, readdir, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -102,7 +102,7 @@ test("spool cat writes the lines that wait, all lines, those of a topic, and byt
   ]);
 });
 
-test("spool verify names a damaged batch, and spool repair --requeue brings back what was set aside", async () => {
+test("spool verify names a damaged batch, and the next start passes it over and keeps its bytes", async () => {
   const dir = await filled();
   const fine = await cli(["spool", "verify", dir]);
   assert.deepEqual([fine.exitCode, fine.err], [0, ""]);
@@ -132,10 +132,28 @@ test("spool verify names a damaged batch, and spool repair --requeue brings back
   assert.deepEqual(wish.taken.map(({ batch }) => batch.topic), ["orders"]);
   for (const spooled of wish.taken) spool.settle(spooled, "delivered");
   await spool.close(1000);
-  const [setAside, ...others] = await readdir(join(dir, "w0", "quarantine"));
-  // The place depends on how long the lock's names and times are.
-  assert.match(setAside!, /^0000000001-at\d+\.bytes$/);
+  const [kept, ...others] = await readdir(join(dir, "w0", "quarantine"));
+  assert.match(kept!, /^0000000001-at1\d\d\.bytes$/);
   assert.deepEqual(others, []);
+});
+
+test("spool repair cuts a torn end, and with --requeue brings back what was set aside and is whole", async () => {
+  const dir = await filled();
+  const path = join(dir, "w0", "0000000001.seg");
+  await copyFile(path, join(dir, "w0", "0000000009.seg.bad"));
+  await truncate(path, (await stat(path)).size - 100);
+  const mended = await cli(["spool", "repair", dir]);
+  assert.deepEqual([mended.exitCode, mended.err], [0, ""]);
+  assert.match(
+    mended.out,
+    /0000000001\.seg" ended with \d+ bytes of a batch that was being written\n1 folder: done\n$/,
+  );
+  assert.equal(JSON.parse((await cli(["spool", "ls", dir, "--json"])).out).records, 4);
+  const back = await cli(["spool", "repair", dir, "--requeue"]);
+  assert.match(back.out, /w0: 3 batches put back\n/);
+  const after = JSON.parse((await cli(["spool", "ls", dir, "--json"])).out);
+  assert.deepEqual([after.records, after.bad_segments, after.lock], [9, [], "free"]);
+  assert.equal((await cli(["spool", "verify", dir])).exitCode, 0);
 });
 
 test("spool says what it wants when it is used wrongly", async () => {

@@ -87,6 +87,8 @@ export class SimDisk implements Disk {
   /** The process ends in the middle of this operation. */
   crashAt = Infinity;
   crashed = false;
+  /** Reads that the disk refuses. */
+  refuseRead: (path: string, at: number) => boolean = () => false;
   /** What happened, newest last. */
   readonly trace: string[] = [];
   readonly #random: Random;
@@ -110,6 +112,20 @@ export class SimDisk implements Disk {
     inode.now = inode.now.slice();
     inode.now[at]! ^= 0x55;
     inode.synced = inode.now;
+  }
+
+  /** Puts other bytes into a file; undefined removes it. */
+  replace(path: string, bytes: Uint8Array | undefined): void {
+    const folder = this.#folder(path)!;
+    const inode = new Inode();
+    inode.now = inode.synced = bytes ?? inode.now;
+    folder.change([[baseOf(path), bytes === undefined ? undefined : inode]]);
+    folder.sync();
+  }
+
+  /** Cuts a file, as if its end had never been written. */
+  cut(path: string, bytes: number): void {
+    this.replace(path, this.bytesOf(path)!.slice(0, bytes));
   }
 
   /** All files, with their folders. */
@@ -222,6 +238,7 @@ export class SimDisk implements Disk {
     return {
       read: async (into, position) => {
         await step(undefined);
+        if (this.refuseRead(path, position)) throw fault("EIO");
         const bytes = inode.now.subarray(position, position + into.length);
         into.set(bytes);
         return bytes.length;

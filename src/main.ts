@@ -13,6 +13,7 @@ import { clobber } from "./clobber/clobber.ts";
 import type { FromLoadThread, LoadThread } from "./clobber/worker/protocol.ts";
 import { diskFiles } from "./config/files.ts";
 import { formatFault } from "./core/errors.ts";
+import { listLetters, replayLetters } from "./deadletter/dead_letters.ts";
 import { demoOutput, runDemo } from "./demo/demo.ts";
 import { createProcessLogger } from "./observe/log_process.ts";
 import { dieOnUncaught } from "./pipeline/crash.ts";
@@ -87,6 +88,8 @@ const exitCode = await runCli(process.argv.slice(2), {
       checkAdminAccess(config.admin, config.file ?? "embedded default", config.dialect);
     return access === undefined ? faults : [...faults, access];
   },
+  listLetters,
+  replayLetters,
   testRules: (config, options) =>
     testRules(config, {
       ...options,

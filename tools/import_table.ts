@@ -35,6 +35,7 @@ const mayImport: Readonly<Record<string, readonly string[] | "all">> = {
   clobber: ["runtime"],
   pipeline: "all",
   demo: "all",
+  deadletter: "all",
   cli: "all",
   "main.ts": "all",
   "worker.ts": "all",

@@ -14,6 +14,7 @@ import { checkCommand, schemaCommand, testCommand } from "./check_command.ts";
 import { type Command, exitCode } from "./command.ts";
 import type { Commands } from "./commands.ts";
 import { completionScript, shells } from "./completion.ts";
+import { deadletterCommand } from "./deadletter_command.ts";
 import { commandHelp, helpOption, topHelp } from "./help.ts";
 import { type CliIo, processIo } from "./io.ts";
 import { manPage } from "./man_page.ts";
@@ -88,16 +89,12 @@ export const allCommands: readonly Command[] = [
   whyCommand,
   connectionsCommand,
   spoolCommand,
+  deadletterCommand,
   schemaCommand,
   completionCommand,
   manCommand,
   versionCommand,
 ];
-
-/** Documented commands that this version does not carry yet. */
-const laterCommands: ReadonlySet<string> = new Set([
-  "deadletter",
-]);
 
 /** hotdog's way to test a log; only without a command. */
 const testOption: Option = { name: "test", short: "t", value: "LOG", description: "try the rules on a log" };
@@ -207,7 +204,6 @@ function help(name: string | undefined, io: CliIo): number {
 }
 
 function unknownCommand(name: string, io: CliIo): number {
-  if (laterCommands.has(name)) return usage(io, `this version has no command "${name}" yet`, undefined);
   const best = nearest(name, allCommands.map((command) => command.name));
   const cure = best !== undefined
     ? `; did you mean "corndog ${best}"?`

@@ -35,6 +35,38 @@ export interface TestOptions {
   readonly watch: (() => LoadResult) | undefined;
 }
 
+/** Which dead letters `corndog deadletter` is about. */
+export interface LetterCommand {
+  /** A file elsewhere than the configuration says. */
+  readonly file: string | undefined;
+  /** Both where it is undefined. */
+  readonly from: "file" | "topic" | undefined;
+  /** All where it is undefined. */
+  readonly reasons: readonly string[] | undefined;
+  readonly json: boolean;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+/** What `corndog deadletter replay` was asked for. */
+export interface ReplayCommand extends LetterCommand {
+  readonly route: "auto" | "listener" | "topic";
+  /** The configuration's own where it is undefined. */
+  readonly listener:
+    | {
+      readonly host: string;
+      readonly port: number;
+      readonly path: string;
+      readonly framing: "auto" | "newline" | "octet" | "nul";
+    }
+    | undefined;
+  /** Letters per second. */
+  readonly rate: number;
+  readonly limit: number;
+  readonly dryRun: boolean;
+  readonly again: boolean;
+}
+
 /** The parts of the program that commands call. Each resolves with the process's exit code. */
 export interface Commands {
   /** @throws ForwarderError when it cannot start */
@@ -46,4 +78,8 @@ export interface Commands {
   testRules(config: Config, options: TestOptions): Promise<number>;
   /** Runs the load generator. Its exit code, or what is wrong with the flags. */
   clobber(given: Arguments): Promise<number | { readonly usage: string }>;
+  /** Counts dead letters. @throws ForwarderError */
+  listLetters(config: Config, command: LetterCommand): Promise<number>;
+  /** Sends dead letters again. @throws ForwarderError */
+  replayLetters(config: Config, command: ReplayCommand): Promise<number>;
 }

@@ -6,7 +6,7 @@
  *     batch that the sink rejected ────────┘            └─> file <─────────────────────────┘
  *
  * The topic takes what Kafka can take. To the file go: everything where there is no topic; while the sink cannot
- * deliver; for a while after Kafka refused a batch of letters; records that are too large for Kafka; and a line that
+ * deliver (for more than a moment); for a while after Kafka refused a batch of letters; records that are too large for Kafka; and a line that
  * was to be redacted and could not be, which must not leave this machine. A letter goes from the topic to the file and
  * never back, and no letter passes the rules: there is no loop.
  *
@@ -33,6 +33,8 @@ const topicPauseMs = 10_000;
 const readyAgeMs = 250;
 /** Records of rejected batches that become letters in one turn of the event loop; some milliseconds. */
 const recordsPerTurn = 500;
+/** A sink that is not ready for no longer than this is about to be: at the start, or while a broker is replaced. */
+const readyGraceMs = 3000;
 /** A rejected batch that finds no memory for its letters goes to the file, or batches could wait for each other. */
 const roomWaitMs = 1000;
 /** Different reasons that are counted apart; rules may name their own. */
@@ -97,7 +99,8 @@ export class Letters {
   #isPumping = false;
   #pausedUntilMs = -Infinity;
   #refusal: string | undefined;
-  #isReady = false;
+  /** Since when the sink cannot deliver. */
+  #notReadySinceMs: number | undefined;
   #readyAtMs = -Infinity;
 
   constructor(parts: LettersParts) {
@@ -185,8 +188,9 @@ export class Letters {
     }
   }
 
-  /** Memory may have come back: rejected batches that wait for it go on. */
+  /** Memory may have come back: rejected batches that wait for it go on. Called now and then in any case. */
   wake(): void {
+    this.#look();
     this.#pumpSoon();
   }
 
@@ -334,12 +338,17 @@ export class Letters {
   #topicTakes(): boolean {
     const { topic } = this.#parts;
     if (topic === undefined || this.#isPaused()) return false;
-    const nowMs = topic.nowMs();
-    if (nowMs - this.#readyAtMs >= readyAgeMs) {
-      this.#isReady = topic.ready();
-      this.#readyAtMs = nowMs;
-    }
-    return this.#isReady;
+    this.#look();
+    return this.#notReadySinceMs === undefined || topic.nowMs() - this.#notReadySinceMs < readyGraceMs;
+  }
+
+  /** Looks whether the sink can deliver, if the last look is old. */
+  #look(): void {
+    const { topic } = this.#parts;
+    const nowMs = topic?.nowMs() ?? 0;
+    if (topic === undefined || nowMs - this.#readyAtMs < readyAgeMs) return;
+    this.#notReadySinceMs = topic.ready() ? undefined : this.#notReadySinceMs ?? nowMs;
+    this.#readyAtMs = nowMs;
   }
 
   #isPaused(): boolean {

@@ -66,11 +66,14 @@ export function letterHeaders(fields: LetterFields): [name: string, value: strin
 
 /** All headers of a letter as the record format has them: ours, then `own` of a refused record. */
 export function encodeLetterHeaders(fields: LetterFields, own: readonly RecordHeader[] = []): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const ours = letterHeaders(fields);
-  parts.push(varint(ours.length + own.length));
-  for (const [name, value] of ours) pushHeader(parts, name, Buffer.from(value));
-  for (const { name, value } of own) pushHeader(parts, name, value);
+  const ours = letterHeaders(fields).map(([name, value]) => ({ name, value: Buffer.from(value) }));
+  return encodeHeaders([...ours, ...own]);
+}
+
+/** Headers as the record format has them. */
+export function encodeHeaders(headers: readonly RecordHeader[]): Uint8Array {
+  const parts: Uint8Array[] = [varint(headers.length)];
+  for (const { name, value } of headers) pushHeader(parts, name, value);
   return Buffer.concat(parts);
 }
 

@@ -47,11 +47,6 @@ const usage: { name: string; argv: string[]; err: string }[] = [
       'corndog: unknown command "x.yml"; to run this file: corndog run -c x.yml\ncorndog --help lists the commands\n',
   },
   {
-    name: "a command is of a later version",
-    argv: ["deadletter", "ls"],
-    err: 'corndog: this version has no command "deadletter" yet\ncorndog --help lists the commands\n',
-  },
-  {
     name: "an option is misspelt",
     argv: ["run", "--confg", "x"],
     err:

@@ -4,7 +4,14 @@
  * @module
  */
 import type { Config, RuleSet } from "../../../src/config/config.ts";
-import type { Commands, DemoOptions, RunOptions, TestOptions } from "../../../src/cli/commands.ts";
+import type {
+  Commands,
+  DemoOptions,
+  LetterCommand,
+  ReplayCommand,
+  RunOptions,
+  TestOptions,
+} from "../../../src/cli/commands.ts";
 import type { Arguments } from "../../../src/cli/arguments.ts";
 import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
@@ -25,6 +32,8 @@ export type Called =
   | { readonly name: "run"; readonly config: Config; readonly options: RunOptions }
   | { readonly name: "demo"; readonly config: Config; readonly options: DemoOptions }
   | { readonly name: "clobber"; readonly given: Arguments }
+  | { readonly name: "listLetters"; readonly config: Config; readonly command: LetterCommand }
+  | { readonly name: "replayLetters"; readonly config: Config; readonly command: ReplayCommand }
   | { readonly name: "testRules"; readonly config: Config; readonly options: TestOptions };
 
 /** What the outside does in a test. */
@@ -67,6 +76,14 @@ export async function cli(argv: readonly string[], outside: Outside = {}): Promi
     },
     clobber(given) {
       called.push({ name: "clobber", given });
+      return Promise.resolve(0);
+    },
+    listLetters(config, command) {
+      called.push({ name: "listLetters", config, command });
+      return Promise.resolve(0);
+    },
+    replayLetters(config, command) {
+      called.push({ name: "replayLetters", config, command });
       return Promise.resolve(0);
     },
     testRules(config, options) {

@@ -94,6 +94,13 @@ export class LettersBench implements AsyncDisposable {
     });
   }
 
+  /** The sink cannot deliver, for long enough to be believed. */
+  outage(): void {
+    this.isReady = false;
+    this.letters.wake();
+    this.nowMs += 3500;
+  }
+
   /** A refused line, as the placer gives it. */
   write(value: string, more: Partial<Letter> = {}): ReturnType<Letters["write"]> {
     const wait = this.letters.write({

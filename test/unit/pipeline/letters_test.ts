@@ -74,7 +74,7 @@ test("Letters.settled() makes letters of the records of a rejected batch, key an
 });
 
 const toFile: readonly { name: string; prepare?: (bench: LettersBench) => void; reason?: string }[] = [
-  { name: "the sink cannot deliver", prepare: (bench) => bench.isReady = false },
+  { name: "the sink cannot deliver", prepare: (bench) => bench.outage() },
   { name: "the records are too large for Kafka", reason: "record_too_large" },
 ];
 for (const { name, prepare, reason = "unknown_topic" } of toFile) {
@@ -92,6 +92,22 @@ for (const { name, prepare, reason = "unknown_topic" } of toFile) {
     assert.equal(bench.ledger().file, 2);
   });
 }
+
+test("Letters.write() waits for a sink that is not ready for a moment, and no longer", async () => {
+  await using bench = new LettersBench();
+  bench.isReady = false;
+  bench.write("at the start");
+  bench.nowMs += 2900;
+  bench.write("soon after");
+  bench.nowMs += 200;
+  bench.write("too late");
+  bench.isReady = true;
+  bench.nowMs += 250;
+  bench.write("back");
+  await bench.finish();
+  assert.deepEqual(bench.delivered.map(({ value }) => value), ["at the start", "soon after", "back"]);
+  assert.deepEqual(bench.lines().map(({ value }) => value), ["too late"]);
+});
 
 test("Letters.write() keeps a line on this machine when it was to be redacted and could not be", async () => {
   await using bench = new LettersBench();
@@ -248,7 +264,7 @@ test("Letters keep every line in exactly one place whatever Kafka does in betwee
           if (taken) given.add(value);
         } else if (one === "deliver") bench.settle();
         else if (one === "down" || one === "up") bench.isReady = one === "up";
-        else if (one === "time") bench.nowMs += 700;
+        else if (one === "time") bench.nowMs += 1700;
         else if (one === "turn") await turn();
         else {
           bench.batcher.closeAll();

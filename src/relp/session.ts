@@ -1,0 +1,344 @@
+/**
+ * One RELP connection, as the server: `open`, lines, `close`. Lines of a chunk are handed over together and answered
+ * together, each with its own `200 OK`, when they are as safe as the listener is configured.
+ *
+ *     opening ──open──> taking ──close──> closing ──all answered──> ended
+ *
+ * Constraints it keeps:
+ *  - A line is answered once, with 200 or not at all: a sender repeats after its next connect what was not answered.
+ *  - What is read and not answered is bounded by the window; over it the connection is not read.
+ *  - The next lines are handed over when the ones before are placed, so that their order stays.
+ *  - A line over `frameBytesMax` is cut, and its rest is skipped while it comes: it can be neither answered with an
+ *    error, after which senders repeat it for ever, nor kept.
+ *  - Damage ends the connection: RELP has no way to find the next frame.
+ *
+ * Hot path: per chunk; per line a range and a transaction number, nothing else.
+ *
+ * @module
+ */
+import { answer, okAnswers, serverClose } from "./answers.ts";
+import { FrameReader } from "./frame_reader.ts";
+
+/** Lines of a connection that are not answered; librelp's own default window is 128. */
+export const windowLinesMax = 16_384;
+/** Their bytes. */
+export const windowBytesMax = 8 * 1024 * 1024;
+
+/** Offers in the answer to `open`; more than this is not answered back. */
+const protocolVersion = 0;
+
+const lf = 0x0a;
+const cr = 0x0d;
+const nul = 0x00;
+
+/** The lines of a chunk. Line i is `bytes[ranges[2 i] .. ranges[2 i + 1])` and answers transaction `txnrs[i]`. */
+export interface RelpLines {
+  readonly bytes: Uint8Array;
+  readonly ranges: Uint32Array;
+  readonly txnrs: Uint32Array;
+  readonly count: number;
+}
+
+/** What the session asks of the world. */
+export interface RelpHost {
+  /** The sender reads this. */
+  write(bytes: Uint8Array): void;
+  pause(): void;
+  resume(): void;
+  /** Sends FIN behind what was written. */
+  end(): void;
+  destroy(): void;
+  /**
+   * Takes lines; `placed` is called when their bytes are free again and the next lines may come, `answered` when
+   * they are to be answered with 200. Both may be called before this returns.
+   */
+  submit(lines: RelpLines, placed: () => void, answered: () => void): void;
+  /** A frame of no bytes. */
+  emptyFrame(): void;
+  /** A line that was cut. */
+  truncated(): void;
+  /** The sender does not speak RELP; the connection ends. */
+  refused(problem: string): void;
+}
+
+/** One connection. */
+export class RelpSession {
+  readonly #host: RelpHost;
+  readonly #frameBytesMax: number;
+  readonly #software: string;
+  readonly #reader = new FrameReader();
+  #state: "opening" | "taking" | "closing" | "ended" = "opening";
+  /** Bytes of an unfinished frame, or of frames that wait for the ones before. */
+  #held: Uint8Array = new Uint8Array(0);
+  /** Bytes of a cut frame that are still to come. */
+  #skip = 0;
+  /** Lines are handed over that are not placed. */
+  #placing = false;
+  #paused = false;
+  #unansweredLines = 0;
+  #unansweredBytes = 0;
+  /** Transaction of the sender's `close`. */
+  #closing = 0;
+  #draining = false;
+  #framesDone = 0;
+  /** Bytes came while lines were placed: whole frames may lie in `held`. */
+  #more = false;
+
+  constructor(host: RelpHost, frameBytesMax: number, software: string) {
+    this.#host = host;
+    this.#frameBytesMax = frameBytesMax;
+    this.#software = software;
+  }
+
+  /** Lines that were read and not answered. */
+  get unanswered(): number {
+    return this.#unansweredLines;
+  }
+
+  /** Frames that were finished so far; one that stands still beside `holding` is a sender that does not go on. */
+  get frames(): number {
+    return this.#framesDone;
+  }
+
+  /** Whether a frame is unfinished. */
+  get holding(): boolean {
+    return this.#held.length > 0 || this.#skip > 0;
+  }
+
+  /** Bytes came. `chunk` is free again when this returns. */
+  received(chunk: Uint8Array): void {
+    if (this.#state === "closing" || this.#state === "ended") return;
+    let from = 0;
+    if (this.#skip > 0) {
+      from = Math.min(this.#skip, chunk.length);
+      this.#skip -= from;
+      if (from === chunk.length) return;
+    }
+    const piece = from === 0 ? chunk : chunk.subarray(from);
+    if (this.#placing) {
+      // The runtime had read it before it was stopped.
+      this.#held = joined(this.#held, piece);
+      this.#more = true;
+      return;
+    }
+    if (this.#held.length === 0) this.#take(piece, true);
+    else this.#take(joined(this.#held, piece), false);
+  }
+
+  /** Takes no more lines; what is read is answered, then the sender is told that the server closes. */
+  drain(): void {
+    if (this.#draining || this.#state === "ended") return;
+    this.#draining = true;
+    this.#stopReading();
+    this.#endWhenAnswered();
+  }
+
+  /** The connection is gone: nothing is answered any more. */
+  closed(): void {
+    this.#state = "ended";
+    this.#held = new Uint8Array(0);
+  }
+
+  /** Reads frames from `bytes`; `borrowed` bytes are only valid now. */
+  #take(bytes: Uint8Array, borrowed: boolean): void {
+    const lines = new LineList();
+    const at = this.#frames(bytes, lines);
+    if (this.#state === "ended") return;
+    const rest = at < bytes.length ? bytes.slice(at) : new Uint8Array(0);
+    this.#held = this.#cut(rest);
+    if (lines.count === 0) return this.#endWhenAnswered();
+    this.#submit(lines, bytes, borrowed);
+  }
+
+  #submit(lines: LineList, bytes: Uint8Array, borrowed: boolean): void {
+    const { ranges, txnrs, count } = lines;
+    this.#unansweredLines += count;
+    this.#unansweredBytes += bytes.length;
+    this.#framesDone += count;
+    this.#placing = true;
+    let returned = false;
+    // Only the connection's own memory may be waited with; the runtime's chunk is gone after this call.
+    const own = borrowed ? bytes.slice() : bytes;
+    this.#host.submit(
+      { bytes: own, ranges, txnrs, count },
+      () => {
+        this.#placing = false;
+        if (returned) this.#goOn();
+      },
+      () => this.#answered(txnrs, count, bytes.length),
+    );
+    returned = true;
+    if (this.#placing || this.#full) this.#stopReading();
+    else this.#endWhenAnswered();
+  }
+
+  /** Frames from the beginning of `bytes`; gives where it stopped. */
+  #frames(bytes: Uint8Array, lines: LineList): number {
+    const reader = this.#reader;
+    let at = 0;
+    while (at < bytes.length) {
+      const status = reader.next(bytes, at, bytes.length);
+      if (status === "part") return at;
+      if (status === "damaged") {
+        // The lines before the damage are whole.
+        if (lines.count > 0) this.#submit(lines, bytes.slice(0, at), false);
+        this.#refuse(foreign(bytes, at) ?? `a frame is damaged: ${reader.problem}`);
+        return at;
+      }
+      at = reader.nextAt;
+      if (!this.#frame(bytes, lines)) return at;
+    }
+    return at;
+  }
+
+  /** One frame; false where no other may follow. */
+  #frame(bytes: Uint8Array, lines: LineList): boolean {
+    const { txnr, command, dataAt, dataEnd } = this.#reader;
+    if (this.#state === "opening") {
+      if (command !== "open") {
+        this.#refuse("its first frame is not open");
+        return false;
+      }
+      this.#state = "taking";
+      const offers = `relp_version=${protocolVersion}\nrelp_software=${this.#software}\ncommands=syslog`;
+      this.#host.write(answer(txnr, `200 OK\n${offers}`));
+      return true;
+    }
+    switch (command) {
+      case "syslog": {
+        const end = Math.min(trimmed(bytes, dataAt, dataEnd), dataAt + this.#frameBytesMax);
+        if (end === dataAt) {
+          this.#host.emptyFrame();
+          this.#host.write(answer(txnr, "200 OK"));
+        } else {
+          if (dataEnd - dataAt > this.#frameBytesMax && end - dataAt === this.#frameBytesMax) this.#host.truncated();
+          lines.add(dataAt, end, txnr);
+        }
+        return true;
+      }
+      case "close":
+        this.#state = "closing";
+        this.#closing = txnr;
+        return false;
+      default:
+        this.#host.write(answer(txnr, "500 command is not supported"));
+        return true;
+    }
+  }
+
+  /** Of an unfinished frame, what will be kept: a line over the limit is cut here, and its rest skipped. */
+  #cut(rest: Uint8Array): Uint8Array {
+    const reader = this.#reader;
+    if (!(rest.length > this.#frameBytesMax) || reader.next(rest, 0, rest.length) !== "part" || !reader.headed) {
+      return rest;
+    }
+    const keptEnd = reader.dataAt + this.#frameBytesMax;
+    if (reader.dataEnd <= keptEnd || rest.length < keptEnd) return rest;
+    this.#skip = reader.dataEnd - Math.min(rest.length, reader.dataEnd);
+    this.#host.truncated();
+    // What is no line is answered with an error, however long it is.
+    const command = reader.command === "syslog" ? "syslog" : "none";
+    const head = new TextEncoder().encode(`${reader.txnr} ${command} ${this.#frameBytesMax} `);
+    return joined(head, rest.subarray(reader.dataAt, keptEnd));
+  }
+
+  get #full(): boolean {
+    return this.#unansweredLines >= windowLinesMax || this.#unansweredBytes >= windowBytesMax;
+  }
+
+  #answered(txnrs: Uint32Array, count: number, bytes: number): void {
+    this.#unansweredLines -= count;
+    this.#unansweredBytes -= bytes;
+    if (this.#state === "ended") return;
+    this.#host.write(okAnswers(txnrs, count));
+    this.#goOn();
+  }
+
+  /** Something was placed, or answered. */
+  #goOn(): void {
+    if (this.#placing || this.#state === "ended") return;
+    if (this.#more && this.#state === "taking" && !this.#full) {
+      this.#more = false;
+      this.#take(this.#held, false);
+      if (this.#placing) return;
+    }
+    this.#endWhenAnswered();
+    if (this.#paused && !this.#draining && !this.#full && this.#state === "taking") {
+      this.#paused = false;
+      this.#host.resume();
+    }
+  }
+
+  #stopReading(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#host.pause();
+  }
+
+  #endWhenAnswered(): void {
+    if (this.#unansweredLines > 0 || this.#placing) return;
+    if (this.#state === "closing") {
+      this.#state = "ended";
+      this.#host.write(answer(this.#closing, ""));
+      this.#host.write(serverClose);
+      this.#host.end();
+    } else if (this.#draining && this.#state !== "ended") {
+      this.#state = "ended";
+      this.#host.write(serverClose);
+      this.#host.end();
+    }
+  }
+
+  #refuse(problem: string): void {
+    this.#state = "ended";
+    this.#held = new Uint8Array(0);
+    this.#host.refused(problem);
+    this.#host.destroy();
+  }
+}
+
+/** Ranges and transactions of a chunk, grown as needed. */
+class LineList {
+  ranges: Uint32Array = new Uint32Array(128);
+  txnrs: Uint32Array = new Uint32Array(64);
+  count = 0;
+
+  add(start: number, end: number, txnr: number): void {
+    if (this.count === this.txnrs.length) {
+      const [ranges, txnrs] = [this.ranges, this.txnrs];
+      this.ranges = new Uint32Array(ranges.length * 2);
+      this.ranges.set(ranges);
+      this.txnrs = new Uint32Array(txnrs.length * 2);
+      this.txnrs.set(txnrs);
+    }
+    this.ranges[2 * this.count] = start;
+    this.ranges[2 * this.count + 1] = end;
+    this.txnrs[this.count] = txnr;
+    this.count++;
+  }
+}
+
+/** Where a line ends without what senders put behind it: one LF with or without CR, or one NUL. */
+function trimmed(bytes: Uint8Array, start: number, end: number): number {
+  if (end === start) return end;
+  const last = bytes[end - 1];
+  if (last === nul) return end - 1;
+  if (last !== lf) return end;
+  return end - 1 > start && bytes[end - 2] === cr ? end - 2 : end - 1;
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
+}
+
+/** What else is spoken to a RELP port, if it can be told. */
+function foreign(bytes: Uint8Array, at: number): string | undefined {
+  if (at > 0) return undefined;
+  if (bytes[0] === 0x16 && bytes[1] === 0x03) return "it speaks TLS to a plain RELP port";
+  if (bytes[0] === 0x3c) return "it speaks syslog to a RELP port";
+  const text = String.fromCharCode(...bytes.subarray(0, 8));
+  return /^(?:GET|POST|PUT|HEAD|OPTIONS) /.test(text) ? "it speaks HTTP to a RELP port" : undefined;
+}

@@ -192,6 +192,13 @@ done
 need groff groff-base || remark "groff is missing: the test of the man page fails"
 need xz xz-utils || remark "xz is missing: tests of install.sh fail"
 need systemd-analyze systemd || remark "systemd-analyze is missing: the test of the unit fails"
+# have_module NAME  rsyslogd looks for its modules there.
+have_module() { ls /usr/lib/*/rsyslog/"$1".so >/dev/null 2>&1; }
+for module in omrelp:rsyslog-relp lmnsd_gtls:rsyslog-gnutls; do
+  if [ -x /usr/sbin/rsyslogd ] && ! have_module "${module%:*}"; then
+    debian_install "${module#*:}" || remark "${module#*:} is missing: tests that use it as a client fail"
+  fi
+done
 result set-up 1 0 0 "$since"
 
 # ---- what reads the sources -----------------------------------------------------------------------------------

@@ -235,8 +235,8 @@ export class Connections {
     const header = readProxyHeader(bytes);
     switch (header.kind) {
       case "part":
-        // The chunk is the runtime's again when this returns.
-        tracked.header = bytes.slice();
+        // The chunk is the runtime's again when this returns; slice() of a Buffer would be a view of it.
+        tracked.header = new Uint8Array(bytes);
         return undefined;
       case "invalid":
         this.#refuse(tracked, "proxy_header", header.problem);

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Config, HttpListen, Listen } from "../config/config.ts";
+import type { Config, HttpListen, Listen, RelpListen, SyslogListen } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import type { HttpConnection } from "../http/connection.ts";
 import { NetworkSet } from "../core/networks.ts";
@@ -28,6 +28,7 @@ import type { Intake, Stream } from "./intake.ts";
 import { lineOptionsOf } from "./line_options.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
+import type { RelpConnection, RelpListeners } from "./relp_listener.ts";
 
 /** At a drain, a connection that sent nothing for this long has no bytes of its own waiting in the kernel. */
 const quietMs = 50;
@@ -50,6 +51,7 @@ export interface ListenersParts {
   readonly peers: SharedArrayBuffer;
   readonly intake: Intake;
   readonly http: HttpListeners;
+  readonly relp: RelpListeners;
   readonly counters: CounterRow;
   readonly log: WorkerLog;
 }
@@ -123,8 +125,9 @@ export class Listeners {
    */
   async readToTheEnd(): Promise<void> {
     this.#parts.http.stop();
+    this.#parts.relp.stop();
     const answered = new Set(
-      this.#bound.filter(({ listen }) => listen.kind === "http").map(({ name }) => name),
+      this.#bound.filter(({ listen }) => listen.kind !== "syslog").map(({ name }) => name),
     );
     const started = performance.now();
     let bytes = -1;
@@ -150,11 +153,13 @@ export class Listeners {
 
   /** Ends connections that are idle, or never finish a line, and refreshes the counters. A few times a second. */
   tick(): void {
-    const { config, intake, counters } = this.#parts;
+    const { config, intake, relp, counters } = this.#parts;
     this.#connections.sweep();
     for (const { certificates } of this.#bound) certificates?.tick(performance.now(), Date.now());
     if (config.limits.partialMs > 0) {
-      for (const peer of intake.endOldHalves(config.limits.partialMs)) {
+      const { partialMs } = config.limits;
+      const peers = [...intake.endOldHalves(partialMs), ...relp.endOldFrames(partialMs, performance.now())];
+      for (const peer of peers) {
         counters.add(counter.connections_partial, 1);
         const problem = "its line had no end within limits.partial; what came of it is forwarded";
         this.#refusals.tell("connection_ended", "", peer, "partial", problem);
@@ -175,7 +180,7 @@ export class Listeners {
 
   report(): ListenerReport[] {
     return this.#bound.map(({ listen, listener, connections, certificates }) => ({
-      transport: listen.kind !== "http" ? listen.transport : listen.transport === "tls" ? "https" : "http",
+      transport: transportOf(listen),
       address: listener?.address ?? listen.path,
       port: listener?.port ?? 0,
       connections,
@@ -186,10 +191,7 @@ export class Listeners {
   async #bind(bound: Bound, port: number): Promise<Listener | undefined> {
     const { config, worker } = this.#parts;
     const { listen } = bound;
-    const unmade = listen.kind === "relp" || listen.transport === "unixgram" ||
-      listen.transport === "stdin" ||
-      listen.tls?.permittedPeers !== undefined || listen.tls?.crlFile !== undefined;
-    if (unmade) {
+    if (listen.transport === "unixgram" || listen.transport === "stdin") {
       throw new ForwarderError("not_supported", `Cannot listen on "${bound.name}": not in this version yet`);
     }
     const address = { hostname: listen.hostname, port, reusePort: config.workers > 1 };
@@ -223,7 +225,12 @@ export class Listeners {
   }
 
   #handler(bound: Bound): ConnectionHandler<Tracked<unknown>> {
-    const handler = bound.listen.kind === "http" ? this.#http(bound, bound.listen) : this.#syslog(bound);
+    const { listen } = bound;
+    const handler = listen.kind === "http"
+      ? this.#http(bound, listen)
+      : listen.kind === "relp"
+      ? this.#relp(bound, listen)
+      : this.#syslog(bound, listen);
     return this.#connections.wrap(bound.name, handler as TrackedHandler<unknown>, bound.policy);
   }
 
@@ -247,9 +254,25 @@ export class Listeners {
     };
   }
 
-  #syslog(bound: Bound): TrackedHandler<Stream> {
+  #relp(bound: Bound, listen: RelpListen): TrackedHandler<RelpConnection> {
+    const handler = this.#parts.relp.handler(listen, bound.name, this.#refusals);
+    return {
+      ...handler,
+      opened: (connection) => {
+        bound.connections++;
+        this.#count();
+        return handler.opened(connection);
+      },
+      closed: (state, error) => {
+        bound.connections--;
+        handler.closed(state, error);
+        this.#ended(bound, state.peer, error);
+      },
+    };
+  }
+
+  #syslog(bound: Bound, listen: SyslogListen): TrackedHandler<Stream> {
     const { intake } = this.#parts;
-    const { listen } = bound;
     const lines = lineOptionsOf(listen);
     return {
       opened: (connection) => {
@@ -355,10 +378,20 @@ export class Listeners {
   }
 }
 
+/** What is spoken there. */
+function transportOf({ kind, transport }: Listen): string {
+  if (kind === "http") return transport === "tls" ? "https" : "http";
+  if (kind === "relp") return transport === "tls" ? "relp+tls" : "relp";
+  return transport;
+}
+
 /** How a listener is called in events and in the list of connections: as it is written. */
-function nameOf({ transport, hostname, port, path }: Listen): string {
+function nameOf(listen: Listen): string {
+  const { transport, hostname, port, path } = listen;
   if (transport === "stdin") return "stdin:";
-  return `${transport}://${path === "" ? formatAddress(hostname, port) : path}`;
+  return `${path === "" ? transportOf(listen) : transport}://${
+    path === "" ? formatAddress(hostname, port) : path
+  }`;
 }
 
 function policyOf(listen: Listen, scope: number): ListenerPolicy {

@@ -46,6 +46,7 @@ import {
   type WorkerReport,
 } from "./protocol.ts";
 import { RecordLanes } from "./record_lanes.ts";
+import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
 import { openSpool } from "../spool/open_spool.ts";
 import { SpoolStage } from "./spool_stage.ts";
@@ -224,6 +225,11 @@ export class WorkerPipeline {
       peers: start.peers,
       intake: this.#intake,
       http: this.#http,
+      relp: new RelpListeners({
+        submissions: this.#submissions,
+        counters: this.#counters,
+        programVersion: start.programVersion,
+      }),
       counters: this.#counters,
       log,
     });

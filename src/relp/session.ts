@@ -144,7 +144,8 @@ export class RelpSession {
     const lines = new LineList();
     const at = this.#frames(bytes, lines);
     if (this.#state === "ended") return;
-    const rest = at < bytes.length ? bytes.slice(at) : new Uint8Array(0);
+    // Not slice(): of a Buffer that is a view, and the chunk is the runtime's again.
+    const rest = new Uint8Array(bytes.subarray(at));
     this.#held = this.#cut(rest);
     if (lines.count === 0) return this.#endWhenAnswered();
     this.#submit(lines, bytes, borrowed);
@@ -158,7 +159,7 @@ export class RelpSession {
     this.#placing = true;
     let returned = false;
     // Only the connection's own memory may be waited with; the runtime's chunk is gone after this call.
-    const own = borrowed ? bytes.slice() : bytes;
+    const own = borrowed ? new Uint8Array(bytes) : bytes;
     this.#host.submit(
       { bytes: own, ranges, txnrs, count },
       () => {
@@ -181,7 +182,7 @@ export class RelpSession {
       if (status === "part") return at;
       if (status === "damaged") {
         // The lines before the damage are whole.
-        if (lines.count > 0) this.#submit(lines, bytes.slice(0, at), false);
+        if (lines.count > 0) this.#submit(lines, new Uint8Array(bytes.subarray(0, at)), false);
         this.#refuse(foreign(bytes, at) ?? `a frame is damaged: ${reader.problem}`);
         return at;
       }
@@ -211,7 +212,9 @@ export class RelpSession {
           this.#host.emptyFrame();
           this.#host.write(answer(txnr, "200 OK"));
         } else {
-          if (dataEnd - dataAt > this.#frameBytesMax && end - dataAt === this.#frameBytesMax) this.#host.truncated();
+          if (dataEnd - dataAt > this.#frameBytesMax && end - dataAt === this.#frameBytesMax) {
+            this.#host.truncated();
+          }
           lines.add(dataAt, end, txnr);
         }
         return true;
@@ -229,7 +232,9 @@ export class RelpSession {
   /** Of an unfinished frame, what will be kept: a line over the limit is cut here, and its rest skipped. */
   #cut(rest: Uint8Array): Uint8Array {
     const reader = this.#reader;
-    if (!(rest.length > this.#frameBytesMax) || reader.next(rest, 0, rest.length) !== "part" || !reader.headed) {
+    if (
+      !(rest.length > this.#frameBytesMax) || reader.next(rest, 0, rest.length) !== "part" || !reader.headed
+    ) {
       return rest;
     }
     const keptEnd = reader.dataAt + this.#frameBytesMax;

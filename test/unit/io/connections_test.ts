@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { NetworkSet } from "../../../src/core/networks.ts";
 import { Admission, type ListenerPolicy, openPolicy } from "../../../src/io/admission.ts";
@@ -80,15 +81,13 @@ function setUp({ max, idleMs, perPeer = 1000, policy = openPolicy, lowered = fal
       connection,
       state,
       close,
-      receive: (bytes: number | Uint8Array | string) =>
-        wrapped.received(
-          state!,
-          typeof bytes === "number"
-            ? new Uint8Array(bytes)
-            : typeof bytes === "string"
-            ? new TextEncoder().encode(bytes)
-            : bytes,
-        ),
+      receive: (bytes: number | string) => {
+        // As the runtimes give it: a Buffer whose memory is gone after the call.
+        const chunk = typeof bytes === "number" ? new Uint8Array(bytes) : new TextEncoder().encode(bytes);
+        const buffer = Buffer.from(chunk.slice().buffer as ArrayBuffer);
+        wrapped.received(state!, buffer);
+        (buffer.buffer as ArrayBuffer).transfer(0);
+      },
       wrapped,
     };
   };

@@ -136,9 +136,8 @@ export class RelpListeners {
     answered: () => void,
   ): void {
     const { submissions } = this.#parts;
-    let submission: Submission | undefined;
     const answer = (result: SubmissionResult) => {
-      if (submission !== undefined) state.open.delete(submission);
+      if (made !== undefined) state.open.delete(made);
       if (state.ended) return;
       if (result.kind === "kept") return answered();
       if (result.kind === "refused") {
@@ -158,15 +157,15 @@ export class RelpListeners {
       refusals.tell("relp_unanswered", listen.kind, connection.peer, result.kind, problem);
       connection.destroy();
     };
-    const made = submissions.submit({
+    // Undefined while the answer comes at once.
+    let made: Submission | undefined = undefined;
+    made = submissions.submit({
       lines: { kind: "ranges", bytes: lines.bytes, ranges: lines.ranges, count: lines.count },
       peer: connection.peer,
       until: listen.ack,
       waitMs: answerMs,
       placed,
     }, answer);
-    if (made.state === "answered") return;
-    submission = made;
-    state.open.add(made);
+    if (made.state !== "answered") state.open.add(made);
   }
 }

@@ -60,7 +60,10 @@ workers: 2
 `;
   }
 
-  /** Starts rsyslogd with a TCP input on `input` that sends everything to the RELP port. */
+  /**
+   * Starts rsyslogd with a TCP input on `input` that sends everything to the RELP port. What it has read lies in its
+   * queue on the disk: it loses nothing itself when it is stopped.
+   */
   async function rsyslog(name: string, input: number, action: string): Promise<Rsyslog> {
     const work = join(dir, name);
     await mkdir(work, { recursive: true });
@@ -70,9 +73,10 @@ workers: 2
 module(load="imtcp")
 module(load="omrelp")
 input(type="imtcp" address="127.0.0.1" port="${input}")
+main_queue(queue.type="Direct")
 *.* action(type="omrelp" template="RSYSLOG_SyslogProtocol23Format" action.resumeInterval="1"
-  action.resumeRetryCount="-1" queue.type="LinkedList" queue.filename="relp" queue.saveOnShutdown="on"
-  queue.timeoutShutdown="10" ${action})
+  action.resumeRetryCount="-1" queue.type="Disk" queue.filename="relp" queue.saveOnShutdown="on"
+  queue.timeoutShutdown="2000" ${action})
 `,
     );
     const child = spawn("rsyslogd", ["-n", "-f", join(work, "rsyslog.conf"), "-i", join(work, "pid")], {

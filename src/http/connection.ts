@@ -39,6 +39,11 @@ const headMs = 10_000;
 const bodyMs = 10_000;
 /** A slower sender holds memory for nothing. */
 const bodyBytesPerSecondMin = 1024;
+/**
+ * Shorter bodies are copied where that costs less than to keep the chunk, and the connection unread, until they are
+ * placed: 70 ns on Bun, whose sockets give Buffers, against two system calls.
+ */
+const copiedBytesMax = 4 * 1024;
 /** CRLF before a request line, which old clients send behind a body (RFC 9112 2.2). */
 const emptyLinesMax = 4;
 
@@ -80,6 +85,8 @@ type Phase = "head" | "body" | "skip" | "serving" | "closing";
 class Request<Plan> implements Exchange {
   readonly head: RequestHead;
   readonly #connection: HttpConnection<Plan>;
+  /** The body lies in the chunk that is read. */
+  isLent = false;
   keepsBody = false;
   answered = false;
 
@@ -236,7 +243,8 @@ export class HttpConnection<Plan> {
     this.#reading = false;
     this.#flush();
     const left = this.#phase !== "closing" && at < chunk.length;
-    if (left || this.#request?.keepsBody === true || this.#connection.unsentBytes > unsentBytesMax) {
+    const isLent = this.#request?.keepsBody === true && this.#request.isLent;
+    if (left || isLent || this.#connection.unsentBytes > unsentBytesMax) {
       this.#hold(chunk, at);
     } else if (this.#peerDone && this.#phase !== "serving") this.#end();
   }
@@ -351,7 +359,8 @@ export class HttpConnection<Plan> {
     if (refusal !== undefined) return this.#refuseBody(refusal, head, at);
     if (contentLength >= 0 && chunk.length - at >= contentLength) {
       const end = at + contentLength;
-      this.#serve(head, plan, chunk.subarray(at, end));
+      const copies = contentLength <= copiedBytesMax && chunk instanceof Buffer;
+      this.#serve(head, plan, copies ? copyOf(chunk, at, end) : chunk.subarray(at, end), !copies);
       return end;
     }
     const body = this.#body = new Body(contentLength, service.bodyBytesMax, budget, this.#shared.nowMs());
@@ -374,7 +383,7 @@ export class HttpConnection<Plan> {
     if (body.done) {
       this.#shared.timed.delete(this);
       const { head, plan } = this.#known!;
-      this.#serve(head, plan, body.bytes);
+      this.#serve(head, plan, body.bytes, false);
       if (this.#request?.keepsBody !== true) this.#forgetBody();
     }
     return end;
@@ -391,8 +400,9 @@ export class HttpConnection<Plan> {
     }
   }
 
-  #serve(head: RequestHead, plan: Plan, body: Uint8Array): void {
+  #serve(head: RequestHead, plan: Plan, body: Uint8Array, isLent: boolean): void {
     const request = new Request(this, head);
+    request.isLent = isLent;
     this.#request = request;
     this.#phase = "serving";
     const answer = this.#shared.service.serve(plan, request, body);
@@ -493,6 +503,12 @@ function tooLarge(bytesMax: number): Answer {
   return problemAnswer(413, "body_too_large", `The body may have ${bytesMax} bytes`, {
     extensions: { bytes_max: bytesMax },
   });
+}
+
+function copyOf(chunk: Buffer, from: number, to: number): Uint8Array {
+  const body = new Uint8Array(to - from);
+  chunk.copy(body, 0, from, to);
+  return body;
 }
 
 function skipEmptyLines(bytes: Uint8Array, at: number): number {

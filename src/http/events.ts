@@ -30,7 +30,8 @@ export interface Rejection {
 /** UTF-8 bytes of one UTF-16 code unit. */
 const utf8BytesMax = 3;
 const firstBytes = 4 * 1024;
-const firstRanges = 128;
+/** Most requests have one event. */
+const firstRanges = 2;
 
 /** Gathers the events of a request. */
 export class Events {
@@ -164,7 +165,7 @@ export class Events {
 
   #add(start: number, end: number): void {
     if (2 * this.count === this.#ranges.length) {
-      const grown = new Uint32Array(this.#ranges.length * 4);
+      const grown = new Uint32Array(Math.max(256, this.#ranges.length * 4));
       grown.set(this.#ranges);
       this.#ranges = grown;
     }

@@ -16,7 +16,7 @@ export interface Exchange {
   readonly tlsPeer: string | undefined;
   /**
    * The body is needed beyond `serve`, until the answer: the chunk in which it came stays as it is, and the connection
-   * is not read meanwhile. Call it in `serve`.
+   * is not read meanwhile. Call it in `serve`. Nothing where the body is a copy.
    */
   keepBody(): void;
   /** Answers. Exactly once, and only where `serve` gave no answer; nothing happens where the client is gone. */

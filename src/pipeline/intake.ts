@@ -45,6 +45,10 @@ const heldBytesMax = 4 * 1024 * 1024;
 const streamMs = 2;
 /** What all connections together may take of a turn of the event loop. */
 const turnMs = 5;
+/** What small requests may take of it beyond that: to let one wait costs more than to place it. */
+const smallRequestMs = 5;
+/** Bytes of a small request. */
+const smallRequestBytesMax = 4 * 1024;
 
 /** How often lines that wait for a continuation are looked after. */
 const joinLookMs = 50;
@@ -325,7 +329,8 @@ export class Intake {
   #pump(stream: Stream): Wait | undefined {
     const { framer } = stream;
     const nowMs = performance.now();
-    const untilMs = Math.min(this.#turnEnd(nowMs), nowMs + streamMs);
+    const turnEndMs = this.#turnEnd(nowMs) + (isSmallRequest(stream) ? smallRequestMs : 0);
+    const untilMs = Math.min(turnEndMs, nowMs + streamMs);
     if (nowMs >= untilMs) return "turn";
     const { activity } = this.#parts;
     activity[activityWord.connection] = stream.connection.id ?? 0;
@@ -533,3 +538,7 @@ function connectionOf({ request }: Submission): StreamPeer {
 }
 
 function nothing(): void {}
+
+function isSmallRequest({ submission }: Stream): boolean {
+  return submission !== undefined && submission.request.lines.bytes.byteLength <= smallRequestBytesMax;
+}

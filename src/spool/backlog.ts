@@ -13,18 +13,14 @@
  */
 import type { SpoolClock } from "./clock.ts";
 import type { Home } from "./home.ts";
+import type { Stored } from "./reader.ts";
 import type { Segment } from "./segment.ts";
 import type { ReplayOrder } from "./spool.ts";
 
 /** A batch that may go now. */
-export interface Candidate {
-  readonly home: Home;
-  readonly segment: Segment;
-  readonly batch: number;
+export interface Candidate extends Stored {
   readonly topic: string;
   readonly count: number;
-  readonly recordBytes: number;
-  readonly headBytes: number;
 }
 
 /** What was found: a batch, nothing, nothing before `delayMs`. */
@@ -179,6 +175,7 @@ export class Backlog {
         batch,
         topic,
         count: index.count(batch),
+        offset: index.offset(batch),
         recordBytes,
         headBytes: index.headBytes(batch),
       };

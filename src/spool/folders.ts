@@ -75,6 +75,8 @@ export class Folders {
   freed: () => void = () => {};
   changed: () => void = () => {};
   acquitted: () => void = () => {};
+  /** Another process took a folder while this one was held: nothing more may be written. */
+  lost: (message: string) => void = () => {};
   readonly #options: FoldersOptions;
   readonly #places: Place[] = [];
   readonly #opening = new Map<string, Promise<Home>>();
@@ -86,7 +88,7 @@ export class Folders {
       for (const name of await folders.#orphans()) await folders.#adopt(name);
       await folders.#openWorker(`w${options.worker}`, false);
     } catch (error) {
-      for (const { lock } of folders.#places) await lock?.release();
+      await folders.close(false);
       throw error;
     }
     return folders;
@@ -179,11 +181,11 @@ export class Folders {
     this.trouble = message;
   }
 
-  /** Closes everything in order. */
-  async close(): Promise<void> {
+  /** Closes everything; `inOrder`: what was out at an earlier crash is acquitted. */
+  async close(inOrder = true): Promise<void> {
     for (const { home, notes, isForeign, topic } of this.#places) {
-      await notes?.close();
-      await home.close(true);
+      if (inOrder) await notes?.close();
+      await home.close(inOrder || home.clean);
       if ((isForeign || topic !== undefined) && home.empty) await this.#removeFolder(home.folder);
     }
     for (const { lock } of this.#places) await lock?.release();
@@ -215,7 +217,7 @@ export class Folders {
     const { disk, dir, clock, processes } = this.#options;
     const folder = `${dir}/${name}`;
     await disk.makeFolder(folder);
-    const lock = await FolderLock.take(disk, folder, clock, processes);
+    const lock = await FolderLock.take(disk, folder, clock, processes, (message) => this.#halt(message));
     try {
       for (const { name: place, isFolder } of await this.#parkedFolders(folder)) {
         if (isFolder) {
@@ -228,6 +230,12 @@ export class Folders {
       await lock.release();
       throw error;
     }
+  }
+
+  #halt(message: string): void {
+    this.problem(message);
+    for (const home of this.all) home.halt();
+    this.lost(message);
   }
 
   async #parkedFolders(folder: string) {

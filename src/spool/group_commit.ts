@@ -83,6 +83,12 @@ export class GroupCommit {
     return true;
   }
 
+  /** Writes nothing more, for the reason in `message`; what waits stays until it is taken back or closed. */
+  halt(message: string): void {
+    this.#stop();
+    this.#become({ kind: "failing", message });
+  }
+
   /** Something was removed from the disk: there may be room. */
   freed(): void {
     if (this.state.kind === "full") this.#wake?.();
@@ -143,7 +149,7 @@ export class GroupCommit {
     this.#attempts = 0;
     this.#drop(0, group.length);
     this.#count(group);
-    this.#become({ kind: "ready" });
+    if (!this.#closed) this.#become({ kind: "ready" });
     group.forEach(({ held }, offset) => {
       held.place = { home, segment: place.segment, batch: place.first + offset };
       held.state = "live";

@@ -81,6 +81,7 @@ export class Home {
   #chores: Promise<void> | undefined;
   #attempts = 0;
   #closed = false;
+  #halted = false;
 
   /** @throws the system's error if the folder cannot be made or listed */
   static async open(options: HomeOptions): Promise<Home> {
@@ -190,10 +191,15 @@ export class Home {
     if (segment.trailer !== undefined && segment.ended) segment.index = undefined;
   }
 
-  /** Reads head and records of a batch into `into`. @throws the system's error */
-  async read(segment: Segment, batch: number, into: Uint8Array): Promise<boolean> {
-    const at = segment.index!.offset(batch);
+  /** Fills `into` with the bytes of a segment from `at` on; false where it ends before. @throws the system's error */
+  async read(segment: Segment, at: number, into: Uint8Array): Promise<boolean> {
     return await this.#withFile(segment, (file) => file.read(into, at)) === into.length;
+  }
+
+  /** Writes nothing more: the folder is somebody else's. */
+  halt(): void {
+    this.#closed = this.#halted = true;
+    this.#options.clock.clear(this.#timer);
   }
 
   /** Writes what is settled, as durably as can be, and closes the files. */
@@ -203,9 +209,7 @@ export class Home {
     await this.#chores;
     this.#writer.end();
     try {
-      await this.#writeIndexes();
-      await this.#removeComplete(clean);
-      await this.#cursor.write(this.#state(clean), true);
+      if (!this.#halted) await this.#finish(clean);
     } catch (error) {
       if (error instanceof InvariantError) throw error;
       this.#options.problem(ioProblem("close", this.folder, error));
@@ -213,6 +217,12 @@ export class Home {
     await this.#cursor.close();
     for (const { file } of this.#files.values()) await file.close().catch(() => {});
     this.#files.clear();
+  }
+
+  async #finish(clean: boolean): Promise<void> {
+    await this.#writeIndexes();
+    await this.#removeComplete(clean);
+    await this.#cursor.write(this.#state(clean), true);
   }
 
   /** Says that the folder is in use, and removes what an interrupted removal left. */
@@ -288,6 +298,7 @@ export class Home {
         const open = this.#files.get(segment);
         invariant(open !== undefined, "a segment without an index in its file is open");
         await writeIndex(open.file, segment, this.#options.sync);
+        this.forgetIndex(segment);
       }
       this.#unindexed.delete(segment);
     }

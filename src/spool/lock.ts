@@ -97,12 +97,15 @@ export class FolderLock {
   readonly #path: string;
   readonly #clock: SpoolClock;
   readonly #text: Uint8Array;
-  #file: DiskFile | undefined;
   #timer: unknown;
   #beat: Promise<void> = Promise.resolve();
+  readonly #lost: (message: string) => void;
 
   /**
    * Takes the lock of a folder; waits for one that may be stale, but not longer than that takes to be known.
+   *
+   * `lost` is called if another one takes it all the same: this process was held for so long that it was taken for
+   * dead.
    *
    * @throws ForwarderError `spool_locked` while another process lives that has it
    */
@@ -111,6 +114,7 @@ export class FolderLock {
     folder: string,
     clock: SpoolClock,
     processes: Processes,
+    lost: (message: string) => void = () => {},
   ): Promise<FolderLock> {
     const untilMs = clock.monoMs() + staleMs + beatMs;
     for (;;) {
@@ -124,13 +128,20 @@ export class FolderLock {
       }
       await pause(clock, beatMs / 4);
     }
-    const lock = new FolderLock(disk, folder, clock, processes.self);
+    const lock = new FolderLock(disk, folder, clock, processes.self, lost);
     await lock.#write();
     lock.#next();
     return lock;
   }
 
-  private constructor(disk: Disk, folder: string, clock: SpoolClock, self: LockOwner) {
+  private constructor(
+    disk: Disk,
+    folder: string,
+    clock: SpoolClock,
+    self: LockOwner,
+    lost: (message: string) => void,
+  ) {
+    this.#lost = lost;
     this.#disk = disk;
     this.#path = `${folder}/${lockName}`;
     this.#clock = clock;
@@ -140,29 +151,48 @@ export class FolderLock {
   /** Gives the folder back. */
   async release(): Promise<void> {
     this.#clock.clear(this.#timer);
+    const isMine = this.#timer !== undefined;
     this.#timer = undefined;
     await this.#beat;
-    await this.#file?.close().catch(() => {});
-    await this.#disk.unlink(this.#path).catch(() => {});
+    if (isMine) await this.#disk.unlink(this.#path).catch(() => {});
   }
 
   async #write(): Promise<void> {
+    let file: DiskFile | undefined;
     try {
-      this.#file ??= await this.#disk.open(this.#path, "write");
-      await writeAll(this.#file, [this.#text], 0);
-      await this.#file.truncate(this.#text.length);
+      file = await this.#disk.open(this.#path, "write");
+      await writeAll(file, [this.#text], 0);
+      await file.truncate(this.#text.length);
     } catch (error) {
       // A full or read-only disk: what is here must be sent all the same.
       if (codeOf(error) === "ENOENT") throw error;
+    } finally {
+      await file?.close().catch(() => {});
     }
   }
 
   #next(): void {
     this.#timer = this.#clock.set(() => {
-      this.#beat = this.#write().catch(() => {}).then(() => {
-        if (this.#timer !== undefined) this.#next();
+      this.#beat = this.#again().catch(() => true).then((isMine) => {
+        if (!isMine) this.#timer = undefined;
+        else if (this.#timer !== undefined) this.#next();
       });
     }, beatMs);
+  }
+
+  /** Writes the lock anew, unless it is somebody else's now. */
+  async #again(): Promise<boolean> {
+    const found = await readWhole(this.#disk, this.#path, lockBytesMax);
+    const text = Buffer.from(found ?? this.#text).toString("utf8");
+    const owner = parseOwner(text);
+    if (owner !== undefined && text !== Buffer.from(this.#text).toString("utf8")) {
+      this.#lost(
+        `Process ${owner.pid} on ${owner.host} took over "${this.#path}", because this one was silent for long; it writes nothing more there`,
+      );
+      return false;
+    }
+    await this.#write();
+    return true;
   }
 }
 

@@ -161,13 +161,13 @@ export class Parking {
   }
 
   async #load(candidate: Candidate): Promise<Load | undefined> {
-    const { home, segment, batch, count, topic, headBytes, recordBytes } = candidate;
+    const { home, segment, batch, count, topic, offset, headBytes, recordBytes } = candidate;
     const bytes = new Uint8Array(headBytes + recordBytes);
     const view = new DataView(bytes.buffer);
     const checksum = (at: number, length: number) => crc32c(bytes.subarray(at, at + length));
     let whole: boolean;
     try {
-      whole = await home.read(segment, batch, bytes);
+      whole = await home.read(segment, offset, bytes);
     } catch (error) {
       segment.move(batch, batchState.backlog, count);
       throw error;

@@ -9,7 +9,6 @@
  * @module
  */
 import type { ClosedBatch } from "../batch/record_batch.ts";
-import { invariant } from "../core/invariant.ts";
 import { codeOf } from "../core/io_problem.ts";
 import { batchHeaderBytes } from "../kernel/kernel.ts";
 import { type BatchHead, headAt, readHead } from "./format.ts";
@@ -19,6 +18,13 @@ import type { Place } from "./held_batch.ts";
 export interface SpoolMemory {
   readonly bytes: Uint8Array;
   crc32c(at: number, length: number): number;
+}
+
+/** A batch and where it stands in its segment. */
+export interface Stored extends Place {
+  readonly offset: number;
+  readonly headBytes: number;
+  readonly recordBytes: number;
 }
 
 /** What came of a read. */
@@ -42,17 +48,16 @@ export class BatchReader {
     this.#checksum = (at, length) => memory.crc32c(at, length);
   }
 
-  /** Reads the batch at `place`, whose segment's index is in memory, to `at`. Never rejects. */
-  async read({ home, segment, batch }: Place, at: number): Promise<ReadOutcome> {
-    const index = segment.index;
-    invariant(index !== undefined, "whoever reads a batch has its segment's index");
-    const headBytes = index.headBytes(batch);
-    const recordBytes = index.recordBytes(batch);
+  /** Reads a batch into memory, its header's place at `at`. Never rejects. */
+  async read(
+    { home, segment, batch, offset, headBytes, recordBytes }: Stored,
+    at: number,
+  ): Promise<ReadOutcome> {
     const start = headAt(at, headBytes);
     const end = at + batchHeaderBytes + recordBytes;
     const into = this.#memory.bytes.subarray(start, end);
     try {
-      if (!await home.read(segment, batch, into)) return { kind: "damaged", bytes: into };
+      if (!await home.read(segment, offset, into)) return { kind: "damaged", bytes: into };
     } catch (error) {
       return { kind: "failed", error, code: codeOf(error) };
     }

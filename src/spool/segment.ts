@@ -58,6 +58,8 @@ export class Segment {
   doneBatches = 0;
   doneRecords = 0;
   #states: Uint8Array;
+  /** A bit per batch that is done, as the cursor keeps it. */
+  #done: Uint8Array;
 
   constructor(facts: SegmentFacts) {
     this.number = facts.number;
@@ -74,6 +76,7 @@ export class Segment {
     this.backlogBatches = facts.batches;
     this.backlogRecords = facts.records;
     this.#states = new Uint8Array(Math.max(statesStart, facts.batches));
+    this.#done = new Uint8Array(Math.ceil(this.#states.length / 8));
   }
 
   /** Nobody needs the file any more. */
@@ -94,9 +97,12 @@ export class Segment {
   /** Counts a batch that was committed now; it is live. */
   add(records: number, timestampMs: number): void {
     if (this.batches === this.#states.length) {
-      const grown = new Uint8Array(this.batches * 2);
-      grown.set(this.#states);
-      this.#states = grown;
+      const states = new Uint8Array(this.batches * 2);
+      states.set(this.#states);
+      this.#states = states;
+      const done = new Uint8Array(Math.ceil(states.length / 8));
+      done.set(this.#done);
+      this.#done = done;
     }
     this.#states[this.batches++] = batchState.live;
     this.records += records;
@@ -119,6 +125,7 @@ export class Segment {
     else {
       this.doneBatches++;
       this.doneRecords += records;
+      this.#markDone(batch);
     }
     this.#states[batch] = to;
   }
@@ -130,13 +137,9 @@ export class Segment {
     }
   }
 
-  /** Batches that are done, a bit each, the first in the lowest bit; as the cursor keeps it. */
+  /** Batches that are done now, a bit each, the first in the lowest bit; an own array. */
   doneBits(): Uint8Array {
-    const bits = new Uint8Array(Math.ceil(this.batches / 8));
-    for (let batch = 0; batch < this.batches; batch++) {
-      if (this.#states[batch]! >= batchState.settled) bits[batch >>> 3]! |= 1 << (batch & 7);
-    }
-    return bits;
+    return this.#done.slice(0, Math.ceil(this.batches / 8));
   }
 
   /**
@@ -150,6 +153,7 @@ export class Segment {
       if (bits !== undefined && (bits[batch >>> 3]! >>> (batch & 7) & 1) === 0) continue;
       if (this.#states[batch] !== batchState.backlog) continue;
       this.#states[batch] = batchState.settled;
+      this.#markDone(batch);
       counted += this.index?.count(batch) ?? 0;
       done++;
     }
@@ -159,5 +163,9 @@ export class Segment {
     this.doneRecords += settled;
     this.backlogBatches -= done;
     this.backlogRecords -= settled;
+  }
+
+  #markDone(batch: number): void {
+    this.#done[batch >>> 3]! |= 1 << (batch & 7);
   }
 }

@@ -29,6 +29,9 @@ import { codeOf } from "../core/io_problem.ts";
 import { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment_index.ts";
 
+/** Batches of one segment: its index is encoded in one go, which must not hold the loop. */
+export const segmentBatchesMax = 16_384;
+
 /** A batch on its way into a segment. */
 export interface Outgoing {
   readonly topic: string;
@@ -125,7 +128,8 @@ export class SegmentWriter {
     if (current !== undefined) {
       const bytes = group.reduce((sum, { headBytes, recordBytes }) => sum + headBytes + recordBytes, 0);
       const { segment } = current;
-      const fits = segment.end + bytes <= this.#options.segmentBytesMax && !segment.index!.topicsFull;
+      const fits = segment.end + bytes <= this.#options.segmentBytesMax &&
+        segment.batches + group.length <= segmentBatchesMax && !segment.index!.topicsFull;
       if (fits || segment.batches === 0) return current;
       this.end();
     }

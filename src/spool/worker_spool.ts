@@ -141,6 +141,7 @@ export class WorkerSpool implements Spool {
     };
     folders.changed = () => this.#restart();
     folders.acquitted = () => events.wants();
+    folders.lost = (message) => this.#commits.halt(message);
   }
 
   get state(): SpoolState {
@@ -218,7 +219,14 @@ export class WorkerSpool implements Spool {
     const place = this.#placeOf(held);
     const index = await place.home.index(place.segment);
     if (index === undefined) return { ok: false, damaged: false, message: this.#folders.trouble ?? "" };
-    const outcome = await this.#reader.read(place, at);
+    const { batch } = place;
+    const stored = {
+      ...place,
+      offset: index.offset(batch),
+      headBytes: index.headBytes(batch),
+      recordBytes: index.recordBytes(batch),
+    };
+    const outcome = await this.#reader.read(stored, at);
     if (outcome.kind === "read") return { ok: true };
     if (outcome.kind === "failed") {
       return { ok: false, damaged: false, message: ioProblem("read", place.home.folder, outcome.error) };
@@ -393,10 +401,10 @@ export class WorkerSpool implements Spool {
 
   /** A batch that was out at two crashes in a row. */
   async #setAside(found: Candidate): Promise<void> {
-    const { segment, batch, count, headBytes, recordBytes, home } = found;
+    const { segment, batch, count, offset, headBytes, recordBytes, home } = found;
     segment.move(batch, batchState.live, count);
     const bytes = new Uint8Array(headBytes + recordBytes);
-    await home.read(segment, batch, bytes).catch(() => false);
+    await home.read(segment, offset, bytes).catch(() => false);
     await this.#quarantine(found, count, "crash_loop", bytes);
   }
 

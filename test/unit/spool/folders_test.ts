@@ -257,3 +257,19 @@ test("read() brings the bytes of a live batch back, and next() says when there i
   const { partition, attributes, count, baseTimestampMs, maxTimestampMs } = back!.batch;
   assert.deepEqual([partition, attributes, count, baseTimestampMs, maxTimestampMs], [3, 4, 9, 1000, 2000]);
 });
+
+test("append() writes nothing more when another process took the folder", async () => {
+  const machine = new SimMachine();
+  const spool = await machine.open();
+  await machine.append("t", "x");
+  const thief = { ...processesOf(99).self };
+  machine.disk.replace("/s/w0/lock", new TextEncoder().encode(JSON.stringify(thief)));
+  await machine.until("it was seen", () => spool.state.kind === "failing");
+  assert.match(spool.stats().problem!, /^Process 99 on h took over "\/s\/w0\/lock"/);
+  const waiting = spool.append(machine.memory.batch("t", "y"), () => assert.fail("it is not written"));
+  machine.disk.trace.length = 0;
+  await machine.rest(5000);
+  assert.deepEqual(await machine.done(spool.close(100)), [waiting]);
+  assert.deepEqual(machine.disk.trace, []);
+  assert.ok(machine.disk.bytesOf("/s/w0/lock") !== undefined);
+});

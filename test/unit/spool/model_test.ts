@@ -13,7 +13,7 @@ const base: ModelOptions = {
   replay: "live_first",
   power: true,
   faults: false,
-  lives: 4,
+  lives: 3,
   steps: 60,
 };
 

@@ -169,6 +169,8 @@ export interface Control {
   traceRules(request: TraceRequest): Promise<TraceResult>;
   /** Shows lines as they pass until the returned function is called; undefined: too many look already. */
   tap(filter: TapFilter, sink: TapSink): (() => void) | undefined;
+  /** What all threads did in the last seconds, as Chrome trace JSON. */
+  flight(seconds: number): object;
   /** Workers that were held, or are. */
   stalls(): StallList;
   /** What waits, by stage, with the oldest. */

@@ -1,6 +1,6 @@
 /**
  * Who waits for what: `GET /admin/inflight`, `GET /admin/connections` and `DELETE /admin/connections/ID`,
- * `GET /admin/stalls`. They answer while workers are held.
+ * `GET /admin/stalls`, `GET /admin/flight`. They answer while workers are held.
  *
  * @module
  */
@@ -18,6 +18,19 @@ export function looksRoutes({ control }: AdminContext): Route[] {
       path: "/admin/inflight",
       methods: {
         GET: async () => answerJson(await withDeadline(control.inflight(), answerDeadlineMs, "what waits")),
+      },
+    },
+    {
+      path: "/admin/flight",
+      methods: {
+        GET: (context) => {
+          const { seconds = "10" } = context.req.query();
+          const count = Number(seconds);
+          if (!(count > 0 && count <= 3600)) {
+            return problem(400, "query_invalid", `seconds: expected a number up to 3600, got "${seconds}"`);
+          }
+          return answerJson(control.flight(count));
+        },
       },
     },
     { path: "/admin/stalls", methods: { GET: () => answerJson(control.stalls()) } },

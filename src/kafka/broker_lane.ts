@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { ClosedBatch } from "../batch/record_batch.ts";
 import { ForwarderError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import type { BrokerAddress, BrokerConnection, KafkaCarrier } from "./carrier.ts";
@@ -76,6 +77,11 @@ export class BrokerLane {
   /** Requests without an answer. */
   get inFlight(): number {
     return this.#requests.size;
+  }
+
+  /** Adds their batches. */
+  addHeld(into: Set<ClosedBatch>): void {
+    for (const { entries } of this.#requests) for (const { batch } of entries) into.add(batch);
   }
 
   /** Bytes of them. */

@@ -132,6 +132,13 @@ export class Divider {
     return bytes;
   }
 
+  /** Adds the batches that are divided or wait for it. Their parts are held where they stand. */
+  addHeld(into: Set<ClosedBatch>): void {
+    for (const { batch } of this.#waiting) into.add(batch);
+    for (const { batch } of this.#placing) into.add(batch);
+    for (const { division } of this.#parts.values()) into.add(division.batch);
+  }
+
   /** Divides a batch, or a part once more, that holds a place in its line: others wait for it, so it is done at once. */
   divide(batch: ClosedBatch, plan: Plan): void {
     this.#begin(batch, plan);

@@ -27,6 +27,11 @@ export class Fifo<Item> {
     return this.#items[this.#taken];
   }
 
+  /** The items in order, which stay. */
+  *[Symbol.iterator](): Generator<Item> {
+    for (let index = this.#taken; index < this.#items.length; index++) yield this.#items[index]!;
+  }
+
   /** Takes the first item; undefined when empty. */
   take(): Item | undefined {
     if (this.#taken === this.#items.length) return undefined;

@@ -195,6 +195,22 @@ export class KafkaSink implements Sink {
   }
 
   /** @inheritdoc */
+  held(): ReadonlySet<ClosedBatch> {
+    const held = new Set<ClosedBatch>();
+    for (const topic of this.#cluster.topics.values()) topic.addHeld(held);
+    for (const lane of this.#cluster.lanes.values()) lane.addHeld(held);
+    this.#outcomes.addHeld(held);
+    return held;
+  }
+
+  /** @inheritdoc */
+  brokerOf({ topic, partition }: ClosedBatch): string | undefined {
+    const queue = this.#cluster.topics.get(topic)?.partitions[partition];
+    const lane = queue === undefined ? undefined : this.#cluster.laneOf(queue);
+    return lane === undefined ? undefined : `${lane.address.host}:${lane.address.port}`;
+  }
+
+  /** @inheritdoc */
   status(): SinkStatus {
     return describeSink({
       name: this.name,

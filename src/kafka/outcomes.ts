@@ -75,6 +75,11 @@ export class Outcomes {
     });
   }
 
+  /** @see Divider.addHeld */
+  addHeld(into: Set<ClosedBatch>): void {
+    this.#divider.addHeld(into);
+  }
+
   /** The sink took a batch. False if it was settled at once: its topic waits for an operator and has its share. */
   taken(batch: ClosedBatch): boolean {
     const topic = this.#options.cluster.topic(batch.topic);

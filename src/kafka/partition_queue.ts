@@ -101,6 +101,12 @@ export class PartitionQueue {
     return this.#sent;
   }
 
+  /** Adds the batches that no request carries: those wait here, whatever becomes of requests. */
+  addHeld(into: Set<ClosedBatch>): void {
+    for (const batch of this.#queue) into.add(batch);
+    for (const { batch, sent, isDivided } of this.#line) if (!sent || isDivided) into.add(batch);
+  }
+
   /** True if a batch given now could go out at once (with a leader that listens). */
   isOpen(nowMs: number): boolean {
     return this.waiting === 0 && this.#mayPass(nowMs);

@@ -118,6 +118,13 @@ export class TopicQueue implements TopicName {
     return count;
   }
 
+  /** Adds the batches that wait here and in all partitions, without those that requests carry. */
+  addHeld(into: Set<ClosedBatch>): void {
+    for (const batch of this.#waiting) into.add(batch);
+    for (const batch of this.#addressed) into.add(batch);
+    for (const partition of this.#partitions) partition.addHeld(into);
+  }
+
   /** Takes a batch. Returns the partition where it stands, or undefined while it waits for one. */
   push(batch: ClosedBatch): PartitionQueue | undefined {
     if (batch.partition === anyPartition) {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import process from "node:process";
 import type {
   ConnectionFilter,
   ConnectionList,
@@ -27,6 +28,7 @@ import { redactConfig } from "../config/print.ts";
 import { createPeerTable } from "../io/peer_table.ts";
 import { createActivity } from "../observe/activity.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
+import { createFlight, flightKind, FlightRecorder, flightTrace } from "../observe/flight.ts";
 import { createHistogramRows } from "../observe/histogram.ts";
 import type { Inflight } from "../observe/inflight.ts";
 import { LatencyReader } from "../observe/latency.ts";
@@ -37,6 +39,7 @@ import type { Logger } from "../observe/log.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
 import { createStageTables } from "../observe/stage_table.ts";
+import { FlightDumps } from "./flight_dumps.ts";
 import { LookDesk } from "./look_desk.ts";
 import { createHttpShared } from "./http_listener.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
@@ -47,6 +50,8 @@ import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
 const heartbeatAgeMax = 10_000;
+/** What a dump of the flight recorder holds. */
+const dumpSeconds = 60;
 /** Taps at a time: each costs the workers some text per line that it shows. */
 const tapsMax = 4;
 
@@ -73,6 +78,8 @@ export class ControlPlane implements Control {
   readonly #desk: RulesDesk;
   readonly #taps = new Map<number, TapSink>();
   #lastTap = 0;
+  readonly #flight: FlightRecorder;
+  readonly #dumps: FlightDumps;
   readonly #sentinel: Sentinel;
   readonly #looks: LookDesk;
   readonly #traces: TraceDesk;
@@ -97,6 +104,7 @@ export class ControlPlane implements Control {
       http: createHttpShared(config),
       stages: createStageTables(config.workers),
       activity: createActivity(config.workers),
+      flight: createFlight(1 + config.workers),
     };
     this.#readers = Array.from(
       { length: config.workers },
@@ -110,11 +118,23 @@ export class ControlPlane implements Control {
       tapped: (id, events, leftOut) => this.#taps.get(id)?.(events, leftOut),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
+    this.#flight = new FlightRecorder(this.#rows.flight, 0);
+    this.#dumps = new FlightDumps(() => this.flight(dumpSeconds), log);
     this.#sentinel = new Sentinel({
       activity: this.#rows.activity,
       workers: config.workers,
       ruleName: (index) => this.#desk.view().names[index],
-      held: (stall, level) => log[level]("worker_held", { ...stallFields(stall) }),
+      held: (stall, level) => {
+        log[level]("worker_held", { ...stallFields(stall) });
+        this.#flight.record(
+          flightKind["worker held"],
+          performance.now() - stall.ms,
+          stall.ms,
+          stall.worker,
+          0,
+        );
+        if (level === "error") this.#dumps.write("stall");
+      },
       released: (stall) => log.info("worker_released", { ...stallFields(stall) }),
     }, performance.now());
     this.#looks = new LookDesk({
@@ -124,7 +144,7 @@ export class ControlPlane implements Control {
       held: (worker) => this.#sentinel.held(worker),
       spoolBlocked: () =>
         this.#workers.reports.some(({ spool }) => spool !== undefined && spool.state !== "ready"),
-      orphans: () => 0,
+      orphans: () => this.#workers.reports.reduce((total, { orphans }) => total + orphans, 0),
     });
     this.#traces = new TraceDesk(config, parts.version);
     this.#desk = new RulesDesk(
@@ -250,6 +270,17 @@ export class ControlPlane implements Control {
     return () => {
       if (this.#taps.delete(id)) this.#workers.tap(id, undefined);
     };
+  }
+
+  /** What all threads did in the last seconds, as a Chrome trace. */
+  flight(seconds: number): ReturnType<typeof flightTrace> {
+    const names = ["control plane", ...this.#readers.map((_, worker) => `worker ${worker}`)];
+    return flightTrace(this.#rows.flight, names, process.pid, Date.now() - seconds * 1000);
+  }
+
+  /** Writes that to a file: SIGUSR2. */
+  dumpFlight(why: string): void {
+    this.#dumps.write(why);
   }
 
   stalls(): StallList {

@@ -22,6 +22,7 @@ import { frameDatagram } from "../framing/datagram.ts";
 import { Framer, type FramingMode } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityWord } from "../observe/activity.ts";
+import { flightKind, type FlightRecorder } from "../observe/flight.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { StageTable, Waiting, WaitingView } from "../observe/stage_table.ts";
 import type { Program } from "../rules/program.ts";
@@ -52,6 +53,9 @@ const smallRequestBytesMax = 4 * 1024;
 
 /** How often lines that wait for a continuation are looked after. */
 const joinLookMs = 50;
+
+/** A wait in the flight recorder. */
+const waitNumber: Readonly<Record<Wait, number>> = { room: 0, letters: 1, turn: 2 };
 
 /** What the intake does with a connection. */
 export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy"> & {
@@ -105,6 +109,7 @@ export interface IntakeParts {
   readonly worker: number;
   readonly activity: Int32Array;
   readonly taps?: Taps;
+  readonly flight?: FlightRecorder;
   readonly program: Program;
   /** @see PlacerParts */
   readonly lanes?: RecordLanes;
@@ -305,11 +310,20 @@ export class Intake {
     if (next === undefined) return;
     this.#placer.program = next.program;
     this.#rulesVersion = next.version;
+    this.#parts.flight?.record(flightKind["rules adopted"], performance.now(), 0, next.version, 0);
   }
 
   /** Takes what the stream has; it is done with it, or waits. */
   #goOn(stream: Stream): void {
+    const sinceMs = performance.now();
     const wait = this.#pump(stream);
+    this.#parts.flight?.record(
+      flightKind.chunk,
+      sinceMs,
+      performance.now() - sinceMs,
+      stream.connection.id ?? 0,
+      stream.heldBytes,
+    );
     this.#parts.activity[activityWord.connection] = 0;
     this.#countFrames(stream);
     this.#halfLines.count(stream);
@@ -375,6 +389,13 @@ export class Intake {
     }
     this.#heldBytes += stream.heldBytes;
     this.#waiting.add(stream, wait);
+    this.#parts.flight?.record(
+      flightKind.waits,
+      stream.waitSinceMs,
+      0,
+      stream.connection.id ?? 0,
+      waitNumber[wait],
+    );
     if (wait !== "turn" && stream.submission === undefined) this.#counters.add(counter.pauses, 1);
     if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
   }
@@ -508,6 +529,15 @@ export class Intake {
       pending: undefined,
     };
     this.#streams.add(stream);
+    if (submission === undefined) {
+      this.#parts.flight?.record(
+        flightKind["connection opened"],
+        performance.now(),
+        0,
+        connection.id ?? 0,
+        0,
+      );
+    }
     return stream;
   }
 
@@ -518,6 +548,10 @@ export class Intake {
 
   #forget(stream: Stream): void {
     this.#halfLines.forget(stream);
+    if (stream.submission === undefined) {
+      const { id = 0 } = stream.connection;
+      this.#parts.flight?.record(flightKind["connection closed"], performance.now(), 0, id, 0);
+    }
     this.#streams.delete(stream);
   }
 }

@@ -66,6 +66,8 @@ export interface WorkerReport {
   readonly spool: SpoolReport | undefined;
   readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
+  /** Waits that nothing would have woken, since the start. */
+  readonly orphans: number;
 }
 
 /** A look at what a worker is doing. */
@@ -105,6 +107,7 @@ export interface StartMessage {
   readonly peers: SharedArrayBuffer;
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
+  readonly flight: SharedArrayBuffer;
   /** What the workers know together about HTTP requests. */
   readonly http: HttpShared;
   /** Ports that the first worker bound where the configuration says 0, by listener index. */

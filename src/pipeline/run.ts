@@ -185,6 +185,7 @@ function onSignals(plane: ControlPlane, log: Logger, reload: () => void): () => 
     SIGTERM: () => end("SIGTERM"),
     SIGINT: () => end("SIGINT"),
     SIGHUP: reload,
+    SIGUSR2: () => plane.dumpFlight("signal"),
   } as const;
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal as "SIGTERM", handler);
   return () => {

@@ -60,6 +60,8 @@ export interface SpoolStageParts {
   readonly recordBytesMax: () => number;
   /** The stage became able to take more at once. */
   wants(): void;
+  /** The disk alone has a batch from now on. */
+  gaveUp?(batch: ClosedBatch): void;
   /** Memory was given back, `bytes` of batches. */
   freed(bytes: number): void;
   /** A batch of an earlier session goes to the sink. */
@@ -292,6 +294,7 @@ export class SpoolStage {
     const { at } = batch;
     this.#countSpooled(batch);
     this.#givenUp++;
+    this.#parts.gaveUp?.(batch);
     this.#forget(batch.topic, books);
     this.#spool!.giveUp(spooled);
     spoolReceipts(batch, batch.committed ? "disk" : "memory");

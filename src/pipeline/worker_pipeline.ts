@@ -13,6 +13,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { Batcher } from "../batch/batcher.ts";
 import { settleReceipts } from "../batch/receipt.ts";
 import { Compressor } from "../batch/compress.ts";
@@ -24,13 +25,16 @@ import { invariant } from "../core/invariant.ts";
 import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityOf, activityWord, pulseMs } from "../observe/activity.ts";
+import { flightKind, FlightRecorder } from "../observe/flight.ts";
 import { HistogramRow } from "../observe/histogram.ts";
 import { counter, CounterRow } from "../observe/row.ts";
-import { StageTable } from "../observe/stage_table.ts";
+import { stage, StageTable } from "../observe/stage_table.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
+import { BatchWaits, watchedSink } from "./batch_waits.ts";
+import { type Chaos, chaosOf, holdLoop } from "./chaos.ts";
 import { connectionRows } from "./connection_rows.ts";
 import { Intake } from "./intake.ts";
 import { LetterTopic } from "./letter_topic.ts";
@@ -45,6 +49,7 @@ import {
   type WorkerLog,
   type WorkerReport,
 } from "./protocol.ts";
+import { Orphans } from "./orphans.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
@@ -91,6 +96,11 @@ export class WorkerPipeline {
   readonly #latency: HistogramRow;
   readonly #waits: StageTable;
   readonly #activity: Int32Array;
+  readonly #flight: FlightRecorder;
+  readonly #batches: BatchWaits;
+  readonly #orphans: Orphans;
+  readonly #chaos: Chaos | undefined;
+  #heldAtMs = 0;
   /** Who looks at lines as they pass. */
   readonly taps: Taps;
   readonly #topics = new TopicCounts();
@@ -123,8 +133,13 @@ export class WorkerPipeline {
     this.#activity = activityOf(start.activity, worker);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
-    this.#sink = createSink(start, this.#kernel, {
-      settled: (batch, outcome) => this.#settled(batch, outcome),
+    this.#flight = new FlightRecorder(start.flight, 1 + worker);
+    this.#chaos = chaosOf(process.env.CORNDOG_CHAOS);
+    const sink = createSink(start, this.#kernel, {
+      settled: (batch, outcome) => {
+        if (this.#chaos?.forgets(performance.now()) === true) return;
+        this.#settled(batch, outcome);
+      },
       wants: () => this.#stage === undefined ? this.#batcher.wants() : this.#stage.sinkWants(),
       refused: (part, refusal, watch) => this.#letters.takePart(part, refusal, watch),
       parked: (topic, isParked) => this.#stage?.parked(topic, isParked),
@@ -132,6 +147,16 @@ export class WorkerPipeline {
       reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
       free: (at) => this.#batcher.free(at),
     }, log);
+    this.#batches = new BatchWaits({ waits: this.#waits, flight: this.#flight, sink });
+    this.#sink = watchedSink(sink, this.#batches, config.sink === "kafka" ? stage.kafka : stage.sink);
+    this.#orphans = new Orphans({
+      waits: this.#waits,
+      batches: this.#batches,
+      flight: this.#flight,
+      log,
+      resend: (batch) => this.#sink.send(batch),
+      endConnection: (id) => this.#listeners.endConnection(id),
+    });
     this.#stage = this.#createStage(log);
     this.#compressor = this.#createCompressor();
     const front = this.#compressor ?? this.#stage ?? this.#sink;
@@ -150,6 +175,7 @@ export class WorkerPipeline {
       timers,
       emit: (batch) => {
         this.#topics.submitted(batch.topic, batch.count);
+        if (front !== this.#sink) this.#batches.begin(batch, stage.spool);
         front.send(batch);
       },
       hurried: () => this.#submissions.closeSoon(),
@@ -202,6 +228,7 @@ export class WorkerPipeline {
       worker,
       activity: this.#activity,
       taps: this.taps,
+      flight: this.#flight,
       halfBytesMax: arenaBytesOf(config),
       log,
       adopt: (version) => this.#adopt(version),
@@ -285,6 +312,7 @@ export class WorkerPipeline {
       troubles: this.#intake.troubles.report(),
       arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
       waiting: this.#intake.waiting,
+      orphans: this.#orphans.total,
       spool: this.#stage?.report(),
     };
   }
@@ -377,6 +405,7 @@ export class WorkerPipeline {
       sinkBytesMax: Math.floor(arenaBytesOf(this.#config) * sinkShare),
       recordBytesMax: () => this.#batcher.recordBytesMax,
       wants: () => this.#batcher.wants(),
+      gaveUp: (batch) => this.#batches.end(batch, flightKind["batch committed"]),
       freed: (bytes) => this.#freed(bytes),
       replayed: (batch) => this.#topics.submitted(batch.topic, batch.count),
       log,
@@ -407,6 +436,7 @@ export class WorkerPipeline {
   }
 
   #settled(batch: ClosedBatch, outcome: BatchOutcome): void {
+    this.#batches.end(batch, flightKind[outcome.kind === "delivered" ? "batch delivered" : "batch rejected"]);
     if (this.#letters.settled(batch, outcome)) return;
     const delivered = batch.count - (outcome.kind === "delivered" ? outcome.refused ?? 0 : 0);
     this.#counters.add(counter.delivered, delivered);
@@ -456,6 +486,15 @@ export class WorkerPipeline {
     return { program, version: inForce };
   }
 
+  /** @see chaosOf */
+  #holdOnPurpose(): void {
+    const { holdMs, holdEveryMs } = this.#chaos ?? { holdMs: 0, holdEveryMs: 0 };
+    const nowMs = performance.now();
+    if (holdMs === 0 || this.#start.worker !== 0 || nowMs < this.#heldAtMs + holdEveryMs) return;
+    this.#heldAtMs = nowMs;
+    holdLoop(holdMs);
+  }
+
   /** True when a drain has nothing left to wait for. */
   #idle(): boolean {
     if (this.#intake.waiting.connections > 0) return false;
@@ -467,6 +506,8 @@ export class WorkerPipeline {
   }
 
   #tick(): void {
+    this.#orphans.tick(performance.now());
+    this.#holdOnPurpose();
     this.#http.tick();
     this.#listeners.tick();
     this.#submissions.tick();

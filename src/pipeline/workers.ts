@@ -43,6 +43,7 @@ export interface SharedRows {
   readonly peers: SharedArrayBuffer;
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
+  readonly flight: SharedArrayBuffer;
   readonly http: HttpShared;
 }
 

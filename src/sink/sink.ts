@@ -43,6 +43,10 @@ export interface Sink {
   partitionsOf?(topic: string): number;
   /** Larger batches, header included, are refused by the topic; Infinity while that is not known. */
   batchBytesMaxOf?(topic: string): number;
+  /** Every batch that it will still settle; missing where it cannot tell. */
+  held?(): ReadonlySet<ClosedBatch>;
+  /** The broker that leads the batch's partition, `host:port`. */
+  brokerOf?(batch: ClosedBatch): string | undefined;
   /** Ends connections and files. Batches that are not settled by then stay unsettled and are reported lost by the pipeline. */
   close(): Promise<void>;
 }

@@ -103,6 +103,11 @@ export class FakeControl implements Control {
     return () => this.tapSinks = this.tapSinks.filter((one) => one !== sink);
   }
 
+  flight(seconds: number): object {
+    this.calls.push(["flight", seconds]);
+    return { traceEvents: [], displayTimeUnit: "ms" };
+  }
+
   stalls(): StallList {
     return { total: 0, stalls: [] };
   }

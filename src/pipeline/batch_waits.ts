@@ -1,0 +1,131 @@
+/**
+ * Closed batches in the table of waits: for the disk, for Kafka's acknowledgement, for another sink; and in the flight
+ * recorder. A batch that its stage has forgotten is found here.
+ *
+ * @module
+ */
+import type { ClosedBatch } from "../batch/record_batch.ts";
+import { flightKind, type FlightRecorder } from "../observe/flight.ts";
+import { stage, type StageTable, type Waiting, type WaitingView } from "../observe/stage_table.ts";
+import type { Sink } from "../sink/sink.ts";
+
+/** What the books of batches join. */
+export interface BatchWaitsParts {
+  readonly waits: StageTable;
+  readonly flight: FlightRecorder;
+  readonly sink: Sink;
+}
+
+/** A batch that waits. */
+export class WaitingBatch implements Waiting {
+  readonly batch: ClosedBatch;
+  slot = -1;
+  stage: number;
+  readonly closedAtMs: number;
+  readonly #owner: BatchWaits;
+
+  constructor(owner: BatchWaits, batch: ClosedBatch, stageNumber: number, closedAtMs: number) {
+    this.#owner = owner;
+    this.batch = batch;
+    this.stage = stageNumber;
+    this.closedAtMs = closedAtMs;
+  }
+
+  isHeld(): boolean {
+    return this.#owner.isHeld(this);
+  }
+
+  describe(): WaitingView {
+    const { topic, partition, count, at, end } = this.batch;
+    const broker = this.#owner.brokerOf(this.batch);
+    return {
+      kind: "batch",
+      topic,
+      ...(partition < 0 ? {} : { partition }),
+      ...(broker === undefined ? {} : { broker }),
+      lines: count,
+      bytes: end - at,
+    };
+  }
+}
+
+/** The sink, with the batches that it is given in the table. `number` is the stage that it is. */
+export function watchedSink(sink: Sink, batches: BatchWaits, number: number): Sink {
+  const { partitionsOf, batchBytesMaxOf } = sink;
+  return {
+    name: sink.name,
+    get hungry() {
+      return sink.hungry;
+    },
+    start: () => sink.start(),
+    send(batch) {
+      batches.begin(batch, number);
+      sink.send(batch);
+    },
+    status: () => sink.status(),
+    ...(partitionsOf === undefined ? {} : { partitionsOf: (topic: string) => sink.partitionsOf!(topic) }),
+    ...(batchBytesMaxOf === undefined
+      ? {}
+      : { batchBytesMaxOf: (topic: string) => sink.batchBytesMaxOf!(topic) }),
+    close: () => sink.close(),
+  };
+}
+
+/** The batches of one worker. */
+export class BatchWaits {
+  readonly #parts: BatchWaitsParts;
+  readonly #waiting = new Map<ClosedBatch, WaitingBatch>();
+  /** What the sink had at the scan that is at work. */
+  #held: ReadonlySet<ClosedBatch> | undefined;
+
+  constructor(parts: BatchWaitsParts) {
+    this.#parts = parts;
+  }
+
+  /** A batch begins to wait, or waits for something else now. */
+  begin(batch: ClosedBatch, stageNumber: number): void {
+    const nowMs = performance.now();
+    let waiting = this.#waiting.get(batch);
+    if (waiting === undefined) {
+      waiting = new WaitingBatch(this, batch, stageNumber, nowMs);
+      this.#waiting.set(batch, waiting);
+      const { count, at, end, openedAtMs } = batch;
+      this.#parts.flight.record(flightKind["batch filled"], openedAtMs, nowMs - openedAtMs, count, end - at);
+    } else {
+      this.#parts.waits.leave(waiting.slot);
+      waiting.stage = stageNumber;
+    }
+    // Kafka may be away for hours, and a disk be full: these waits have no end of their own.
+    waiting.slot = this.#parts.waits.enter(stageNumber, waiting, nowMs, Infinity);
+  }
+
+  /** A batch waits no more; `kind` says what became of it. */
+  end(batch: ClosedBatch, kind: number): void {
+    const waiting = this.#waiting.get(batch);
+    if (waiting === undefined) return;
+    this.#waiting.delete(batch);
+    this.#parts.waits.leave(waiting.slot);
+    const { closedAtMs } = waiting;
+    this.#parts.flight.record(
+      kind,
+      closedAtMs,
+      performance.now() - closedAtMs,
+      batch.count,
+      batch.end - batch.at,
+    );
+  }
+
+  /** Looks at what the sink has, for the scan that follows. */
+  lookAtSink(): void {
+    this.#held = this.#waiting.size === 0 ? undefined : this.#parts.sink.held?.();
+  }
+
+  /** True while its stage knows the batch. Sinks that cannot tell are believed. */
+  isHeld({ batch, stage: number }: WaitingBatch): boolean {
+    return number !== stage.kafka || this.#held === undefined || this.#held.has(batch);
+  }
+
+  brokerOf(batch: ClosedBatch): string | undefined {
+    return this.#parts.sink.brokerOf?.(batch);
+  }
+}

@@ -37,6 +37,7 @@ export interface KnownKey {
 /** Variables that other parts of corndog read. */
 const otherVariables: ReadonlySet<string> = new Set([
   "CORNDOG_BINARY",
+  "CORNDOG_FAULT",
   "CORNDOG_INSTALL",
   "CORNDOG_LOG",
   "CORNDOG_LOG_LEVEL",

@@ -21,6 +21,7 @@
  */
 import { commitReceipts, spoolReceipts } from "../batch/receipt.ts";
 import type { ClosedBatch } from "../batch/record_batch.ts";
+import { faultPoint } from "../core/fault_point.ts";
 import { invariant } from "../core/invariant.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { Sink } from "../sink/sink.ts";
@@ -182,6 +183,7 @@ export class SpoolStage {
     }
     books.pending++;
     this.#pending.add(this.#spool!.append(batch, this.#committed));
+    faultPoint("after_append");
     this.#wasHungry = false;
     if (this.full) this.#passBy();
   }
@@ -206,7 +208,10 @@ export class SpoolStage {
   settled(batch: ClosedBatch, settlement: Settlement): void {
     const spooled = this.#inSink.get(batch) ?? this.#leaving.get(batch);
     this.#leaving.delete(batch);
-    if (spooled !== undefined) this.#spool!.settle(spooled, settlement);
+    if (spooled === undefined) return;
+    faultPoint("before_settle");
+    this.#spool!.settle(spooled, settlement);
+    faultPoint("after_settle");
   }
 
   /** The sink became hungry. */
@@ -271,6 +276,7 @@ export class SpoolStage {
       else spool.append(batch, ({ batch }) => this.#countSpooled(batch));
     }
     this.#inSink.clear();
+    faultPoint("before_close");
     const lost = await spool.close(deadlineMs);
     counters.publish();
     return lost.reduce((lines, { batch }) => lines + batch.count, 0);
@@ -281,9 +287,12 @@ export class SpoolStage {
     const books = this.#booksOf(batch.topic);
     this.#pending.delete(spooled);
     books.pending--;
+    faultPoint("after_commit");
     if (this.#parts.durability !== "none") commitReceipts(batch);
+    faultPoint("after_receipts");
     if (!this.#closed && this.#mayGo(batch, books)) this.#toSink(batch, spooled, books);
     else this.#giveUp(spooled, books);
+    faultPoint("after_send");
     this.#parts.counters.publish();
     this.#tellHungry();
   };
@@ -298,6 +307,7 @@ export class SpoolStage {
     this.#forget(batch.topic, books);
     this.#spool!.giveUp(spooled);
     spoolReceipts(batch, batch.committed ? "disk" : "memory");
+    faultPoint("after_give_up");
     this.#free(at, batch.end - at);
   }
 
@@ -377,6 +387,7 @@ export class SpoolStage {
     counters.add(counter.in_flight, batch.count);
     counters.publish();
     this.#readBack++;
+    faultPoint("after_read_back");
     if (spooled.replayed) this.#parts.replayed(batch);
     this.#toSink(batch, spooled, this.#booksOf(batch.topic));
   }

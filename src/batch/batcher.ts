@@ -233,6 +233,11 @@ export class Batcher {
     return this.#memory.reserve(recordBytes);
   }
 
+  /** Bytes that the batch whose header is at `at` takes of the arena: of a small one many times its own. */
+  bytesOf(at: number): number {
+    return this.#memory.bytesOf(at);
+  }
+
   /** Gives back the memory of a batch by the place of its header. */
   free(at: number): void {
     this.#memory.free(at);

@@ -101,6 +101,11 @@ export class LaneMemory {
     return extent === 0 ? 0 : extent + headroomBytes;
   }
 
+  /** Bytes that the batch whose header is at `at` takes of the arena: of a small one many times its own. */
+  bytesOf(at: number): number {
+    return this.#arena.bytesOf(at - headroomBytes);
+  }
+
   /** Gives back what `reserve` gave, or a batch whose header is at `at`. */
   free(at: number): void {
     this.#arena.free(at - headroomBytes);

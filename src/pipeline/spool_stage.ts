@@ -45,6 +45,8 @@ export interface SpoolMemory {
   reserve(recordBytes: number): number;
   /** Gives back what `reserve` or a closed batch holds. */
   free(at: number): void;
+  /** Bytes that such a place takes of the memory. */
+  bytesOf(at: number): number;
   /** Enough is free that reading back does not take what is received its place. */
   roomy(): boolean;
 }
@@ -55,8 +57,8 @@ export interface SpoolStageParts {
   readonly sink: Sink;
   readonly memory: SpoolMemory;
   readonly counters: CounterRow;
-  /** Bytes of batches that the sink may hold. */
-  readonly sinkBytesMax: number;
+  /** Bytes of memory that the sink's batches may take. */
+  readonly sinkBytesMax: () => number;
   /** Bytes of the records of the largest batch that there may ever be. */
   readonly recordBytesMax: () => number;
   /** The stage became able to take more at once. */
@@ -114,6 +116,7 @@ export class SpoolStage {
   /** Batches whose memory was given back, and whose records are on their way into the dead letter. */
   readonly #leaving = new Map<ClosedBatch, SpooledBatch>();
   #sinkBytes = 0;
+  #sinkBytesMax = 0;
   /** The extent that is set aside, and whether it is in use. */
   #spareAt = 0;
   #spareUsed = false;
@@ -132,8 +135,9 @@ export class SpoolStage {
 
   /** Begins to work with an open spool, before the first batch comes. */
   join(spool: Spool): void {
-    const { counters, memory, recordBytesMax } = this.#parts;
+    const { counters, memory, recordBytesMax, sinkBytesMax } = this.#parts;
     this.#spool = spool;
+    this.#sinkBytesMax = sinkBytesMax();
     this.#spareAt = memory.reserve(recordBytesMax());
     invariant(this.#spareAt !== 0, "the memory holds one batch to read back");
     counters.add(counter.replayed, spool.opened.records);
@@ -192,13 +196,13 @@ export class SpoolStage {
   released(batch: ClosedBatch): void {
     const spooled = this.#inSink.get(batch);
     invariant(this.#inSink.delete(batch), "the sink had the batch");
-    const bytes = batch.end - batch.at;
+    const bytes = this.#bytesOf(batch);
     const books = this.#booksOf(batch.topic);
     this.#sinkBytes -= bytes;
     books.sinkBytes -= bytes;
     this.#forget(batch.topic, books);
     if (spooled?.state === "live") this.#leaving.set(batch, spooled);
-    this.#free(batch.at, bytes);
+    this.#free(batch.at, batch.end - batch.at);
     if (this.full) this.#passBy();
     this.#pump();
     this.#tellHungry();
@@ -243,7 +247,7 @@ export class SpoolStage {
   stats(): SpoolStageStats {
     return {
       sinkBytes: this.#sinkBytes,
-      sinkBytesMax: this.#parts.sinkBytesMax,
+      sinkBytesMax: this.#sinkBytesMax,
       sinkBatches: this.#inSink.size,
       givenUp: this.#givenUp,
       readBack: this.#readBack,
@@ -318,7 +322,7 @@ export class SpoolStage {
   }
 
   #toSink(batch: ClosedBatch, spooled: SpooledBatch | undefined, books: TopicBooks): void {
-    const bytes = batch.end - batch.at;
+    const bytes = this.#bytesOf(batch);
     this.#inSink.set(batch, spooled);
     this.#sinkBytes += bytes;
     books.sinkBytes += bytes;
@@ -327,14 +331,19 @@ export class SpoolStage {
 
   /** Whether the sink has a place for the batch, and nothing of its topic has to go before it. */
   #mayGo(batch: ClosedBatch, books: TopicBooks): boolean {
-    return this.#hasPlace(batch.end - batch.at, books) && !this.#spool!.mustWait(batch.topic);
+    return this.#hasPlace(this.#bytesOf(batch), books) && !this.#spool!.mustWait(batch.topic);
   }
 
   /** A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place. */
   #hasPlace(bytes: number, books: TopicBooks): boolean {
     if (this.#sinkBytes === 0) return true;
-    const left = this.#parts.sinkBytesMax - this.#sinkBytes - bytes;
+    const left = this.#sinkBytesMax - this.#sinkBytes - bytes;
     return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
+  }
+
+  /** What a batch takes of the memory that others need. */
+  #bytesOf({ at }: ClosedBatch): number {
+    return at === this.#spareAt ? 0 : this.#parts.memory.bytesOf(at);
   }
 
   /** Reads batches back while there is place for them. One at a time; whoever makes place calls it again. */
@@ -344,7 +353,7 @@ export class SpoolStage {
     ) {
       return;
     }
-    if (this.#sinkBytes * 2 > this.#parts.sinkBytesMax) return;
+    if (this.#sinkBytes * 2 > this.#sinkBytesMax) return;
     this.#reading = this.#readOne().then((again) => {
       this.#reading = undefined;
       if (again) this.#pump();

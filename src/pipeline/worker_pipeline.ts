@@ -399,10 +399,11 @@ export class WorkerPipeline {
       memory: {
         reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
         free: (at) => this.#batcher.free(at),
+        bytesOf: (at) => this.#batcher.bytesOf(at),
         roomy: () => this.#batcher.roomy,
       },
       counters: this.#counters,
-      sinkBytesMax: Math.floor(arenaBytesOf(this.#config) * sinkShare),
+      sinkBytesMax: () => Math.floor((arenaBytesOf(this.#config) - this.#batcher.recordBytesMax) * sinkShare),
       recordBytesMax: () => this.#batcher.recordBytesMax,
       wants: () => this.#batcher.wants(),
       gaveUp: (batch) => this.#batches.end(batch, flightKind["batch committed"]),

@@ -38,11 +38,13 @@ export class HttpSender {
   readonly #all: Acknowledged;
   readonly #socket: Socket;
   readonly #ack: string;
+  readonly #pauseMs: number;
   #id = "";
   #heard = "";
   #stopping = false;
 
-  private constructor(socket: Socket, all: Acknowledged, ack: string) {
+  private constructor(socket: Socket, all: Acknowledged, ack: string, pauseMs: number) {
+    this.#pauseMs = pauseMs;
     this.#socket = socket;
     this.#all = all;
     this.#ack = ack;
@@ -51,9 +53,14 @@ export class HttpSender {
     this.#send();
   }
 
-  /** Connects to an HTTP listener and begins. `ack` is what it waits for. */
-  static async start(port: number, all: Acknowledged, ack: "disk" | "kafka"): Promise<HttpSender> {
-    return new HttpSender(await dial(port), all, ack);
+  /** Connects to an HTTP listener and begins. `ack` is what it waits for, `pauseMs` lies between answer and request. */
+  static async start(
+    port: number,
+    all: Acknowledged,
+    ack: "disk" | "kafka",
+    pauseMs = 0,
+  ): Promise<HttpSender> {
+    return new HttpSender(await dial(port), all, ack, pauseMs);
   }
 
   /** Sends nothing more. */
@@ -90,8 +97,8 @@ export class HttpSender {
     // 202 is durable too where Kafka did not answer in time and the spool has the line.
     if (status < 300 && /"durable": ?true/.test(body)) this.#all.ids.push(this.#id);
     if (this.#stopping) this.#socket.end();
-    else if (status < 300) this.#send();
-    else setTimeout(() => this.#send(), 20);
+    else if (status < 300 && this.#pauseMs === 0) this.#send();
+    else setTimeout(() => this.#send(), status < 300 ? this.#pauseMs : 20);
   }
 }
 

@@ -7,7 +7,7 @@ import { Batcher } from "../../../src/batch/batcher.ts";
 import { openBatch } from "../../../src/batch/decode.ts";
 import { Receipt, settleReceipts } from "../../../src/batch/receipt.ts";
 import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
-import { batchHeaderBytes } from "../../../src/kernel/kernel.ts";
+import { granuleBytes } from "../../../src/batch/arena.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
@@ -53,7 +53,7 @@ class Rig {
   readonly batcher: Batcher;
   readonly spareBytes: number;
 
-  constructor({ durability = "fsync", left = [], sinkBytesMax = 64 * 1024 }: RigOptions = {}) {
+  constructor({ durability = "fsync", left = [], sinkBytesMax = 256 * 1024 }: RigOptions = {}) {
     const sink: Sink = {
       name: "test",
       start: () => {},
@@ -72,10 +72,11 @@ class Rig {
       memory: {
         reserve: (recordBytes) => this.batcher.reserve(recordBytes),
         free: (at) => this.batcher.free(at),
+        bytesOf: (at) => this.batcher.bytesOf(at),
         roomy: () => this.batcher.roomy,
       },
       counters: this.counters,
-      sinkBytesMax,
+      sinkBytesMax: () => sinkBytesMax,
       recordBytesMax: () => 8 * 1024,
       wants: () => this.wants++,
       freed: () => {},
@@ -134,7 +135,7 @@ class Rig {
   ledger() {
     const { sinkBytes, sinkBytesMax } = this.stage.stats();
     // One batch may be read back while others come.
-    const most = sinkBytesMax + batchBytesMax + batchHeaderBytes;
+    const most = sinkBytesMax + granuleBytes;
     assert.ok(sinkBytes <= most || this.inSink.length === 1, `${sinkBytes} of ${sinkBytesMax}`);
     const ledger = ledgerOf(this.reader.read());
     assert.ok(ledger.balanced, JSON.stringify(ledger));
@@ -203,7 +204,7 @@ describe("SpoolStage", () => {
   });
 
   it("gives up what finds no place in the sink, in order, and reads it back when there is", async () => {
-    const rig = new Rig({ sinkBytesMax: 8 * 1024 });
+    const rig = new Rig({ sinkBytesMax: 64 * 1024 });
     const fill = "x".repeat(1000);
     for (let i = 0; i < 40; i++) {
       rig.batch("a", `${i} ${fill}`);
@@ -221,7 +222,7 @@ describe("SpoolStage", () => {
 
   it("answers who waits for Kafka when a batch is given up, as far as it came", () => {
     for (const [durability, reached] of [["fsync", "disk"], ["none", "memory"]] as const) {
-      const rig = new Rig({ durability, sinkBytesMax: 2 * 1024 });
+      const rig = new Rig({ durability, sinkBytesMax: 32 * 1024 });
       rig.batch("a", "x".repeat(1000));
       rig.spool.commit();
       rig.batch("a", "x".repeat(1000));
@@ -236,8 +237,20 @@ describe("SpoolStage", () => {
     }
   });
 
+  it("goes on taking small batches when the sink is down: they take more memory than they are long", async () => {
+    const rig = new Rig({ sinkBytesMax: 256 * 1024 });
+    rig.ready = false;
+    for (let i = 0; i < 100; i++) {
+      rig.batch("a", `${i}`);
+      rig.spool.commit();
+    }
+    assert.ok(rig.batcher.roomy);
+    await rig.finish();
+    assert.deepEqual(rig.delivered, Array.from({ length: 100 }, (_, i) => `a: ${i}`));
+  });
+
   it("leaves other topics their place when one is not delivered", () => {
-    const rig = new Rig({ sinkBytesMax: 16 * 1024 });
+    const rig = new Rig({ sinkBytesMax: 128 * 1024 });
     for (let i = 0; i < 25; i++) rig.batch("stuck", `${i} ${"x".repeat(1000)}`);
     rig.spool.commit(25);
     rig.batch("fine", "here I am");
@@ -272,7 +285,7 @@ describe("SpoolStage", () => {
   });
 
   it("drains a memory full of batches that a full disk does not take, by the extent set aside", async () => {
-    const rig = new Rig({ sinkBytesMax: 4 * 1024 });
+    const rig = new Rig({ sinkBytesMax: 32 * 1024 });
     for (let i = 0; i < 6; i++) rig.batch("a", `${i} ${"x".repeat(1000)}`);
     rig.spool.commit(6);
     assert.ok(rig.spool.disk.length > rig.inSink.length, "some are on the disk alone");
@@ -298,7 +311,7 @@ describe("SpoolStage", () => {
   });
 
   it("does not ask the disk with durability none, until the sink has no place", async () => {
-    const rig = new Rig({ durability: "none", sinkBytesMax: 4 * 1024 });
+    const rig = new Rig({ durability: "none", sinkBytesMax: 32 * 1024 });
     rig.batch("a", "one");
     assert.deepEqual([rig.sent, rig.spool.pendingBatches], [["a: one"], 0]);
     rig.ready = false;
@@ -388,7 +401,7 @@ describe("SpoolStage", () => {
           const lines: string[] = [];
           const delivered: string[] = [];
           for (const [session, steps] of sessions.entries()) {
-            const rig = new Rig({ durability, left, sinkBytesMax: 8 * 1024 });
+            const rig = new Rig({ durability, left, sinkBytesMax: 64 * 1024 });
             const began = number;
             for (const { what, topic, size } of steps) {
               const value = `${number} ${"x".repeat(size)}`;

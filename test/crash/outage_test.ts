@@ -1,0 +1,128 @@
+/**
+ * Kafka is away while lines come: the spool takes them, memory does not grow, answers go on; nothing is lost and nothing
+ * overtakes when Kafka is back, although corndog is killed meanwhile.
+ *
+ *     TEST_LONG=1     five minutes of outage at 50,000 lines per second instead of seconds
+ *
+ * Runs on both: @runtimes bun deno
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, describe, it } from "node:test";
+import { needs, startKafka, values } from "../kafka/harness/kafka.ts";
+import { Corndog, dial, finish, write } from "../support/corndog.ts";
+import { until } from "../support/until.ts";
+import { Acknowledged, HttpSender } from "./senders.ts";
+import { Site, siteConfig } from "./site.ts";
+
+const isLong = process.env.TEST_LONG === "1";
+const linesPerS = isLong ? 50_000 : 25_000;
+const outageS = isLong ? 300 : 8;
+const padding = "x".repeat(170);
+/** What an outage may add to the resident memory. */
+const growthMax = 50 * 1024 * 1024;
+
+/** Resident bytes of a process, without file pages that it shares. */
+function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^RssAnon:\s+(\d+)/m.exec(status)![1]) * 1024;
+}
+
+describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker }, () => {
+  let dir: string;
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), "corndog-outage-"));
+  });
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  it("keeps what comes on the disk, memory where it was, and the order", async () => {
+    await using kafka = await startKafka();
+    const topic = await kafka.createTopic("outage");
+    const small = "limits: { memory: 64MiB }";
+    const text = siteConfig(kafka.bootstrap, topic, "os", small).replace("workers: 2", "workers: 1");
+    const corndog = await (await Corndog.start(text)).started();
+    try {
+      const socket = await dial(corndog.port("tcp"));
+      const acknowledged = new Acknowledged();
+      let line = 0;
+      const send = async (seconds: number, each: () => void) => {
+        const began = performance.now();
+        const first = line;
+        for (let ms = 0; ms < seconds * 1000; ms = performance.now() - began) {
+          const due = first + Math.floor(ms * linesPerS / 1000);
+          for (; line < due;) {
+            let piece = "";
+            for (let n = 0; n < 200 && line < due; n++) piece += `<13>1 - h a - - - ${line++} ${padding}\n`;
+            await write(socket, piece);
+          }
+          each();
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      };
+      await send(4, () => {});
+      await corndog.statsWhen("a warm start", (s) => s.ledger.delivered > linesPerS);
+      const before = residentBytes(corndog.pid);
+      let most = 0;
+      await kafka.kill(0);
+      const senders = await Promise.all(
+        [0, 1].map(() => HttpSender.start(corndog.port("http"), acknowledged, "disk", 10)),
+      );
+      await send(outageS, () => most = Math.max(most, residentBytes(corndog.pid)));
+      const away = await corndog.statsWhen("a backlog", (s) => s.ledger.spooled > linesPerS);
+      assert.ok(away.ledger.balanced);
+      assert.equal(away.totals.pauses, 0, "nobody was slowed");
+      const grown = Math.round((most - before) / 1024 / 1024);
+      assert.ok(most - before < growthMax, `resident memory grew by ${grown} MiB`);
+      const answered = acknowledged.ids.length;
+      await until("answers in the outage", () => acknowledged.ids.length > answered || undefined);
+      const ready = await fetch(`${corndog.admin}/readyz`);
+      assert.equal(ready.status, 200);
+      assert.match((await ready.json() as { warnings: string[] }).warnings.join(), /Kafka|broker/);
+      await Promise.all(senders.map((sender) => sender.stop()));
+      await kafka.restart(0);
+      await finish(socket);
+      const all = line + acknowledged.sent;
+      const end = await corndog.statsWhen("all delivered", (s) => s.ledger.delivered === all, 120_000);
+      assert.deepEqual([end.ledger.balanced, end.ledger.spooled, end.spool!.lines], [true, 0, 0]);
+      const got = values(await kafka.readUntil(topic, all));
+      const numbers = got.map((value) => Number(/ - - - (\d+) x/.exec(value)?.[1] ?? -1)).filter((n) =>
+        n >= 0
+      );
+      assert.equal(numbers.length, line);
+      assert.equal(numbers.findIndex((number, index) => number !== index), -1, "in order, each once");
+      assert.equal(await corndog.stop(), 0);
+    } finally {
+      await corndog.dispose();
+    }
+  });
+
+  it("loses nothing that was acknowledged when it is killed in an outage, and when it reads back", async () => {
+    await using kafka = await startKafka();
+    const topic = await kafka.createTopic("outage-kill", { partitions: 2 });
+    const site = new Site(dir, siteConfig(kafka.bootstrap, topic, "os"));
+    const killed = async (fault: string) => {
+      const { corndog, over } = await site.begin({ CORNDOG_FAULT: fault });
+      await corndog.ended();
+      assert.equal(corndog.exitCode, null, `${fault} was reached`);
+      await over();
+    };
+    await kafka.kill(0);
+    await killed("after_give_up:30");
+    await killed("after_give_up:90");
+    await kafka.restart(0);
+    await killed("after_read_back:5");
+    await killed("before_settle:40");
+    const { corndog, over } = await site.begin({ CORNDOG_FAULT: "before_close" });
+    await until("some load", () => site.acknowledged.ids.length > 100 || undefined);
+    assert.equal(await corndog.stop(), null, "before_close was reached");
+    await over();
+    await site.finish();
+    await site.check(kafka, topic);
+  });
+});

@@ -9,7 +9,8 @@
  * text is never taken for one. One space behind the tag belongs to it. Behind a PRI, or a timestamp where it says so:
  *
  *     HOSTNAME ": " ["*"] TIMESTAMP ":"          Cisco IOS "logging origin-id"
- *     HOSTNAME ": %" LETTER                      the same without a timestamp, and behind one (Cisco ASA)
+ *     HOSTNAME ": %" LETTER                      the same without a timestamp, and behind one (Cisco ASA); an uptime
+ *                                                in its place (`00:00:46`, `1w2d`) is no hostname
  *     [HOSTNAME " "] NODE ":" TIMESTAMP ":"      Cisco IOS XR; a NODE has a "/"
  *     "1 " EPOCH "." FRACTION " " HOSTNAME       Cisco Meraki
  *     "date=" DATE " time=" TIME                 FortiOS; the fields stay in the message, HOSTNAME is devname
@@ -85,8 +86,17 @@ function takeHostTag(p: usize, end: usize, header: usize): usize {
   if (load<u8>(message - 2) != colon || load<u8>(message - 3) == bracketClose) return message;
   // What was taken for the tag is the host.
   const behind = takeTag(message, end, header);
-  if (behind != message) storeField(header, hostnameAt, p, message - 2);
+  if (behind != message && !isUptime(p, message - 2)) storeField(header, hostnameAt, p, message - 2);
   return behind;
+}
+
+/** `00:00:46`, `1w2d`: what Cisco IOS writes where it has no clock. */
+function isUptime(p: usize, end: usize): bool {
+  for (; p < end; p++) {
+    const byte = load<u8>(p);
+    if (!isDigit(byte) && byte != colon && byte != 0x77 && byte != 0x64 && byte != 0x68 && byte != 0x79) return false;
+  }
+  return true;
 }
 
 function isMnemonic(p: usize, end: usize): bool {

@@ -105,7 +105,9 @@ function hostTagAt(text: string, at: number): Partial<Header3164> & { message: n
   const isHost = text[tag.message - 2] === ":" && text[tag.message - 3] !== "]" &&
     /^%[A-Z][^]/.test(text.slice(tag.message));
   const behind = isHost ? tagAt(text, tag.message) : undefined;
-  return behind === undefined ? tag : { hostname: span(text, at, tag.message - 2 - at), ...behind };
+  if (behind === undefined) return tag;
+  const isUptime = /^[\d:wdhy]*$/.test(text.slice(at, tag.message - 2));
+  return isUptime ? behind : { hostname: span(text, at, tag.message - 2 - at), ...behind };
 }
 
 /** Headers behind a PRI that do not begin with a timestamp. */

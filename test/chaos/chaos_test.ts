@@ -5,6 +5,7 @@
  *     TEST_LONG=1     ten minutes of random trouble instead of one round
  *     CHAOS_SEED=n    the trouble of an earlier run again
  *     CHAOS_RATE=n    lines per second
+ *     CHAOS_MINUTES=n how long the long form is
  *
  * @module
  */
@@ -20,7 +21,7 @@ import { Load, tally } from "./load.ts";
 const isLong = process.env.TEST_LONG === "1";
 const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const linesPerS = Number(process.env.CHAOS_RATE ?? (isLong ? 100_000 : 10_000));
-const longMs = 600_000;
+const longMs = Number(process.env.CHAOS_MINUTES ?? 10) * 60_000;
 const connections = 4;
 /** What corndog may hold: its limit, and the runtime with its code and collector beside it. */
 const memoryLimitMiB = 128;

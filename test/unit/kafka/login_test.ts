@@ -73,12 +73,11 @@ test("createLogin() logs in with a token that all connections share, until a bro
     "RFC 7628 section 3.2.3",
   );
   const [second] = await logIn(sasl, () => "");
-  assert.match(second!, /Bearer t2\u0001/);
+  assert.ok(second!.includes("Bearer t2\u0001"));
   const broken = logIn(sasl, () => Object.assign(new Error("reset"), { code: "ECONNRESET" }));
   await assert.rejects(broken, /reset/);
-  assert.match(
-    (await logIn(sasl, () => ""))[0]!,
-    /Bearer t2\u0001/,
+  assert.ok(
+    (await logIn(sasl, () => ""))[0]!.includes("Bearer t2\u0001"),
     "a connection that broke says nothing of the token",
   );
   login.close();
@@ -97,7 +96,8 @@ test("createLogin() presents a signed request for MSK, with credentials that are
     env,
   });
   const [said] = await logIn(await login.sasl(), () => "");
-  const token = /^n,,\u0001auth=Bearer ([A-Za-z0-9_-]+)\u0001\u0001$/.exec(said!)![1]!;
+  const token = said!.slice("n,,\u0001auth=Bearer ".length, -2);
+  assert.match(token, /^[A-Za-z0-9_-]+$/);
   const url = new URL(Buffer.from(token, "base64url").toString());
   assert.equal(url.hostname, "kafka.eu-central-1.amazonaws.com");
   assert.match(

@@ -1,8 +1,9 @@
 /**
  * The HTTP side of one listener: a handler of its connections, and the clock that ends slow requests.
  *
- * Why not the runtimes' own servers: they cost 20 µs per small POST on Bun (the body is a promise) against 7 µs for
- * everything here, know no client certificates on Deno, and let nobody look at a head before its body is read.
+ * Why not the runtimes' own servers: the body is a promise there, which doubles the cost of a small POST on Bun (14 µs of
+ * CPU against 7 µs for a bare answer on a socket), Deno's knows no client certificates, and neither lets anybody look
+ * at a head before its body is read.
  *
  * @module
  */

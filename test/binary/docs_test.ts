@@ -3,12 +3,12 @@
  *
  *     ```yaml title=corndog.yml       `corndog check -c corndog.yml` finds no fault; the same for hotdog.yml
  *     ```yaml title=rules.yml         the same for `corndog check --rules rules.yml`; also for names below rules/
- *         files=tls,token             with certificates, a token
+ *         files=tls,token,tokens      with certificates, a token, tokens of HTTP
  *         env=NAME,NAME               with these variables set
  *         fails                       the check must find a fault
  *     ```text title=example.log       only written
  *         rsyslog                     rsyslogd runs with it and must bring a line to corndog
- *     ```sh tested                    runs, with a corndog that listens; 1514 and 8585 become its ports
+ *     ```sh tested                    runs, with a corndog that listens; 1514, 8080 and 8585 become its ports
  *     ```text output                  what the commands before it wrote to stdout; … stands for anything
  *
  * Blocks of a page share a folder, from top to bottom, and a corndog that is started at the first tested command
@@ -71,7 +71,7 @@ class Desk {
   readonly dir: string;
   readonly #bin: string;
   #corndog: Corndog | undefined;
-  #ports: { readonly syslog: number; readonly admin: number } | undefined;
+  #ports: { readonly syslog: number; readonly http: number; readonly admin: number } | undefined;
   output = "";
 
   private constructor(dir: string) {
@@ -101,8 +101,9 @@ class Desk {
 
   /** Runs commands as a reader would, with a corndog beside them. */
   async shell(script: string): Promise<void> {
-    const { syslog, admin } = this.#ports ??= await this.#start();
-    const text = script.replaceAll(/\b1514\b/g, String(syslog)).replaceAll(/\b8585\b/g, String(admin));
+    const { syslog, http, admin } = this.#ports ??= await this.#start();
+    const text = script.replaceAll(/\b1514\b/g, String(syslog)).replaceAll(/\b8080\b/g, String(http))
+      .replaceAll(/\b8585\b/g, String(admin));
     const result = await this.#exec("sh", ["-eu", "-c", text], {
       PATH: `${this.#bin}:${process.env.PATH}`,
       CORNDOG_TEST_ADMIN: `http://127.0.0.1:${admin}`,
@@ -152,8 +153,8 @@ global(workDirectory="${this.#bin}")\n`;
     await rm(dirname(this.dir), { recursive: true, force: true });
   }
 
-  async #start(): Promise<{ syslog: number; admin: number }> {
-    const ports = { syslog: await freePort(), admin: await freePort() };
+  async #start(): Promise<{ syslog: number; http: number; admin: number }> {
+    const ports = { syslog: await freePort(), http: await freePort(), admin: await freePort() };
     const quoted = corndogCommand().map((word) => `'${word}'`).join(" ");
     const shim = join(this.#bin, "corndog");
     await writeFile(
@@ -164,7 +165,7 @@ global(workDirectory="${this.#bin}")\n`;
     const args = existsSync(join(this.dir, "corndog.yml")) ? ["run", "-c", "corndog.yml"] : ["run"];
     this.#corndog = Corndog.spawn(this.dir, args, {
       CORNDOG_LISTEN:
-        `[{ syslog: "tcp://127.0.0.1:${ports.syslog}" }, { syslog: "udp://127.0.0.1:${ports.syslog}" }]`,
+        `[{ syslog: "tcp://127.0.0.1:${ports.syslog}" }, { syslog: "udp://127.0.0.1:${ports.syslog}" }, { http: "http://127.0.0.1:${ports.http}" }]`,
       CORNDOG_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
       CORNDOG_SINK: "file",
       CORNDOG_WORKERS: "1",
@@ -193,8 +194,9 @@ global(workDirectory="${this.#bin}")\n`;
 async function makeFiles(desk: Desk, kinds: string): Promise<void> {
   for (const kind of kinds.split(",")) {
     if (kind === "token") await desk.write("admin.token", "0123456789abcdef0123456789abcdef\n");
+    else if (kind === "tokens") await desk.write("tokens", "web 0123456789abcdef0123456789abcdef\n");
     else {
-      assert.equal(kind, "tls", "files= knows tls and token");
+      assert.equal(kind, "tls", "files= knows tls, token and tokens");
       for (const name of ["ca", "server", "client"]) makeCertificate(desk.dir, name);
     }
   }

@@ -294,3 +294,60 @@ fakeTest("the dashboard tells corndog's own words when it cannot answer", async 
   await page.close();
   await served.stop();
 });
+
+fakeTest("the dashboard names who waits for what, and a worker that is held, when there is any", async () => {
+  const control = new FakeControl(60_000);
+  const admin = await serveFake(control);
+  const { page, complaints } = await open({}, admin.url);
+  try {
+    await page.locator("#looks-mark", { hasText: "nothing is stuck" }).waitFor();
+    assert.match(await text(page, "#waiting-connections"), /None of 812 needs a look/);
+    control.connectionsNow = {
+      ...control.connectionsNow,
+      connections: [{
+        id: "1-17",
+        listener: "tcp://0.0.0.0:1514",
+        peer: "10.1.2.3:4711",
+        age_ms: 90_000,
+        idle_ms: 100,
+        bytes: 1_000_000,
+        lines: 5000,
+        partial_bytes: 13,
+        state: "waiting",
+        waits_for: "room",
+        waits_ms: 41_000,
+        recv_q: 70_000,
+        verdict: "kafka",
+        stuck: true,
+      }],
+    };
+    control.inflightNow = {
+      waits: 12,
+      stages: [{ stage: "kafka", count: 12, p50_ms: 900, p99_ms: 41_000, max_ms: 41_000, oldest: [] }],
+      orphans: 0,
+      overflows: 0,
+    };
+    control.stallsNow = {
+      total: 1,
+      stalls: [{
+        worker: 1,
+        ms: 3200,
+        cause: "rule",
+        rule: "greedy",
+        at: "2026-01-02T03:04:05.000Z",
+        over: false,
+      }],
+    };
+    await page.locator("#looks-mark", { hasText: "something is stuck" }).waitFor();
+    assert.match(await text(page, "#waiting-connections"), /10\.1\.2\.3:4711\s+kafka\s+41/);
+    assert.match(await text(page, "#stages"), /kafka\s+12\s+900/);
+    assert.match(await text(page, "#stalls"), /Worker 1 is held for 3.* by rule "greedy"/);
+    assert.deepEqual(await paleTexts(page), []);
+    assert.deepEqual(complaints, []);
+    const shot = process.env.CORNDOG_SCREENSHOT;
+    if (shot !== undefined) await page.screenshot({ path: shot, fullPage: true });
+  } finally {
+    await page.close();
+    await admin.stop();
+  }
+});

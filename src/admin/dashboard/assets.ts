@@ -9,6 +9,7 @@ import flow from "./flow.js" with { type: "text" };
 import format from "./format.js" with { type: "text" };
 import history from "./history.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
+import looks from "./looks.js" with { type: "text" };
 import css from "./page.css" with { type: "text" };
 import html from "./page.html" with { type: "text" };
 import page from "./page.js" with { type: "text" };
@@ -27,7 +28,7 @@ const javascript = "text/javascript; charset=utf-8";
 /** All files. */
 export function dashboardAssets(): Asset[] {
   // The types of these imports are those of the modules, not of their text.
-  const scripts = { chart, flow, format, history, page, problems, tables } as unknown as Record<
+  const scripts = { chart, flow, format, history, looks, page, problems, tables } as unknown as Record<
     string,
     string
   >;

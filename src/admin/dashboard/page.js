@@ -9,12 +9,14 @@ import { Chart } from "./chart.js";
 import { renderFlow } from "./flow.js";
 import { bytes, clock, compact, count, duration, latency, rate, share } from "./format.js";
 import { History, latencyOf } from "./history.js";
+import { askLooks, showLooks } from "./looks.js";
 import { problemsOf } from "./problems.js";
 import { renderRecords, renderTable } from "./tables.js";
 
 /** @typedef {import("../control.ts").Stats} Stats */
 
 const pollMs = 1000;
+const looksPollMs = 2000;
 /** Longer than the server's own deadline for statistics. */
 const answerDeadlineMs = 6000;
 
@@ -61,6 +63,13 @@ async function poll() {
     showGone(error instanceof Error && error.name === "Error" ? error.message : "No answer from corndog");
   }
   setTimeout(poll, Math.max(100, pollMs - (performance.now() - startedAtMs)));
+}
+
+/** Asks the workers too, and thus less often. */
+async function pollLooks() {
+  const looks = await askLooks();
+  if (looks !== undefined) showLooks(byId, looks);
+  setTimeout(pollLooks, looksPollMs);
 }
 
 /** @param {Response} response */
@@ -322,3 +331,4 @@ function element(name, className, text) {
 }
 
 poll();
+pollLooks();

@@ -92,6 +92,20 @@ export class FakeControl implements Control {
     return this.traceInstead?.() ?? Promise.resolve({ ok: true, version: 4, truncated: false, trace: {} });
   }
 
+  stallsNow: StallList = { total: 0, stalls: [] };
+  inflightNow: Inflight = { waits: 0, stages: [], orphans: 0, overflows: 0 };
+  connectionsNow: ConnectionList = {
+    open: 812,
+    waiting: {
+      room: { count: 0, long: 0 },
+      letters: { count: 0, long: 0 },
+      turn: { count: 0, long: 0 },
+    },
+    half_lines_long: 0,
+    workers_held: [],
+    connections: [],
+  };
+
   /** Taps that are open, and the filter of the last. */
   tapSinks: TapSink[] = [];
   tapsMax = 1;
@@ -109,23 +123,16 @@ export class FakeControl implements Control {
   }
 
   stalls(): StallList {
-    return { total: 0, stalls: [] };
+    return this.stallsNow;
   }
 
   inflight(): Promise<Inflight> {
-    return Promise.resolve({ waits: 0, stages: [], orphans: 0, overflows: 0 });
+    return Promise.resolve(this.inflightNow);
   }
 
   connections(filter: ConnectionFilter): Promise<ConnectionList> {
     this.calls.push(["connections", filter]);
-    const none = { count: 0, long: 0 };
-    return Promise.resolve({
-      open: 0,
-      waiting: { room: none, letters: none, turn: none },
-      half_lines_long: 0,
-      workers_held: [],
-      connections: [],
-    });
+    return Promise.resolve(this.connectionsNow);
   }
 
   endConnection(id: string): Promise<boolean | undefined> {

@@ -4,6 +4,9 @@
  *
  *     read (head checked) ──> commit in parked/TOPIC ──> settle where it was
  *
+ * First those that the pipeline still has, in the order in which it got them: they stay what they are for it, only
+ * their place changes. Then those that lie on the disk alone, and what comes.
+ *
  * A crash between the last two leaves it in both places: a duplicate. Records are copied as they are, their checksum
  * with them; who reads them later checks it. A topic at its quota is no longer moved: its batches stay where they
  * are, and hold room there.
@@ -13,10 +16,11 @@
 import { crc32c } from "../batch/crc32c.ts";
 import { InvariantError } from "../core/invariant.ts";
 import { ioProblem } from "../core/io_problem.ts";
-import type { Accounts } from "./accounts.ts";
+import type { Accounts, LiveBatches } from "./accounts.ts";
 import type { Backlog, Candidate } from "./backlog.ts";
 import { pause, type SpoolClock } from "./clock.ts";
 import { groupBatchesMax, headBytesMin, readHead, writeHead } from "./format.ts";
+import type { HeldBatch, Place } from "./held_batch.ts";
 import type { Home } from "./home.ts";
 import { batchState } from "./segment.ts";
 import type { Outgoing } from "./segment_writer.ts";
@@ -35,8 +39,8 @@ export interface ParkingOptions {
   readonly space: Space;
   /** Batches of this session that are in the backlog. */
   readonly accounts: Accounts;
-  /** Batches outside of parking places that the pipeline has: the older ones must come back or be settled first. */
-  readonly live: Accounts;
+  /** Batches outside of parking places that the pipeline has. */
+  readonly live: LiveBatches;
   readonly parkedBytesMax: number;
   readonly parked: ReadonlySet<string>;
   /** The parking place of a topic, opened. @throws the system's error */
@@ -51,6 +55,8 @@ export interface ParkingOptions {
 
 interface Load extends Outgoing {
   readonly candidate: Candidate;
+  /** The pipeline's, if it has the batch. */
+  readonly held: HeldBatch | undefined;
 }
 
 /** The mover of one worker. */
@@ -115,22 +121,20 @@ export class Parking {
 
   /** Moves one group of one topic. False when there is nothing to move. */
   async #move(): Promise<boolean> {
-    const { space, clock, accounts } = this.#options;
-    const group = await this.#collect();
-    if (group.length === 0) return false;
-    const topic = group[0]!.topic;
+    const { space, clock } = this.#options;
+    const group: Load[] = [];
     try {
+      await this.#collectHeld(group);
+      if (group.length === 0) await this.#collect(group);
+      if (group.length === 0) return false;
+      const topic = group[0]!.topic;
       while (await space.lacks(group.reduce((sum, { recordBytes }) => sum + recordBytes, 0)) !== undefined) {
         if (this.#closed || !this.#options.parked.has(topic)) return this.#putBack(group);
         await pause(clock, retryMs);
       }
       const home = await this.#options.home(topic);
       const { segment, first } = await home.commit(group);
-      group.forEach(({ candidate, count }, place) => {
-        segment.move(first + place, batchState.backlog, count);
-        if (candidate.segment.earlier) accounts.add(topic);
-        candidate.home.settle(candidate.segment, candidate.batch, count);
-      });
+      group.forEach((load, place) => this.#arrived(load, { home, segment, batch: first + place }));
     } catch (error) {
       this.#putBack(group);
       throw error;
@@ -138,9 +142,55 @@ export class Parking {
     return true;
   }
 
-  /** Reads batches of one parked topic; they are `live` from here on. */
-  async #collect(): Promise<Load[]> {
-    const group: Load[] = [];
+  /** A batch is in its place: what it was is done with. */
+  #arrived({ candidate, held, count, topic }: Load, to: Place): void {
+    const { home, segment, batch } = candidate;
+    if (held?.state === "settled") {
+      to.home.settle(to.segment, to.batch, count);
+      return;
+    }
+    if (held?.state === "live") {
+      held.place = to;
+      this.#options.live.remove(held);
+    } else {
+      to.segment.move(to.batch, batchState.backlog, count);
+      if (segment.earlier) this.#options.accounts.add(topic);
+    }
+    home.settle(segment, batch, count);
+  }
+
+  /** Reads batches of one parked topic that the pipeline has. */
+  async #collectHeld(group: Load[]): Promise<void> {
+    const { parked, live } = this.#options;
+    for (const topic of parked) {
+      if (!live.has(topic) || this.isFull(topic)) continue;
+      this.#moving = topic;
+      let bytes = 0;
+      for (const held of live.oldest(topic, groupBatchesMax)) {
+        const place = held.place;
+        if (held.state !== "live" || place === undefined || bytes >= groupBytesMax) break;
+        const index = await place.home.index(place.segment);
+        if (index === undefined) return;
+        const { batch } = place;
+        const candidate = {
+          ...place,
+          topic,
+          count: held.batch.count,
+          offset: index.offset(batch),
+          headBytes: index.headBytes(batch),
+          recordBytes: index.recordBytes(batch),
+        };
+        const load = await this.#load(candidate, held);
+        if (load === undefined) break;
+        group.push(load);
+        bytes += load.recordBytes;
+      }
+      return;
+    }
+  }
+
+  /** Reads batches of one parked topic that lie on the disk alone; they are `live` from here on. */
+  async #collect(group: Load[]): Promise<void> {
     let bytes = 0;
     const wanted = (topic: string): boolean =>
       this.#options.parked.has(topic) && !this.isFull(topic) && !this.#options.live.has(topic) &&
@@ -152,15 +202,14 @@ export class Parking {
       if (segment.stateOf(batch) !== batchState.backlog || !wanted(candidate.topic)) continue;
       this.#moving = candidate.topic;
       segment.move(batch, batchState.live, count);
-      const load = await this.#load(candidate);
+      const load = await this.#load(candidate, undefined);
       if (load === undefined) continue;
       group.push(load);
       bytes += load.recordBytes;
     }
-    return group;
   }
 
-  async #load(candidate: Candidate): Promise<Load | undefined> {
+  async #load(candidate: Candidate, held: HeldBatch | undefined): Promise<Load | undefined> {
     const { home, segment, batch, count, topic, offset, headBytes, recordBytes } = candidate;
     const bytes = new Uint8Array(headBytes + recordBytes);
     const view = new DataView(bytes.buffer);
@@ -169,17 +218,20 @@ export class Parking {
     try {
       whole = await home.read(segment, offset, bytes);
     } catch (error) {
-      segment.move(batch, batchState.backlog, count);
+      if (held === undefined) segment.move(batch, batchState.backlog, count);
       throw error;
     }
     const head = whole ? readHead(view, 0, bytes.length, checksum) : undefined;
     if (head === undefined || head.segmentId !== segment.id || head.index !== batch) {
-      await this.#options.damaged(candidate, bytes);
+      // The pipeline has the bytes of what it holds.
+      if (held === undefined) await this.#options.damaged(candidate, bytes);
+      else this.#options.live.remove(held);
       return undefined;
     }
     const topicBytes = bytes.slice(headBytesMin, headBytes);
     return {
       candidate,
+      held,
       topic,
       headBytes,
       recordBytes,
@@ -193,7 +245,8 @@ export class Parking {
   }
 
   #putBack(group: readonly Load[]): false {
-    for (const { candidate: { home, segment, batch, count } } of group) {
+    for (const { candidate: { home, segment, batch, count }, held } of group) {
+      if (held !== undefined) continue;
       segment.move(batch, batchState.backlog, count);
       this.#options.backlog.returned(home, segment, batch);
     }

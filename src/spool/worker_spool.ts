@@ -12,7 +12,7 @@ import type { ClosedBatch } from "../batch/record_batch.ts";
 import { batchHeaderBytes } from "../kernel/kernel.ts";
 import { invariant } from "../core/invariant.ts";
 import { ioProblem } from "../core/io_problem.ts";
-import { Accounts } from "./accounts.ts";
+import { Accounts, LiveBatches } from "./accounts.ts";
 import { Backlog, type Candidate } from "./backlog.ts";
 import { headAt, headBytesMin, topicBytesMax, TopicNames, writeHead } from "./format.ts";
 import { GroupCommit, type Pending } from "./group_commit.ts";
@@ -78,7 +78,7 @@ export class WorkerSpool implements Spool {
   readonly #parked = new Set<string>();
   readonly #waiting = new Accounts();
   /** Batches of folders that are no parking place, which the pipeline has. */
-  readonly #out = new Accounts();
+  readonly #out = new LiveBatches();
   readonly #readFailures = new Map<string, number>();
   #reading: Candidate | undefined;
   #damaged = 0;
@@ -160,7 +160,7 @@ export class WorkerSpool implements Spool {
     invariant(this.#commits.state.kind !== "closed", "nothing is appended to a spool that was closed");
     const held = new HeldBatch(batch, undefined, false);
     this.#commits.append(this.#outgoing(held, (spooled) => {
-      this.#out.add(batch.topic);
+      this.#out.add(held);
       committed(spooled);
     }));
     return held;
@@ -176,7 +176,7 @@ export class WorkerSpool implements Spool {
     const { home, segment, batch } = this.#placeOf(held);
     held.state = "settled";
     home.settle(segment, batch, held.batch.count);
-    this.#came(held, home);
+    this.#came(held);
     this.#folders.notesOf(home)?.cross(segment.id, batch);
     // A full spool whose oldest segment is the one in writing would wait for ever.
     if (this.full && segment === home.current && segment.doneBatches === segment.batches) home.endSegment();
@@ -187,7 +187,7 @@ export class WorkerSpool implements Spool {
     const { home, segment, batch } = this.#placeOf(held);
     held.state = "backlog";
     segment.move(batch, batchState.backlog, held.batch.count);
-    this.#came(held, home);
+    this.#came(held);
     this.#folders.notesOf(home)?.cross(segment.id, batch);
     if (!segment.earlier) this.#waiting.add(held.batch.topic);
     this.#backlog.returned(home, segment, batch);
@@ -232,7 +232,7 @@ export class WorkerSpool implements Spool {
       return { ok: false, damaged: false, message: ioProblem("read", place.home.folder, outcome.error) };
     }
     held.state = "settled";
-    this.#came(held, place.home);
+    this.#came(held);
     await this.#quarantine(place, held.batch.count, "crc_mismatch", outcome.bytes);
     return { ok: false, damaged: true };
   }
@@ -366,8 +366,9 @@ export class WorkerSpool implements Spool {
         this.#backlog.took(found);
         if (!segment.earlier) this.#waiting.remove(topic);
         const closed = closedBatchOf(outcome.head, at, this.#folders.clock.monoMs());
-        if (this.#folders.shared.includes(home)) this.#out.add(topic);
-        wish.take(new HeldBatch(closed, { home, segment, batch }, segment.earlier));
+        const held = new HeldBatch(closed, { home, segment, batch }, segment.earlier);
+        if (this.#folders.shared.includes(home)) this.#out.add(held);
+        wish.take(held);
         return { kind: "batch" };
       }
       case "damaged":
@@ -444,10 +445,9 @@ export class WorkerSpool implements Spool {
   }
 
   /** The pipeline has a batch no more. */
-  #came({ batch: { topic } }: HeldBatch, home: Home): void {
-    if (!this.#folders.shared.includes(home)) return;
-    this.#out.remove(topic);
-    if (this.#parked.has(topic) && !this.#out.has(topic)) this.#parking.kick();
+  #came(held: HeldBatch): void {
+    this.#out.remove(held);
+    if (this.#parked.has(held.batch.topic)) this.#parking.kick();
   }
 
   #restart(): void {

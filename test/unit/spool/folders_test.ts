@@ -273,3 +273,25 @@ test("append() writes nothing more when another process took the folder", async 
   assert.deepEqual(machine.disk.trace, []);
   assert.ok(machine.disk.bytesOf("/s/w0/lock") !== undefined);
 });
+
+test("park() moves what the pipeline has first, and it stays what it is for the pipeline", async () => {
+  const machine = new SimMachine();
+  const spool = await machine.open();
+  const bad: SpooledBatch[] = [];
+  for (let i = 0; i < 12; i++) {
+    const good = await machine.append("good", "x".repeat(1500));
+    spool.settle(good, "delivered");
+    bad.push(await machine.append("bad", `bad ${i}`));
+  }
+  spool.park("bad");
+  await machine.until("all of it was moved", () => spool.stats().parked[0]?.batches === 12);
+  await machine.until("the segments are gone", () => spool.stats().segments <= 3);
+  assert.ok(bad.every(({ state }) => state === "live"));
+  assert.equal(spool.stats().backlogBatches, 0);
+  for (const spooled of bad.slice(0, 4)) spool.settle(spooled, "delivered");
+  giveUp(machine, bad.slice(6));
+  await machine.rest(2000);
+  machine.die(true);
+  await machine.open();
+  assert.deepEqual(machine.texts(await machine.take()), Array.from({ length: 8 }, (_, i) => `bad ${i + 4}`));
+});

@@ -70,8 +70,10 @@ export class SimMachine {
 
   /** Time goes on, and what the disk does then is done. */
   async rest(ms: number): Promise<void> {
-    await this.clock.advance(ms);
-    for (let i = 0; i < 100; i++) await turn();
+    for (let doneMs = 0; doneMs < ms; doneMs += 50) {
+      await this.clock.advance(50);
+      for (let i = 0; i < 20; i++) await turn();
+    }
   }
 
   /** Time goes on until a condition holds. */

@@ -284,7 +284,7 @@ own=none
 if [ "$kafka" = none ]; then
   unset KAFKA_BROKERS
   remark "Tests that need a Kafka broker were left out (--no-kafka)."
-elif wants kafka || wants kafka-deno || wants chaos || wants binary || wants binary-deno || wants browser; then
+elif wants kafka || wants kafka-deno || wants chaos || wants crash || wants crash-deno || wants binary || wants binary-deno || wants browser; then
   since=$(now)
   choose_kafka
   if [ -n "${KAFKA_BROKERS:-}" ]; then
@@ -322,7 +322,7 @@ for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C so
   for folder in test/*/; do
     folder=$(basename "$folder")
     case $folder in
-      unit | kafka | binary | browser) continue ;;
+      unit | kafka | binary | browser | crash) continue ;;
       chaos) [ "$kafka" = none ] && continue ;;
     esac
     [ -n "$(tests_in "test/$folder")" ] || continue
@@ -334,12 +334,14 @@ for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C so
     [ -n "$(for_deno test/kafka)" ] && suite kafka-deno deno $(for_deno test/kafka)
   }
   # On Bun they test the compiled binary, on Deno the sources.
-  if wants binary; then
+  if wants binary || wants crash; then
     one_test compile bun compile.ts --outfile "$work/corndog"
     export CORNDOG_BINARY="$work/corndog"
     suite binary bun $(tests_in test/binary)
+    [ "$kafka" = none ] || suite crash bun $(tests_in test/crash)
     unset CORNDOG_BINARY
   fi
+  [ "$kafka" = none ] || suite crash-deno deno $(for_deno test/crash)
   [ -n "$(for_deno test/binary)" ] && suite binary-deno deno $(for_deno test/binary)
   if [ -n "$(tests_in test/browser)" ] && wants browser; then
     if need chromium chromium; then

@@ -25,8 +25,8 @@ const verdicts: Readonly<Record<string, string>> = {
   we_are_not_reading: "corndog does not read what they have sent",
   peer_not_reading: "they do not take corndog's answers",
   network_loss: "packets to them are lost",
-  kafka: "memory is full of lines that Kafka has not acknowledged",
-  disk: "memory is full of lines that the disk has not taken",
+  kafka: "there is no room until Kafka acknowledges lines",
+  disk: "there is no room until the disk takes lines",
   cpu: "corndog has no time for them",
 };
 

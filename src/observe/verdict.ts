@@ -25,7 +25,7 @@ export interface ConnectionFacts {
 export interface Surroundings {
   /** `kafka` or another sink, and where lines lie before it. */
   readonly sink: string;
-  /** The spool takes nothing: its limit, its disk. */
+  /** The spool's disk fails. */
   readonly spoolBlocked: boolean;
   /** The connection's worker is held for this long, and by which rule. */
   readonly heldMs: number;

@@ -142,8 +142,7 @@ export class ControlPlane implements Control {
       workers: this.#workers,
       stages: this.#rows.stages,
       held: (worker) => this.#sentinel.held(worker),
-      spoolBlocked: () =>
-        this.#workers.reports.some(({ spool }) => spool !== undefined && spool.state !== "ready"),
+      spoolBlocked: () => this.#workers.reports.some(({ spool }) => spool?.state === "failing"),
       orphans: () => this.#workers.reports.reduce((total, { orphans }) => total + orphans, 0),
     });
     this.#traces = new TraceDesk(config, parts.version);

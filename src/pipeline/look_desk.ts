@@ -23,7 +23,7 @@ export interface LookDeskParts {
   readonly stages: SharedArrayBuffer;
   /** How long a worker has not moved, and which rule holds it. */
   held(worker: number): { readonly ms: number; readonly rule?: string | undefined };
-  /** True while the spool takes nothing. */
+  /** True while the spool's disk fails; where the spool is full, Kafka is the reason. */
   spoolBlocked(): boolean;
   /** Waits that nothing would have woken, since the start. */
   orphans(): number;

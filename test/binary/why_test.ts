@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
 const config = `listen: [{ syslog: "tcp://127.0.0.1:0" }]
 admin: { listen: "127.0.0.1:0" }
 kafka: { brokers: ["127.0.0.1:9"], topic: logs }
-spool: { durability: none }
+spool: { bytes_max: 32MiB, free_min: 0 }
 workers: 2
 limits: { memory: 64MiB }
 `;
@@ -82,7 +82,7 @@ describe("corndog without its broker", () => {
     const why = spawnSync(command!, [...first, "why", "--admin", corndog.admin], { encoding: "utf8" });
     assert.equal(why.status, 1, why.stderr);
     assert.match(why.stdout, /2 of 2 connections wait for over 5 s:/);
-    assert.match(why.stdout, / 1 {2}kafka: memory is full of lines that Kafka has not acknowledged/);
+    assert.match(why.stdout, / 1 {2}kafka: there is no room until Kafka acknowledges lines/);
     assert.match(why.stdout, / 1 {2}client_silent: /);
     assert.match(why.stdout, /13 bytes of a line/);
     assert.match(why.stdout, /Sink kafka is not ready:\n {2}.*127\.0\.0\.1:9/);

@@ -65,7 +65,7 @@ describe("whyText()", () => {
     assert.match(text, /35 of 812 connections wait for over 5 s:/);
     assert.match(
       text,
-      / 3 {2}kafka: of those shown, memory is full of lines that Kafka has not acknowledged/,
+      / 3 {2}kafka: of those shown, there is no room until Kafka acknowledges lines/,
     );
     assert.match(text, / 1 {2}client_silent: /);
     assert.match(text, /0-1 +10\.0\.0\.1:4711 +tcp:\/\/127\.0\.0\.1:1514 {2}41 s, 77 bytes unread/);

@@ -254,11 +254,13 @@ test("lockReplay() lets one replay in at a time, and takes over from one that di
   const path = join(file.dir, "lock");
   {
     await using _held = await lockReplay(path);
-    assert.equal(readFileSync(path, "utf8").trim(), String(process.pid));
+    assert.match(readFileSync(path, "utf8"), new RegExp(`^${process.pid} \\d+\n$`));
     await assert.rejects(lockReplay(path), /^ForwarderError: Process \d+ replays already/);
   }
-  writeFileSync(path, "999999999\n");
-  await using _again = await lockReplay(path);
+  for (const dead of ["999999999", `${process.pid} 1`, "", "x"]) {
+    writeFileSync(path, `${dead}\n`);
+    await using _again = await lockReplay(path);
+  }
 });
 
 test("summarize() counts by reason, and what was replayed", async () => {

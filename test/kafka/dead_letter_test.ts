@@ -251,6 +251,91 @@ describe("corndog's dead letters", { skip: needs.realBroker }, () => {
   });
 });
 
+describe("corndog's dead letters and SIGKILL", { skip: needs.realBroker }, () => {
+  it("have every line that was answered, however often the process is killed in between", slow, async () => {
+    const kafka = await sharedKafka();
+    const fine = await kafka.createTopic("fine", { partitions: 2 });
+    const [gone, dead] = [uniqueTopic("gone"), uniqueTopic("dead")];
+    const [http, admin] = [await freePort(), await freePort()];
+    const text = `
+listen: [{ http: "http://127.0.0.1:${http}" }]
+admin: { listen: "127.0.0.1:${admin}" }
+sink: kafka
+kafka: { brokers: ["${kafka.bootstrap}"], topic: "${fine}", topic_wait: 1s, topics: { allow: ["*"] } }
+dead_letter: { topic: "${dead}", file: dead_letter.ndjson }
+spool: { dir: spool, durability: os }
+workers: 2
+rules:
+  - { jmespath: bad, actions: [{ type: dead_letter, reason: bad_line }] }
+  - { jmespath: topic, actions: [{ type: forward, topic: "{{value}}", value: raw }] }
+`;
+    let corndog = await (await Corndog.start(text)).started();
+    const answered = new Set<number>();
+    let next = 0;
+    let isOver = false;
+    const post = async (): Promise<void> => {
+      while (!isOver) {
+        const ids = Array.from({ length: 20 }, () => next++);
+        const body = ids.map((id) =>
+          `${JSON.stringify(id % 3 === 0 ? { id, bad: 1 } : { id, topic: id % 3 === 1 ? gone : fine })}\n`
+        ).join("");
+        const headers = { "content-type": "application/x-ndjson" };
+        const url = `http://127.0.0.1:${http}/v1/ingest?ack=disk`;
+        const signal = AbortSignal.timeout(10_000);
+        const response = await fetch(url, { method: "POST", headers, body, signal }).catch(() => undefined);
+        await response?.text().catch(() => {});
+        if (response?.ok === true) { for (const id of ids) answered.add(id); }
+        else await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    const posters = [post(), post(), post()];
+    try {
+      for (let kills = 0; kills < 3; kills++) {
+        const target = answered.size + 500;
+        await until("500 more answers", () => answered.size >= target || undefined, 30_000);
+        // A batch that seems to end the process at once, twice, is set aside by the spool.
+        await corndog.statsWhen("it lives for a while", (stats) => stats.uptime_s > 2.5);
+        corndog.signal("SIGKILL");
+        await corndog.ended();
+        // At first there is no topic for dead letters: they go to the file.
+        if (kills === 1) await kafka.createTopic(dead, { exactName: true });
+        corndog = await Corndog.spawn(corndog.dir, ["run", "-c", "corndog.yml"]).started();
+      }
+      const target = answered.size + 500;
+      await until("500 more answers", () => answered.size >= target || undefined, 30_000);
+      isOver = true;
+      await Promise.all(posters);
+      const { ledger } = await corndog.statsWhen(
+        "everything settled",
+        ({ ledger }) => ledger.in_flight === 0 && ledger.spooled === 0,
+        60_000,
+      );
+      assert.equal(ledger.balanced, true);
+      assert.equal(await corndog.stop(), 0);
+      const file = readFileSync(join(corndog.dir, "dead_letter.ndjson"), "utf8").split("\n");
+      const letters = file.flatMap((line) => {
+        try {
+          return [JSON.parse(line).value as string];
+        } catch {
+          return []; // half of a line that SIGKILL cut off
+        }
+      });
+      const inTopics = await Promise.all(
+        [fine, dead].map(async (topic) => values(await kafka.readAll(topic))),
+      );
+      const seen = new Set(
+        [...letters, ...inTopics.flat()].map((value) => (JSON.parse(value) as { id: number }).id),
+      );
+      assert.deepEqual([...answered].filter((id) => !seen.has(id)), [], "every answered line is somewhere");
+      assert.ok(letters.length > 0 && inTopics[1]!.length > 0, "both places were in use");
+    } finally {
+      isOver = true;
+      await Promise.all(posters);
+      await corndog.dispose();
+    }
+  });
+});
+
 describe("corndog's dead letters with a broker of its own", { skip: needs.ownRealBroker }, () => {
   it(
     "go to the file while Kafka is away, to the topic when it is back, and each line is in one place",

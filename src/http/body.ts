@@ -9,6 +9,10 @@ import { ChunkedBody } from "./chunked.ts";
 
 /** The first piece of memory of a body. */
 const firstBytes = 4 * 1024;
+/** A body of which so much has come gets memory for all of it: to grow by halves would cost as much again. */
+const earnestBytes = 32 * 1024;
+/** The memory of larger bodies is given back at once, and not left to the garbage collector. */
+const detachedBytesMin = 16 * 1024;
 
 /** Why a body cannot be read on. */
 export type BodyFault = "broken" | "too_large" | "no_memory";
@@ -25,7 +29,7 @@ export class Body {
   readonly #chunked: ChunkedBody | undefined;
   /** Bytes at the end; with chunks the most there may be. */
   readonly #bytesMax: number;
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #taken = 0;
 
   /** `contentLength` is -1 where the body is chunked. */
@@ -55,10 +59,11 @@ export class Body {
     return this.#bytes.subarray(0, this.length);
   }
 
-  /** Gives its memory back. */
+  /** Gives its memory back: nobody may look at `bytes` any more. */
   release(): void {
     this.#budget.give(this.#taken);
     this.#taken = 0;
+    if (this.#bytes.length >= detachedBytesMin) this.#bytes.buffer.transfer(0);
     this.#bytes = new Uint8Array(0);
   }
 
@@ -78,11 +83,14 @@ export class Body {
   }
 
   #grow(need: number): boolean {
-    const size = Math.min(this.#bytesMax, Math.max(need, firstBytes, this.#bytes.length * 2));
+    const isAnnounced = this.#chunked === undefined && need >= earnestBytes;
+    const wanted = isAnnounced ? this.#bytesMax : Math.max(need, firstBytes, this.#bytes.length * 2);
+    const size = Math.min(this.#bytesMax, wanted);
     if (!this.#budget.take(size - this.#taken)) return false;
     this.#taken = size;
     const grown = new Uint8Array(size);
     grown.set(this.#bytes.subarray(0, this.length));
+    if (this.#bytes.length >= detachedBytesMin) this.#bytes.buffer.transfer(0);
     this.#bytes = grown;
     return true;
   }

@@ -16,7 +16,7 @@ import { until } from "../support/until.ts";
 const config = `
 listen:
   - { syslog: "tcp://127.0.0.1:0", frame_max: 1KiB, oversize: split, timezone: America/New_York, unparsed: dead_letter }
-  - { syslog: "tcp://127.0.0.1:0", frame_max: 512, join: { wait: 50ms } }
+  - { syslog: "tcp://127.0.0.1:0", frame_max: 512, join: { wait: 300ms } }
 admin: { listen: "127.0.0.1:0" }
 sink: file
 file: { dir: out }

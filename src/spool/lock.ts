@@ -218,11 +218,15 @@ function parseOwner(text: string): LockOwner | undefined {
   }
 }
 
-/** Field 22 of /proc/PID/stat, behind the name in brackets (proc(5)); elsewhere only whether the process is there. */
+/**
+ * Field 22 of /proc/PID/stat, behind the name in brackets (proc(5)); elsewhere only whether the process is there. One
+ * that nobody has buried yet (state Z or X) is dead.
+ */
 function startedOf(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const [state = "", ...fields] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? undefined : fields[18] ?? "";
   } catch {
     if (process.platform === "linux") return undefined;
   }

@@ -10,6 +10,7 @@ import { type SpoolClock, systemClock } from "./clock.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
 import { Folders } from "./folders.ts";
 import type { Home } from "./home.ts";
+import { Losses } from "./losses.ts";
 import { type Processes, systemProcesses } from "./lock.ts";
 import { regionFileName } from "./quarantine.ts";
 import type { SpoolMemory } from "./reader.ts";
@@ -52,6 +53,7 @@ export async function openSpool(options: OpenSpoolOptions): Promise<Spool> {
   const bytesMax = Math.floor(settings.bytesMax / workers);
   const folders = await openFolders(options, bytesMax);
   const { batches, records } = folders.sums();
+  const losses = new Losses(folders, events);
   const spool = new WorkerSpool({
     settings,
     bytesMax,
@@ -59,6 +61,7 @@ export async function openSpool(options: OpenSpoolOptions): Promise<Spool> {
     replayBytesPerS: settings.replayBytesPerS / workers,
     memory,
     folders,
+    losses,
     events,
     opened: {
       batches,
@@ -67,7 +70,7 @@ export async function openSpool(options: OpenSpoolOptions): Promise<Spool> {
       adopted: folders.adopted,
     },
   });
-  for (const home of [...folders.all]) await reportDamages(spool, folders, home);
+  for (const home of [...folders.all]) await reportDamages(losses, folders, home);
   const scanned = folders.all.reduce((sum, home) => sum + home.recovered.scanned, 0);
   events.log?.("info", "spool_opened", { worker, batches, records, scanned, adopted: folders.adopted });
   return spool;
@@ -95,9 +98,9 @@ async function openFolders(options: OpenSpoolOptions, bytesMax: number): Promise
   }
 }
 
-async function reportDamages(spool: WorkerSpool, folders: Folders, home: Home): Promise<void> {
+async function reportDamages(losses: Losses, folders: Folders, home: Home): Promise<void> {
   for (const name of home.cursorDamaged) {
-    spool.report({
+    losses.report({
       reason: "cursor_damaged",
       batches: 0,
       records: 0,
@@ -108,7 +111,7 @@ async function reportDamages(spool: WorkerSpool, folders: Folders, home: Home): 
   }
   for (const damage of home.recovered.damages) {
     const path = await keepRegion(folders, home, damage);
-    spool.report({
+    losses.report({
       reason: damage.reason,
       batches: damage.region?.batches ?? 0,
       records: damage.region?.records ?? 0,

@@ -226,7 +226,10 @@ export interface Spool {
   /** Reads a live batch again into memory at `at`, laid out as `BacklogWish.room` says. */
   read(spooled: SpooledBatch, at: number): Promise<ReadAnswer>;
 
-  /** Batches of `topic` in the backlog move to a place of their own, and those that come. They wait there for `unpark`. */
+  /**
+   * Batches of `topic` move to a place of their own: those that are live (they stay so), then the backlog, and those
+   * that come. What is there and in the backlog waits for `unpark`.
+   */
   park(topic: string): void;
   /** The topic goes again: what was parked comes through `next`, before what is newer. */
   unpark(topic: string): void;

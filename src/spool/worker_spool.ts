@@ -9,25 +9,24 @@
  * @module
  */
 import type { ClosedBatch } from "../batch/record_batch.ts";
-import { batchHeaderBytes } from "../kernel/kernel.ts";
 import { invariant } from "../core/invariant.ts";
 import { ioProblem } from "../core/io_problem.ts";
 import { Accounts, LiveBatches } from "./accounts.ts";
-import { Backlog, type Candidate } from "./backlog.ts";
-import { headAt, headBytesMin, topicBytesMax, TopicNames, writeHead } from "./format.ts";
-import { GroupCommit, type Pending } from "./group_commit.ts";
+import { Backlog } from "./backlog.ts";
+import { GroupCommit } from "./group_commit.ts";
 import { HeldBatch, type Place } from "./held_batch.ts";
 import type { Home } from "./home.ts";
 import type { Folders } from "./folders.ts";
+import type { Losses } from "./losses.ts";
 import { Parking } from "./parking.ts";
-import { batchFileName } from "./quarantine.ts";
-import { BatchReader, closedBatchOf, type SpoolMemory } from "./reader.ts";
+import { BatchReader, type SpoolMemory } from "./reader.ts";
+import { Replay } from "./replay.ts";
 import { batchState, type Segment } from "./segment.ts";
+import { Stamper } from "./stamper.ts";
 import { Space } from "./space.ts";
 import type {
   BacklogAnswer,
   BacklogWish,
-  Damage,
   Opened,
   ReadAnswer,
   Settlement,
@@ -38,12 +37,6 @@ import type {
   SpoolState,
   SpoolStats,
 } from "./spool.ts";
-import { crashesMax } from "./suspects.ts";
-
-/** A batch that the disk refused to give so often is given up. */
-const readFailuresMax = 5;
-/** After a refused read. */
-const readRetryMs = 200;
 
 /** What a worker's spool is made of. */
 export interface WorkerSpoolOptions {
@@ -54,6 +47,7 @@ export interface WorkerSpoolOptions {
   readonly replayBytesPerS: number;
   readonly memory: SpoolMemory;
   readonly folders: Folders;
+  readonly losses: Losses;
   readonly events: SpoolEvents;
   readonly opened: Opened;
 }
@@ -64,10 +58,9 @@ export class WorkerSpool implements Spool {
   readonly #options: WorkerSpoolOptions;
   readonly #events: SpoolEvents;
   readonly #folders: Folders;
-  readonly #memory: SpoolMemory;
-  readonly #view: DataView;
-  readonly #checksum: (at: number, length: number) => number;
-  readonly #names = new TopicNames();
+  readonly #stamper: Stamper;
+  readonly #losses: Losses;
+  readonly #replay: Replay;
   readonly #commits: GroupCommit;
   readonly #backlog: Backlog;
   /** The same batches, for those who move parked ones. */
@@ -79,22 +72,16 @@ export class WorkerSpool implements Spool {
   readonly #waiting = new Accounts();
   /** Batches of folders that are no parking place, which the pipeline has. */
   readonly #out = new LiveBatches();
-  readonly #readFailures = new Map<string, number>();
-  #reading: Candidate | undefined;
-  #damaged = 0;
-  #quarantined = 0;
 
   constructor(options: WorkerSpoolOptions) {
     const { settings, memory, folders, events } = options;
-    const { bytes } = memory;
     const { disk, clock } = folders;
     this.opened = options.opened;
     this.#options = options;
     this.#events = events;
     this.#folders = folders;
-    this.#memory = memory;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#checksum = (at, length) => memory.crc32c(at, length);
+    this.#stamper = new Stamper(memory, clock);
+    this.#losses = options.losses;
     this.#reader = new BatchReader(memory);
     this.#space = new Space({
       disk,
@@ -112,7 +99,7 @@ export class WorkerSpool implements Spool {
       stateChanged: (state) => this.#stateChanged(state),
     });
     const missing = (home: Home, segment: Segment, batch: number): void =>
-      this.#lost({ home, segment, batch }, 0, "crc_mismatch", undefined);
+      this.#losses.missing({ home, segment, batch });
     const { replayBytesPerS } = options;
     const { replay } = settings;
     this.#backlog = new Backlog({ homes: folders.all, clock, replay, replayBytesPerS, missing });
@@ -132,7 +119,22 @@ export class WorkerSpool implements Spool {
         this.#restart();
         events.wants();
       },
-      damaged: (candidate, found) => this.#quarantine(candidate, candidate.count, "crc_mismatch", found),
+      damaged: (candidate, found) =>
+        this.#losses.quarantine(candidate, candidate.count, "crc_mismatch", found),
+    });
+    this.#replay = new Replay({
+      folders,
+      backlog: this.#backlog,
+      reader: this.#reader,
+      losses: this.#losses,
+      waiting: this.#waiting,
+      live: this.#out,
+      mayGo: (topic) => !this.#parked.has(topic) && this.#parking.moving !== topic,
+      returned: ({ home, segment, batch }) => {
+        this.#backlog.returned(home, segment, batch);
+        this.#shelf.returned(home, segment, batch);
+        events.wants();
+      },
     });
     folders.freed = () => {
       this.#space.freed();
@@ -159,7 +161,7 @@ export class WorkerSpool implements Spool {
   append(batch: ClosedBatch, committed: (spooled: SpooledBatch) => void): SpooledBatch {
     invariant(this.#commits.state.kind !== "closed", "nothing is appended to a spool that was closed");
     const held = new HeldBatch(batch, undefined, false);
-    this.#commits.append(this.#outgoing(held, (spooled) => {
+    this.#commits.append(this.#stamper.pending(held, (spooled) => {
       this.#out.add(held);
       committed(spooled);
     }));
@@ -200,18 +202,8 @@ export class WorkerSpool implements Spool {
       this.#options.settings.replay === "ordered" && this.#replaying;
   }
 
-  async next(wish: BacklogWish): Promise<BacklogAnswer> {
-    invariant(this.#reading === undefined, "one batch is read at a time");
-    for (;;) {
-      const found = await this.#backlog.find((topic) =>
-        !this.#parked.has(topic) && this.#parking.moving !== topic && wish.mayGo(topic)
-      );
-      if (found === "none") return { kind: "none" };
-      if ("delayMs" in found) return { kind: "later", delayMs: found.delayMs };
-      if (found.segment.stateOf(found.batch) !== batchState.backlog) continue;
-      const answer = await this.#fetch(found, wish);
-      if (answer !== undefined) return answer;
-    }
+  next(wish: BacklogWish): Promise<BacklogAnswer> {
+    return this.#replay.next(wish);
   }
 
   async read(spooled: SpooledBatch, at: number): Promise<ReadAnswer> {
@@ -233,7 +225,7 @@ export class WorkerSpool implements Spool {
     }
     held.state = "settled";
     this.#came(held);
-    await this.#quarantine(place, held.batch.count, "crc_mismatch", outcome.bytes);
+    await this.#losses.quarantine(place, held.batch.count, "crc_mismatch", outcome.bytes);
     return { ok: false, damaged: true };
   }
 
@@ -271,169 +263,22 @@ export class WorkerSpool implements Spool {
       commits,
       batchesCommitted,
       bytesCommitted,
-      damagedBatches: this.#damaged,
-      quarantinedBatches: this.#quarantined,
+      damagedBatches: this.#losses.damaged,
+      quarantinedBatches: this.#losses.quarantined,
     };
   }
 
   async close(deadlineMs: number): Promise<readonly SpooledBatch[]> {
+    this.#replay.close();
     const left = await this.#commits.close(deadlineMs);
     await this.#parking.close();
     await this.#folders.close();
     return left;
   }
 
-  /** What was wrong when the folders were opened. */
-  report(damage: Damage): void {
-    if (damage.reason !== "torn") this.#damaged += damage.batches;
-    this.#events.damaged(damage);
-  }
-
   /** True while batches of earlier sessions lie on the disk, or one is being read. */
   get #replaying(): boolean {
-    return this.#reading?.segment.earlier === true || this.#folders.hasEarlier;
-  }
-
-  #outgoing(held: HeldBatch, committed: (spooled: SpooledBatch) => void): Pending {
-    const { batch } = held;
-    const topic = this.#names.bytesOf(batch.topic);
-    invariant(topic.length <= topicBytesMax, "a topic has a name that Kafka takes");
-    const headBytes = headBytesMin + topic.length;
-    const { recordBytes } = held;
-    let recordCrc: number | undefined;
-    return {
-      held,
-      committed,
-      sinceMs: this.#folders.clock.monoMs(),
-      topic: batch.topic,
-      headBytes,
-      recordBytes,
-      count: batch.count,
-      timestampMs: batch.baseTimestampMs,
-      stamp: (segmentId, index, groupPlace) => {
-        recordCrc ??= this.#checksum(batch.at + batchHeaderBytes, recordBytes);
-        const start = headAt(batch.at, headBytes);
-        const { count, rawBytes, partition, baseTimestampMs, maxTimestampMs, attributes } = batch;
-        writeHead(
-          this.#view,
-          start,
-          {
-            groupPlace,
-            segmentId,
-            index,
-            recordBytes,
-            recordCrc,
-            count,
-            rawBytes,
-            partition,
-            baseTimestampMs,
-            maxTimestampMs,
-            attributes,
-          },
-          topic,
-          this.#checksum,
-        );
-        return this.#memory.bytes.subarray(start, batch.end);
-      },
-    };
-  }
-
-  /** Reads what was found. Undefined: look for another one. */
-  async #fetch(found: Candidate, wish: BacklogWish): Promise<BacklogAnswer | undefined> {
-    const { home, segment, batch, count, recordBytes, topic } = found;
-    const notes = segment.earlier ? this.#folders.notesOf(home) : undefined;
-    if (notes !== undefined) {
-      if (notes.crashesOf(segment.id, batch) >= crashesMax) {
-        await this.#setAside(found);
-        return undefined;
-      }
-      // `folders.acquitted` says when to ask again, and so does each settled batch.
-      if (!notes.mayGo(segment.id, batch)) return { kind: "none" };
-    }
-    const at = wish.room(recordBytes);
-    if (at === 0) return { kind: "no_room" };
-    this.#reading = found;
-    segment.move(batch, batchState.live, count);
-    const outcome = await this.#reader.read(found, at);
-    if (outcome.kind === "read" && notes !== undefined) {
-      await notes.note(segment.id, batch).catch((error) => {
-        this.#folders.problem(ioProblem("write", home.folder, error));
-      });
-    }
-    this.#reading = undefined;
-    switch (outcome.kind) {
-      case "read": {
-        this.#backlog.took(found);
-        if (!segment.earlier) this.#waiting.remove(topic);
-        const closed = closedBatchOf(outcome.head, at, this.#folders.clock.monoMs());
-        const held = new HeldBatch(closed, { home, segment, batch }, segment.earlier);
-        if (this.#folders.shared.includes(home)) this.#out.add(held);
-        wish.take(held);
-        return { kind: "batch" };
-      }
-      case "damaged":
-        if (!segment.earlier) this.#waiting.remove(topic);
-        await this.#quarantine(found, count, "crc_mismatch", outcome.bytes);
-        wish.release(at);
-        return undefined;
-      case "failed":
-        wish.release(at);
-        return this.#refused(found, outcome.error);
-    }
-  }
-
-  /** The disk refused to give a batch: it stays, or is given up after a few times. */
-  #refused(found: Candidate, error: unknown): BacklogAnswer | undefined {
-    const { home, segment, batch, count, topic } = found;
-    const name = `${segment.id}/${batch}`;
-    const failures = (this.#readFailures.get(name) ?? 0) + 1;
-    this.#folders.problem(ioProblem("read", home.folder, error));
-    if (failures >= readFailuresMax) {
-      this.#readFailures.delete(name);
-      if (!segment.earlier) this.#waiting.remove(topic);
-      this.#lost(found, count, "unreadable", undefined);
-      return undefined;
-    }
-    this.#readFailures.set(name, failures);
-    segment.move(batch, batchState.backlog, count);
-    this.#backlog.returned(home, segment, batch);
-    return { kind: "later", delayMs: readRetryMs };
-  }
-
-  /** A batch that was out at two crashes in a row. */
-  async #setAside(found: Candidate): Promise<void> {
-    const { segment, batch, count, offset, headBytes, recordBytes, home } = found;
-    segment.move(batch, batchState.live, count);
-    const bytes = new Uint8Array(headBytes + recordBytes);
-    await home.read(segment, offset, bytes).catch(() => false);
-    await this.#quarantine(found, count, "crash_loop", bytes);
-  }
-
-  /** Keeps the bytes of a batch that nobody will get, and counts it. */
-  async #quarantine(place: Place, records: number, reason: string, bytes: Uint8Array): Promise<void> {
-    const { home, segment, batch } = place;
-    const path = await this.#folders.quarantineOf(home).keep(
-      batchFileName(segment.number, batch),
-      bytes.slice(),
-    );
-    if (path !== undefined) this.#quarantined++;
-    this.#lost(place, records, reason, path);
-  }
-
-  #lost(place: Place, records: number, reason: string, path: string | undefined): void {
-    const { home, segment, batch } = place;
-    home.settle(segment, batch, records, batchState.gone);
-    this.#damaged++;
-    const kept = path === undefined ? "its bytes were not kept" : `its bytes are in "${path}"`;
-    this.#events.damaged({
-      reason,
-      batches: 1,
-      records,
-      counted: records > 0,
-      path,
-      message:
-        `Batch ${batch} of segment ${segment.number} in "${home.folder}" is not sent (${reason}); ${kept}`,
-    });
+    return this.#replay.readsEarlier || this.#folders.hasEarlier;
   }
 
   #placeOf(held: HeldBatch): Place {

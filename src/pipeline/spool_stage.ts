@@ -7,7 +7,7 @@
  *                          │ no place, or others   │ place
  *                          ▼ of its topic wait     │
  *                        given up ───────────> backlog          (`durability: none`: straight into the sink;
- *                                                                the disk takes what finds no place there)
+ *                                                                the disk takes what comes while that is away)
  * Constraints it keeps:
  *  - batches of a topic reach the sink in the order in which they were closed, through outages too;
  *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it: an outage of any length moves no memory, and
@@ -181,7 +181,7 @@ export class SpoolStage {
   /** Takes a closed batch. */
   send(batch: ClosedBatch): void {
     const books = this.#booksOf(batch.topic);
-    if (this.#parts.durability === "none" && books.pending === 0 && this.#mayGo(batch, books)) {
+    if (this.#parts.durability === "none" && this.#goesStraight(batch, books)) {
       this.#toSink(batch, undefined, books);
       return;
     }
@@ -327,6 +327,12 @@ export class SpoolStage {
     this.#sinkBytes += bytes;
     books.sinkBytes += bytes;
     this.#parts.sink.send(batch);
+  }
+
+  /** With `durability: none` the disk is asked only while the sink is away; one that is slow slows the senders. */
+  #goesStraight(batch: ClosedBatch, books: TopicBooks): boolean {
+    if (books.pending > 0 || this.#spool!.mustWait(batch.topic)) return false;
+    return this.#hasPlace(this.#bytesOf(batch), books) || this.#parts.sink.status().ready;
   }
 
   /** Whether the sink has a place for the batch, and nothing of its topic has to go before it. */

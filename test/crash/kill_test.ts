@@ -21,6 +21,8 @@ import { until } from "../support/until.ts";
 import { Site, siteConfig } from "./site.ts";
 
 const kills = process.env.TEST_LONG === "1" ? 50 : 5;
+/** A kill takes two to three seconds. */
+const timeout = 60_000 + kills * 10_000;
 const seed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /** mulberry32. */
@@ -48,7 +50,9 @@ describe("corndog killed with -9", { skip: needs.broker }, () => {
   }
 
   for (const durability of ["os", "fsync"]) {
-    it(`loses nothing that was acknowledged when it is killed at random, with durability ${durability}`, async () => {
+    it(`loses nothing that was acknowledged when it is killed at random, with durability ${durability}`, {
+      timeout,
+    }, async () => {
       const kafka = await sharedKafka();
       const [place, topic] = await site(kafka, `crash-${durability}`, durability);
       for (let kill = 0; kill < Math.ceil(kills / 2); kill++) {
@@ -69,7 +73,9 @@ describe("corndog killed with -9", { skip: needs.broker }, () => {
   const points: readonly FaultPoint[] = faultPoints.filter((point) =>
     point !== "after_give_up" && point !== "after_read_back" && point !== "before_close"
   );
-  it(`loses nothing that was acknowledged when it ends at any step of a batch's way, seed ${seed}`, async () => {
+  it(`loses nothing that was acknowledged when it ends at any step of a batch's way, seed ${seed}`, {
+    timeout,
+  }, async () => {
     const kafka = await sharedKafka();
     const [place, topic] = await site(kafka, "crash-points", "os");
     for (const point of points) {

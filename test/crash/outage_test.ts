@@ -24,6 +24,7 @@ import { Site, siteConfig } from "./site.ts";
 const isLong = process.env.TEST_LONG === "1";
 const linesPerS = isLong ? 50_000 : 25_000;
 const outageS = isLong ? 300 : 8;
+const timeout = 120_000 + outageS * 5_000;
 const padding = "x".repeat(170);
 /** What an outage may add to the resident memory. */
 const growthMax = 50 * 1024 * 1024;
@@ -46,7 +47,7 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
     await rm(dir, { recursive: true, force: true });
   });
 
-  it("keeps what comes on the disk, memory where it was, and the order", async () => {
+  it("keeps what comes on the disk, memory where it was, and the order", { timeout }, async () => {
     const topic = await kafka.createTopic("outage");
     const small = "limits: { memory: 64MiB }";
     const text = siteConfig(kafka.bootstrap, topic, "os", small).replace("workers: 2", "workers: 1");
@@ -106,7 +107,9 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
     }
   });
 
-  it("loses nothing that was acknowledged when it is killed in an outage, and when it reads back", async () => {
+  it("loses nothing that was acknowledged when it is killed in an outage, and when it reads back", {
+    timeout,
+  }, async () => {
     const topic = await kafka.createTopic("outage-kill", { partitions: 2 });
     const site = new Site(dir, siteConfig(kafka.bootstrap, topic, "os"));
     const killed = async (fault: string) => {

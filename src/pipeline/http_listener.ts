@@ -12,10 +12,11 @@ import { HttpServer } from "../http/server.ts";
 import { TokenFile, tokensMax } from "../http/tokens.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
+import { stage, type StageTable, type Waiting } from "../observe/stage_table.ts";
 import { JsonCheck } from "./json_check.ts";
 import type { HttpShared, WorkerLog } from "./protocol.ts";
 import type { Refusals } from "./refusals.ts";
-import type { Submission } from "./submission.ts";
+import type { Submission, SubmissionResult, SubmitRequest } from "./submission.ts";
 import type { Submissions } from "./submissions.ts";
 
 /** The part of the memory limit that unfinished requests may hold, over all workers. */
@@ -31,6 +32,7 @@ export interface HttpListenersParts {
   readonly kernel: Kernel;
   readonly submissions: Submissions;
   readonly counters: CounterRow;
+  readonly waits: StageTable;
   readonly shared: HttpShared;
   readonly programVersion: string;
   readonly log: WorkerLog;
@@ -69,7 +71,7 @@ export class HttpListeners {
     const service = new IngestService<Submission>({
       port: {
         frameBytesMax: kernel.sizes.frameBytesMax,
-        submit: (request, answer) => submissions.submit(request, answer),
+        submit: (request, answer) => this.#submit(request, answer, name),
         cancel: (submission) => submissions.cancel(submission),
         retryAfterMs: () => submissions.load().retryAfterMs,
         notJson: (bytes, ranges, count) => this.#json.notJson(bytes, ranges, count),
@@ -100,6 +102,31 @@ export class HttpListeners {
     });
     this.#servers.push(server as HttpServer<unknown>);
     return server as HttpServer<unknown>;
+  }
+
+  /** Hands a request over; one that is not answered at once has its place in the table of waits. */
+  #submit(request: SubmitRequest, answer: (result: SubmissionResult) => void, listener: string): Submission {
+    const { submissions, waits } = this.#parts;
+    let slot = -1;
+    const submission = submissions.submit(request, (result) => {
+      waits.leave(slot);
+      answer(result);
+    });
+    if (submission.state === "answered") return submission;
+    const nowMs = performance.now();
+    const { peer, topic, lines } = request;
+    const waiting: Waiting = {
+      isHeld: () => submission.state !== "answered",
+      describe: () => ({
+        kind: "request",
+        peer,
+        listener,
+        ...(topic === undefined ? {} : { topic }),
+        bytes: lines.bytes.byteLength,
+      }),
+    };
+    slot = waits.enter(stage.http_reply, waiting, nowMs, nowMs + request.waitMs);
+    return submission;
   }
 
   /** Ends slow requests, looks at token files, refreshes the counters. A few times a second. */

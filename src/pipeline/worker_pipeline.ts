@@ -241,6 +241,7 @@ export class WorkerPipeline {
       kernel: this.#kernel,
       submissions: this.#submissions,
       counters: this.#counters,
+      waits: this.#waits,
       shared: start.http,
       programVersion: start.programVersion,
       log,

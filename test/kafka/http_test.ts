@@ -10,6 +10,7 @@ import { Buffer } from "node:buffer";
 import { Agent, request } from "node:http";
 import { describe, it } from "node:test";
 import { Corndog } from "../support/corndog.ts";
+import { until } from "../support/until.ts";
 import { freePort } from "../support/free_port.ts";
 import { needs, sharedKafka, uniqueTopic, values } from "./harness/kafka.ts";
 
@@ -150,7 +151,12 @@ describe("corndog over HTTP with a broker", { skip: needs.broker }, () => {
     )).started();
     const client = new Client(corndog.port("http"), 4);
     try {
-      const late = await client.post("/v1/ingest?ack=kafka", "x");
+      const waits = client.post("/v1/ingest?ack=kafka", "x");
+      await until("the request among the waits", async () => {
+        const text = await (await fetch(`${corndog.admin}/admin/inflight`)).text();
+        return text.includes('"http_reply"') && text.includes('"kind":"request"') || undefined;
+      });
+      const late = await waits;
       assert.deepEqual([late.status, late.body["code"]], [503, "ack_timeout"]);
       assert.ok(Number(late.retryAfter) >= 1, `${late.retryAfter}`);
       assert.equal((await client.post("/v1/ingest?ack=memory", "x")).status, 202);

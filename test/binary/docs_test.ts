@@ -326,8 +326,8 @@ describe("pages", () => {
     const reasons = new Set(calls.flatMap((call) => [...sources.matchAll(call)].map((match) => match[1]!)));
     for (const dropped of dropReasons) reasons.delete(dropped);
     assert.ok(reasons.size > 8, `found only ${[...reasons]}`);
-    // Reasons of damage in the spool are of the same form, and have a page of their own.
-    const pages = textOf("RULES.md") + textOf("OPERATIONS.md");
+    // Reasons of damage in the spool and of records over HTTP are of the same form, and have pages of their own.
+    const pages = ["RULES.md", "OPERATIONS.md", "HTTP.md"].map(textOf).join("");
     assert.deepEqual([...reasons].filter((reason) => !pages.includes(`\`${reason}\``)), []);
   });
 });

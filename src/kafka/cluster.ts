@@ -55,6 +55,16 @@ export class Cluster {
     return this.lanes.get(partition.leader);
   }
 
+  /** True while no partition of the topic can take anything; while none of any topic can, that says nothing. */
+  stalls(topic: TopicQueue, nowMs: number): boolean {
+    if (topic.state.kind === "unavailable") return true;
+    if (topic.state.kind === "unknown") return topic.state.missedSinceMs !== undefined;
+    return topic.partitions.every((partition) => {
+      const lane = this.laneOf(partition);
+      return lane === undefined || lane.state.kind === "paused" || lane.isStalled(nowMs) || partition.isStuck;
+    });
+  }
+
   /** Lets the partition's leader know whether there is something to send. */
   activate(partition: PartitionQueue): void {
     const lane = this.laneOf(partition);

@@ -116,6 +116,8 @@ export class Divider {
   readonly #parts = new Map<ClosedBatch, Part>();
   /** Batches that wait for room on the heap. */
   readonly #waiting = new Fifo<{ readonly batch: ClosedBatch; readonly plan: Plan }>();
+  /** All that are not finished: parts may be on their way into the dead letter, where nobody here sees them. */
+  readonly #divisions = new Set<Division>();
   /** Divisions with parts to place. */
   readonly #placing = new Set<Division>();
   #isRunning = false;
@@ -135,8 +137,7 @@ export class Divider {
   /** Adds the batches that are divided or wait for it. Their parts are held where they stand. */
   addHeld(into: Set<ClosedBatch>): void {
     for (const { batch } of this.#waiting) into.add(batch);
-    for (const { batch } of this.#placing) into.add(batch);
-    for (const { division } of this.#parts.values()) into.add(division.batch);
+    for (const { batch } of this.#divisions) into.add(batch);
   }
 
   /** Divides a batch, or a part once more, that holds a place in its line: others wait for it, so it is done at once. */
@@ -207,7 +208,9 @@ export class Divider {
       keyOf: (record) => records.keyOf(record),
     });
     const part = this.#parts.get(batch);
-    this.#placing.add({ batch, part, plan, records, pending, out: 0, refused: 0, isHomeFree: true });
+    const division = { batch, part, plan, records, pending, out: 0, refused: 0, isHomeFree: true };
+    this.#divisions.add(division);
+    this.#placing.add(division);
   }
 
   #placeParts(division: Division): void {
@@ -274,6 +277,7 @@ export class Divider {
 
   #finish(division: Division): void {
     if (division.out > 0 || this.#placing.has(division)) return;
+    this.#divisions.delete(division);
     const { part, batch, refused } = division;
     if (part === undefined) return this.#options.finished(batch, refused);
     part.division.refused += refused;

@@ -32,6 +32,17 @@ export class Fifo<Item> {
     for (let index = this.#taken; index < this.#items.length; index++) yield this.#items[index]!;
   }
 
+  /** Takes out the items that `isTaken` says, in their order. */
+  takeWhere(isTaken: (item: Item) => boolean): Item[] {
+    const taken: Item[] = [];
+    for (let left = this.length; left > 0; left--) {
+      const item = this.take()!;
+      if (isTaken(item)) taken.push(item);
+      else this.push(item);
+    }
+    return taken;
+  }
+
   /** Takes the first item; undefined when empty. */
   take(): Item | undefined {
     if (this.#taken === this.#items.length) return undefined;

@@ -35,7 +35,7 @@ import { Outcomes } from "./outcomes.ts";
 import { type KafkaLog, ProblemLog } from "./problem_log.ts";
 import { clientIdBytesMax, ProduceWriter } from "./produce_request.ts";
 import { ProducerIdKeeper } from "./producer_id.ts";
-import { describeSink } from "./status.ts";
+import { describeSink, problemOf } from "./status.ts";
 import { TopicLimits } from "./topic_limits.ts";
 
 /** Part of the request timeout that the broker may spend on waiting for its replicas. */
@@ -192,6 +192,24 @@ export class KafkaSink implements Sink {
   /** @inheritdoc */
   batchBytesMaxOf(topic: string): number {
     return this.#cluster.topics.get(topic)?.batchBytesMax ?? Infinity;
+  }
+
+  /** @inheritdoc */
+  stalls(name: string): boolean {
+    const topic = this.#cluster.topics.get(name);
+    if (topic === undefined || !this.#cluster.stalls(topic, this.#clock.nowMs())) return false;
+    return problemOf({
+      cluster: this.#cluster,
+      producerId: this.#producerId,
+      metadata: this.#metadata,
+      refusal: this.#outcomes.refusal,
+    }) === undefined;
+  }
+
+  /** @inheritdoc */
+  giveBack(name: string, isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[] {
+    const topic = this.#cluster.topics.get(name);
+    return topic === undefined ? [] : this.#outcomes.giveBack(topic, isWanted);
   }
 
   /** @inheritdoc */

@@ -95,6 +95,18 @@ export class Outcomes {
     return false;
   }
 
+  /** Batches that never went out are their owner's again. */
+  giveBack(topic: TopicQueue, isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[] {
+    const given = topic.giveBack(isWanted);
+    for (const { at, end } of given) {
+      this.batches--;
+      this.bytes -= end - at;
+      topic.bytes -= end - at;
+    }
+    for (const partition of topic.partitions) this.#options.cluster.activate(partition);
+    return given;
+  }
+
   /** True if batches of a faulty topic wait. One whose name Kafka refuses will never come to be. */
   #parks({ state }: TopicQueue): boolean {
     return this.#options.config.topicFault === "park" && state.kind === "unavailable" &&

@@ -34,6 +34,8 @@ export const batchesInFlightMax = 5;
 const epochMax = 32767;
 /** Epoch bumps in a row that may fail before a new producer id is asked for. */
 const bumpsMax = 3;
+/** Failures in a row after which a partition counts as stuck. */
+const stuckFailures = 6;
 /** Brokers forget a silent producer (`producer.id.expiration.ms`, a day); far before that it counts as unknown again. */
 const knownForMs = 600_000;
 
@@ -115,6 +117,21 @@ export class PartitionQueue {
   /** True if `take` would give a batch now, were there a producer id. */
   isReady(nowMs: number): boolean {
     return this.waiting > 0 && this.#mayPass(nowMs);
+  }
+
+  /** True if it has refused so often in a row that the next try is no better bet: a second of back-off and more. */
+  get isStuck(): boolean {
+    return this.#failures >= stuckFailures;
+  }
+
+  /** True while batches have sequences that brokers may know. */
+  get isBound(): boolean {
+    return this.#line.length > 0;
+  }
+
+  /** Takes out batches that never went out. */
+  giveBack(isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[] {
+    return this.#queue.takeWhere(isWanted);
   }
 
   /** When the pause after a failure ends. */

@@ -38,7 +38,9 @@ export function describeSink(parts: SinkParts): SinkStatus {
 }
 
 /** Why nothing can be delivered; undefined while something can. */
-function problemOf({ cluster, producerId, metadata, refusal }: SinkParts): string | undefined {
+export function problemOf(
+  { cluster, producerId, metadata, refusal }: Omit<SinkParts, "name" | "batches" | "bytes">,
+): string | undefined {
   if (refusal !== undefined) return refusal.message;
   let lost: string | undefined;
   let isConnected = false;

@@ -51,7 +51,7 @@ export class WaitingBatch implements Waiting {
 
 /** The sink, with the batches that it is given in the table. `number` is the stage that it is. */
 export function watchedSink(sink: Sink, batches: BatchWaits, number: number): Sink {
-  const { partitionsOf, batchBytesMaxOf } = sink;
+  const { partitionsOf, batchBytesMaxOf, stalls, giveBack } = sink;
   return {
     name: sink.name,
     get hungry() {
@@ -67,6 +67,10 @@ export function watchedSink(sink: Sink, batches: BatchWaits, number: number): Si
     ...(batchBytesMaxOf === undefined
       ? {}
       : { batchBytesMaxOf: (topic: string) => sink.batchBytesMaxOf!(topic) }),
+    ...(stalls === undefined ? {} : { stalls: (topic: string) => sink.stalls!(topic) }),
+    ...(giveBack === undefined
+      ? {}
+      : { giveBack: (...wish: Parameters<typeof giveBack>) => sink.giveBack!(...wish) }),
     close: () => sink.close(),
   };
 }

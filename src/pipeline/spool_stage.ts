@@ -11,7 +11,7 @@
  * Constraints it keeps:
  *  - batches of a topic reach the sink in the order in which they were closed, through outages too;
  *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it: an outage of any length moves no memory, and
- *    a topic that cannot be delivered leaves the others their place;
+ *    a topic that cannot be delivered leaves the others their place, and gives back what it has;
  *  - one extent is set aside for reading back: a memory full of batches that a full disk does not take still drains;
  *  - while the disk takes nothing and the sink does, batches pass the disk by.
  *
@@ -92,6 +92,8 @@ export type SpoolReport = SpoolStats & SpoolStageStats;
 interface TopicBooks {
   sinkBytes: number;
   pending: number;
+  /** Nothing of it moves while others do: one batch in the sink is enough to see when it goes on. */
+  stalls: boolean;
 }
 
 /** The spool's place in one worker's pipeline. It has the shape that the batcher and the compressor want of a sink. */
@@ -116,6 +118,8 @@ export class SpoolStage {
   /** Batches whose memory was given back, and whose records are on their way into the dead letter. */
   readonly #leaving = new Map<ClosedBatch, SpooledBatch>();
   #sinkBytes = 0;
+  /** Of those, what topics hold of which nothing moves, at the last tick. */
+  #stalledBytes = 0;
   #sinkBytesMax = 0;
   /** The extent that is set aside, and whether it is in use. */
   #spareAt = 0;
@@ -234,9 +238,32 @@ export class SpoolStage {
   /** Called now and then: a wake that was missed costs a tick, never a hang. */
   tick(): void {
     if (this.#closed) return;
+    this.#reclaim();
     if (this.full) this.#passBy();
     this.#pump();
     this.#tellHungry();
+  }
+
+  /** Takes back what topics hold in the sink of which nothing moves: others need the place. */
+  #reclaim(): void {
+    const { sink } = this.#parts;
+    if (sink.stalls === undefined || this.#spool === undefined) return;
+    this.#stalledBytes = 0;
+    for (const [topic, books] of this.#topics) {
+      books.stalls = books.sinkBytes > 0 && sink.stalls(topic);
+      if (!books.stalls) continue;
+      const isOnDisk = (batch: ClosedBatch) => this.#inSink.get(batch)?.state === "live";
+      for (const batch of sink.giveBack?.(topic, isOnDisk) ?? []) {
+        const spooled = this.#inSink.get(batch)!;
+        const bytes = this.#bytesOf(batch);
+        this.#inSink.delete(batch);
+        this.#sinkBytes -= bytes;
+        books.sinkBytes -= bytes;
+        this.#giveUp(spooled, books);
+      }
+      this.#stalledBytes += books.sinkBytes;
+    }
+    this.#parts.counters.publish();
   }
 
   /** What `/admin/stats` shows; undefined before `join`. */
@@ -343,6 +370,7 @@ export class SpoolStage {
   /** A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place. */
   #hasPlace(bytes: number, books: TopicBooks): boolean {
     if (this.#sinkBytes === 0) return true;
+    if (books.stalls && books.sinkBytes > 0) return false;
     const left = this.#sinkBytesMax - this.#sinkBytes - bytes;
     return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
   }
@@ -359,7 +387,7 @@ export class SpoolStage {
     ) {
       return;
     }
-    if (this.#sinkBytes * 2 > this.#sinkBytesMax) return;
+    if ((this.#sinkBytes - this.#stalledBytes) * 2 > this.#sinkBytesMax - this.#stalledBytes) return;
     this.#reading = this.#readOne().then((again) => {
       this.#reading = undefined;
       if (again) this.#pump();
@@ -467,7 +495,7 @@ export class SpoolStage {
 
   #booksOf(topic: string): TopicBooks {
     let books = this.#topics.get(topic);
-    if (books === undefined) this.#topics.set(topic, books = { sinkBytes: 0, pending: 0 });
+    if (books === undefined) this.#topics.set(topic, books = { sinkBytes: 0, pending: 0, stalls: false });
     return books;
   }
 

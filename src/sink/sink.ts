@@ -43,6 +43,13 @@ export interface Sink {
   partitionsOf?(topic: string): number;
   /** Larger batches, header included, are refused by the topic; Infinity while that is not known. */
   batchBytesMaxOf?(topic: string): number;
+  /** True while nothing of the topic can be delivered though the sink is ready: its batches hold room and nothing moves. */
+  stalls?(topic: string): boolean;
+  /**
+   * Gives back batches of a topic that never went out, those that `isWanted` takes and all but one, the newest first:
+   * they are the caller's again, unsettled.
+   */
+  giveBack?(topic: string, isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[];
   /** Every batch that it will still settle; missing where it cannot tell. */
   held?(): ReadonlySet<ClosedBatch>;
   /** The broker that leads the batch's partition, `host:port`. */

@@ -1,6 +1,6 @@
 /**
- * One topic or one broker that stops does not slow the others: fifty topics, one of them without a leader, through
- * one connection.
+ * One topic or one broker that stops does not slow the others: fifty topics, some without a leader, through one
+ * connection.
  *
  * @module
  */
@@ -25,6 +25,7 @@ kafka:
   ${more}
 dead_letter: { file: dead_letter.ndjson }
 workers: 1
+limits: { memory: 64MiB }
 rules:
   - name: by-tag
     field: msg
@@ -34,73 +35,79 @@ rules:
 
 const padding = "x".repeat(150);
 
-describe("corndog with a topic that stops", { skip: needs.ownRealBroker }, () => {
-  it(
-    "delivers 49 topics at nine tenths of their speed or more when the fiftieth has no leader",
-    slow,
-    async () => {
-      await using kafka = await startKafka({ brokers: 3 });
-      const prefix = uniqueTopic("iso");
-      // The last broker has the last topic alone; the other topics live on the other brokers.
-      for (let id = 0; id < topics; id++) {
-        await kafka.createTopic(`${prefix}-${id}`, {
-          assignment: [id === topics - 1 ? [2] : id % 2 === 0 ? [0, 1] : [1, 0]],
-          config: { "min.insync.replicas": "1" },
-          exactName: true,
-        });
-      }
-      const corndog = await (await Corndog.start(config(kafka.bootstrap.split(",")[0]!, prefix, "")))
-        .started();
-      try {
-        let sent = 0;
-        /** Seconds until `lines` lines are delivered, but for those of the last topic, which come in the same connection. */
-        const take = async (lines: number): Promise<number> => {
-          const { delivered } = (await corndog.stats()).ledger;
-          const socket = await dial(corndog.port("tcp"));
-          const startedMs = performance.now();
-          let text = "";
-          for (let line = 0; line < lines; line++) {
-            text += `<13>1 - web app - - - ${line % topics} ${line} ${padding}\n`;
-            if (line % 500 === 499) {
-              await write(socket, text);
-              text = "";
-            }
+/** Which of the fifty live on the third broker alone; the others are on the other two. */
+const cases: { name: string; isAlone: (id: number) => boolean }[] = [
+  { name: "one of fifty topics has no leader", isAlone: (id) => id === 49 },
+  { name: "every third of fifty topics has no leader", isAlone: (id) => id % 3 === 2 },
+];
+
+describe("corndog with topics that stop", { skip: needs.ownRealBroker }, () => {
+  for (const { name, isAlone } of cases) {
+    it(`delivers the others at nine tenths of their speed or more when ${name}`, slow, () => check(isAlone));
+  }
+
+  async function check(isAlone: (id: number) => boolean): Promise<void> {
+    await using kafka = await startKafka({ brokers: 3 });
+    const prefix = uniqueTopic("iso");
+    for (let id = 0; id < topics; id++) {
+      await kafka.createTopic(`${prefix}-${id}`, {
+        assignment: [isAlone(id) ? [2] : id % 2 === 0 ? [0, 1] : [1, 0]],
+        config: { "min.insync.replicas": "1" },
+        exactName: true,
+      });
+    }
+    const corndog = await (await Corndog.start(config(kafka.bootstrap.split(",")[0]!, prefix, "")))
+      .started();
+    try {
+      let sent = 0;
+      /** Seconds until those of `lines` lines are delivered that can be; the others come in the same connection. */
+      const take = async (lines: number): Promise<number> => {
+        const { delivered } = (await corndog.stats()).ledger;
+        const socket = await dial(corndog.port("tcp"));
+        const startedMs = performance.now();
+        let text = "";
+        for (let line = 0; line < lines; line++) {
+          text += `<13>1 - web app - - - ${line % topics} ${line} ${padding}\n`;
+          if (line % 500 === 499) {
+            await write(socket, text);
+            text = "";
           }
-          await finish(socket);
-          sent += lines;
-          const others = lines - lines / topics;
-          await corndog.statsWhen("others", ({ ledger }) => ledger.delivered >= delivered + others, 60_000);
-          return (performance.now() - startedMs) / 1000;
-        };
-        /** The best of several, until it is good enough: others use this machine too, and never make it faster. */
-        const best = async (rounds: number, enough = 0): Promise<number> => {
-          let seconds = Infinity;
-          for (let round = 0; round < rounds && seconds > enough; round++) {
-            seconds = Math.min(seconds, await take(150_000));
-          }
-          return seconds;
-        };
-        const whole = await best(3);
-        const troubles = [
-          { name: "is killed", begin: () => kafka.kill(2), end: () => kafka.restart(2) },
-          { name: "stands still", begin: () => kafka.pause(2), end: () => kafka.continue(2) },
-        ];
-        for (const { name, begin, end } of troubles) {
-          await begin();
-          const without = await best(12, whole / 0.9);
-          console.log(`150,000 lines: ${whole.toFixed(2)} s; when a broker ${name}: ${without.toFixed(2)} s`);
-          const { ledger } = await corndog.stats();
-          assert.equal(ledger.balanced, true);
-          assert.equal(ledger.dead_lettered, 0);
-          assert.ok(ledger.delivered < sent, "the last topic waits");
-          assert.ok(without <= whole / 0.9, `${without} s when a broker ${name}, ${whole} s before`);
-          await end();
-          await corndog.statsWhen("all is delivered", (s) => s.ledger.delivered === sent, 60_000);
         }
-        assert.equal(await corndog.stop(), 0);
-      } finally {
-        await corndog.dispose();
+        await finish(socket);
+        sent += lines;
+        const alone = Array.from({ length: topics }, (_, id) => id).filter(isAlone).length;
+        const others = lines - lines * alone / topics;
+        await corndog.statsWhen("others", ({ ledger }) => ledger.delivered >= delivered + others, 60_000);
+        return (performance.now() - startedMs) / 1000;
+      };
+      /** The best of several, until it is good enough: others use this machine too, and never make it faster. */
+      const best = async (rounds: number, enough = 0): Promise<number> => {
+        let seconds = Infinity;
+        for (let round = 0; round < rounds && seconds > enough; round++) {
+          seconds = Math.min(seconds, await take(150_000));
+        }
+        return seconds;
+      };
+      const whole = await best(3);
+      const troubles = [
+        { name: "is killed", begin: () => kafka.kill(2), end: () => kafka.restart(2) },
+        { name: "stands still", begin: () => kafka.pause(2), end: () => kafka.continue(2) },
+      ];
+      for (const { name, begin, end } of troubles) {
+        await begin();
+        const without = await best(12, whole / 0.9);
+        console.log(`150,000 lines: ${whole.toFixed(2)} s; when a broker ${name}: ${without.toFixed(2)} s`);
+        const { ledger } = await corndog.stats();
+        assert.equal(ledger.balanced, true);
+        assert.equal(ledger.dead_lettered, 0);
+        assert.ok(ledger.delivered < sent, "the others wait");
+        assert.ok(without <= whole / 0.9, `${without} s when a broker ${name}, ${whole} s before`);
+        await end();
+        await corndog.statsWhen("all is delivered", (s) => s.ledger.delivered === sent, 60_000);
       }
-    },
-  );
+      assert.equal(await corndog.stop(), 0);
+    } finally {
+      await corndog.dispose();
+    }
+  }
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
+import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { ForwarderError } from "../../../src/core/errors.ts";
 import { createKafkaSink } from "../../../src/kafka/kafka_sink.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
@@ -529,6 +530,49 @@ describe("KafkaSink rejections", () => {
     await bench.settled(100);
     assert.equal(bench.outcomeOf(batch), "invalid_topic");
     assert.deepEqual(bench.parked, []);
+  });
+
+  it("giveBack() gives what never went out, newest first, and all but one, while a topic stalls", async () => {
+    const bench = await new BenchSink({ brokers: 2 }).started();
+    bench.cluster.create("logs", 1);
+    const [stopped] = bench.cluster.create("stopped", 1);
+    assert.equal(bench.sink.stalls("stopped"), false);
+    bench.send("logs", ["x"]);
+    await bench.settled();
+    stopped.leader = 9;
+    const batches: ClosedBatch[] = [];
+    for (let index = 0; index < 10; index++) {
+      await bench.clock.advance(1);
+      batches.push(bench.send("stopped", [String(index)]));
+    }
+    await bench.clock.advance(500);
+    assert.equal(bench.sink.stalls("stopped"), true);
+    assert.equal(bench.sink.stalls("logs"), false);
+    const given = bench.sink.giveBack("stopped", (batch) => batch !== batches[5]);
+    assert.deepEqual(given.map((batch) => batches.indexOf(batch)), [9, 8, 7, 6, 4, 3, 2, 1]);
+    assert.equal(bench.sink.status().batchesInFlight, 2);
+    assert.equal(bench.sink.held().size, 2);
+    stopped.leader = 1;
+    assert.ok(await bench.clock.until(() => bench.outcomes.size === 3, 10_000));
+    assert.deepEqual(stopped.log, ["0", "5"]);
+    assert.equal(bench.sink.stalls("stopped"), false);
+    for (const batch of [...given].reverse()) bench.sink.send(batch);
+    await bench.settled();
+    assert.deepEqual(stopped.log, ["0", "5", "1", "2", "3", "4", "6", "7", "8", "9"]);
+    await bench.sink.close();
+  });
+
+  it("stalls() is false for every topic while the whole cluster is away", async () => {
+    const bench = await new BenchSink().started();
+    bench.cluster.create("logs", 1);
+    bench.send("logs", ["x"]);
+    await bench.settled();
+    bench.cluster.down(1);
+    bench.send("logs", ["y"]);
+    await bench.clock.advance(5000);
+    assert.equal(bench.sink.stalls("logs"), false);
+    bench.cluster.up(1);
+    await bench.settled();
   });
 
   it("gives a slow broker less while others are quicker", async () => {

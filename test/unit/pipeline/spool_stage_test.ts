@@ -48,6 +48,8 @@ class Rig {
   ready = true;
   hungry = true;
   wants = 0;
+  /** Topics of which nothing moves. */
+  readonly stalled = new Set<string>();
   readonly spool: FakeSpool;
   readonly stage: SpoolStage;
   readonly batcher: Batcher;
@@ -65,6 +67,12 @@ class Rig {
         this.sent.push(...this.#values(batch));
       },
       status: () => ({ name: "test", ready: this.ready, batchesInFlight: 0, bytesInFlight: 0, details: {} }),
+      stalls: (topic) => this.stalled.has(topic),
+      giveBack: (topic, isWanted) => {
+        const own = this.inSink.filter((batch) => batch.topic === topic).slice(1).filter(isWanted);
+        for (const batch of own) this.inSink.splice(this.inSink.indexOf(batch), 1);
+        return own.reverse();
+      },
       close: () => Promise.resolve(),
     };
     Object.defineProperty(sink, "hungry", { get: () => this.hungry });
@@ -250,6 +258,52 @@ describe("SpoolStage", () => {
     assert.ok(rig.batcher.roomy);
     await rig.finish();
     assert.deepEqual(rig.delivered, Array.from({ length: 100 }, (_, i) => `a: ${i}`));
+  });
+
+  it("takes back what topics hold of which nothing moves, reads on for the others, and keeps the order", async () => {
+    const rig = new Rig({ sinkBytesMax: 256 * 1024 });
+    const fill = "x".repeat(1000);
+    for (let i = 0; i < 5; i++) {
+      for (const topic of ["stuck", "stuck too", "fine"]) {
+        rig.batch(topic, `${i} ${fill}`);
+        rig.spool.commit();
+      }
+    }
+    rig.stalled.add("stuck");
+    rig.stalled.add("stuck too");
+    rig.stage.tick();
+    rig.ledger();
+    const held = (topic: string) => rig.inSink.filter((batch) => batch.topic === topic).length;
+    assert.deepEqual([held("stuck"), held("stuck too")], [1, 1]);
+    assert.ok(held("fine") > 0);
+    for (let i = 5; i < 20; i++) {
+      for (const topic of ["stuck", "stuck too", "fine"]) {
+        rig.batch(topic, `${i} ${fill}`);
+        rig.spool.commit();
+      }
+    }
+    await until(
+      "the others flow",
+      async () => {
+        const fine = rig.inSink.findIndex((batch) => batch.topic === "fine");
+        if (fine >= 0) rig.settle(fine);
+        rig.stage.tick();
+        await turn();
+        rig.ledger();
+        return rig.delivered.filter((value) => value.startsWith("fine")).length === 20 ? true : undefined;
+      },
+      10_000,
+      0,
+    );
+    assert.equal(held("stuck"), 1);
+    rig.stalled.clear();
+    await rig.finish();
+    for (const topic of ["stuck", "stuck too", "fine"]) {
+      assert.deepEqual(
+        rig.delivered.filter((value) => value.startsWith(`${topic}: `)),
+        Array.from({ length: 20 }, (_, i) => `${topic}: ${i} ${fill}`),
+      );
+    }
   });
 
   it("leaves other topics their place when one is not delivered", () => {

@@ -22,7 +22,7 @@ export function timestampEnd(p: usize, end: usize): usize {
   if (p >= end) return 0;
   if (!isDigit(load<u8>(p))) return bsdEnd(p, end, false);
   // A year and a month's name.
-  if (end - p > 19 && load<u8>(p, 4) == space && areFourDigits(p)) return bsdEnd(p + 5, end, true);
+  if (end - p >= 19 && load<u8>(p, 4) == space && areFourDigits(p)) return bsdEnd(p + 5, end, true);
   return isoEnd(p, end);
 }
 

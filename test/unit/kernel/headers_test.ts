@@ -215,6 +215,11 @@ const cases: Case[] = [
     },
   },
   {
+    name: "the shortest with a year in front",
+    input: "<189>: 2024 Mar 1 18:48:50",
+    want: { priority: 189, format: "rfc3164", timestamp: "2024 Mar 1 18:48:50", message: "" },
+  },
+  {
     name: "Cisco IOS",
     input: "<189>29: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: Configured",
     want: {

@@ -176,6 +176,7 @@ if ! { use_bun && use_deno && install_packages; }; then
   exit 1
 fi
 need openssl openssl || remark "openssl is missing: tests of TLS fail"
+need python3 python3 || remark "python3 is missing: tests that use it as a client fail"
 need nc netcat-openbsd || remark "nc is missing: tests that use it as a client fail"
 if grep -rqs --include='*_test.ts' rsyslogd test && ! [ -x /usr/sbin/rsyslogd ]; then
   need rsyslogd rsyslog || [ -x /usr/sbin/rsyslogd ] || remark "rsyslogd is missing: tests that use it as a client fail"

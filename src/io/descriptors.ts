@@ -34,7 +34,7 @@ export interface SystemLimits {
   readonly openFiles: number | undefined;
   /** The longest queue of connections that wait for accept(2). */
   readonly somaxconn: number | undefined;
-  /** The largest receive buffer of a datagram socket without CAP_NET_ADMIN. */
+  /** The largest receive buffer of a datagram socket; undefined with CAP_NET_ADMIN, which knows no such limit. */
   readonly receiveBufferMax: number | undefined;
   /** Ports that outgoing connections take, first and last. */
   readonly portRange: readonly [number, number] | undefined;
@@ -46,7 +46,7 @@ export function systemLimits(): SystemLimits {
   return {
     openFiles: openFilesMax(),
     somaxconn: number("/proc/sys/net/core/somaxconn"),
-    receiveBufferMax: number("/proc/sys/net/core/rmem_max"),
+    receiveBufferMax: isNetAdmin() ? undefined : number("/proc/sys/net/core/rmem_max"),
     portRange: first !== undefined && last !== undefined && last > 0 ? [first, last] : undefined,
   };
 }
@@ -80,7 +80,7 @@ export function systemProblems(limits: SystemLimits, wants: SystemWants): string
   }
   if (receiveBufferMax !== undefined && receiveBufferMax < wants.receiveBuffer) {
     problems.push(
-      `a datagram socket may have ${receiveBufferMax} bytes of receive buffer without CAP_NET_ADMIN; ` +
+      `a datagram socket may have ${receiveBufferMax} bytes of receive buffer; ` +
         `raise it: sysctl net.core.rmem_max=${wants.receiveBuffer}`,
     );
   }
@@ -96,6 +96,12 @@ export function systemProblems(limits: SystemLimits, wants: SystemWants): string
     }
   }
   return problems;
+}
+
+/** capabilities(7): bit 12 is CAP_NET_ADMIN. */
+function isNetAdmin(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(read("/proc/self/status"))?.[1];
+  return effective !== undefined && (BigInt(`0x${effective}`) >> 12n & 1n) === 1n;
 }
 
 function read(path: string): string {

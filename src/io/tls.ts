@@ -71,7 +71,7 @@ export async function listenTls<State>(
   options: TlsListenOptions,
   handler: ConnectionHandler<State>,
 ): Promise<TlsListener> {
-  const { hostname, port, reusePort } = address;
+  const { hostname, port, reusePort, fd: inherited } = address;
   const { client, ciphers, alpn, minVersion = "TLSv1.2" } = options;
   const permitted = options.permittedPeers === undefined
     ? undefined
@@ -118,10 +118,11 @@ export async function listenTls<State>(
     return connections.get(socket) ?? connections.get(view ?? socket) ?? connections.get(under ?? socket);
   };
 
+  const own = runtime.name === "deno" || options.proxied !== undefined || inherited !== undefined;
   const startTls = (raw: Socket, connection: TlsConnection<State>, rest: Uint8Array | undefined): void => {
     if (runtime.name !== "deno") {
       connections.set(raw, connection);
-      if (options.proxied === undefined) return; // The server has it already.
+      if (!own) return; // The server has it already.
       if (rest !== undefined) raw.unshift(rest);
       server.emit("connection", raw);
       return;
@@ -144,7 +145,6 @@ export async function listenTls<State>(
       readHeader(raw, connection, (rest) => startTls(raw, connection, rest));
     } else startTls(raw, connection, undefined);
   };
-  const own = runtime.name === "deno" || options.proxied !== undefined;
   const acceptor = own ? createTcpServer({ allowHalfOpen: runtime.name === "deno" }) : server;
   acceptor.on("connection", accepted);
   server.on("secureConnection", (socket: TLSSocket) => {
@@ -172,7 +172,7 @@ export async function listenTls<State>(
       reusePort,
       exclusive: true,
     };
-    acceptor.listen(listen, () => {
+    acceptor.listen(inherited === undefined ? listen : { fd: inherited }, () => {
       acceptor.off("error", refuse);
       resolve();
     });
@@ -183,7 +183,9 @@ export async function listenTls<State>(
   const fd = (acceptor as unknown as { _handle?: { fd?: number } })._handle?.fd;
   if (typeof fd === "number" && fd >= 0) libc?.listen(fd, backlogMax);
 
-  const bound = acceptor.address() as { address: string; port: number };
+  const bound = inherited === undefined
+    ? acceptor.address() as { address: string; port: number }
+    : { address: hostname, port };
   return {
     address: formatAddress(bound.address, bound.port),
     port: bound.port,

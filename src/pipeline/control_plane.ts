@@ -46,6 +46,7 @@ import type { ListenerReport, WorkerReport } from "./protocol.ts";
 import { sumTroubles } from "./peer_troubles.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
+import type { InheritedSocket } from "../runtime/inherited.ts";
 import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
@@ -63,6 +64,8 @@ export interface ControlPlaneParts {
   readonly runtime: string;
   readonly log: Logger;
   readonly spawn: SpawnWorker;
+  /** Sockets that the service manager opened, by listener index. */
+  readonly inherited?: readonly (InheritedSocket | undefined)[];
   /** Reads configuration and rules again, as they were read at the start. */
   readonly readConfig: ReadConfig;
   /** Called before a drain begins: a demo stops its senders first. */
@@ -101,6 +104,7 @@ export class ControlPlane implements Control {
       counters: createCounterRows(config.workers),
       latency: createHistogramRows(config.workers),
       peers: createPeerTable(config.limits.connections),
+      inherited: parts.inherited ?? [],
       http: createHttpShared(config),
       stages: createStageTables(config.workers),
       activity: createActivity(config.workers),
@@ -115,6 +119,7 @@ export class ControlPlane implements Control {
     this.#workers = new Workers({
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
       reported: () => this.#tellProblems(),
+      stdinEnded: () => this.drain(),
       tapped: (id, events, leftOut) => this.#taps.get(id)?.(events, leftOut),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });

@@ -2,11 +2,12 @@
  * The listeners of one worker, and what becomes of their connections at a drain.
  *
  * Every worker binds every address (SO_REUSEPORT). The exceptions are bound by worker 0 alone: unix sockets, which
- * cannot be shared, and UDP where the runtime gives all packets to one socket anyway.
+ * cannot be shared, UDP where the runtime gives all packets to one socket anyway, and standard input. Of a stream
+ * socket that was inherited every worker accepts.
  *
  * @module
  */
-import type { Config, HttpListen, Listen, RelpListen, SyslogListen } from "../config/config.ts";
+import type { Config, HttpListen, Listen, RelpListen, SyslogListen, TlsServer } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import type { HttpConnection } from "../http/connection.ts";
 import { NetworkSet } from "../core/networks.ts";
@@ -20,7 +21,10 @@ import { loadTlsMaterial, tlsFilesVersion } from "../io/tls_material.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
-import type { ConnectionHandler, DatagramHandler, Listener } from "../runtime/runtime.ts";
+import type { InheritedSocket } from "../runtime/inherited.ts";
+import { openLibc } from "../runtime/libc.ts";
+import type { ConnectionHandler, DatagramHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
+import { readStdin } from "../runtime/stdin.ts";
 import { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
 import type { HttpListeners } from "./http_listener.ts";
@@ -49,6 +53,10 @@ export interface ListenersParts {
   readonly ports: readonly number[];
   /** What the workers know together about senders. */
   readonly peers: SharedArrayBuffer;
+  /** Sockets that were inherited, by listener index. */
+  readonly inherited: readonly (InheritedSocket | undefined)[];
+  /** Standard input, the only listener, has ended. */
+  readonly stdinEnded: () => void;
   readonly intake: Intake;
   readonly http: HttpListeners;
   readonly relp: RelpListeners;
@@ -63,6 +71,8 @@ interface Bound {
   readonly name: string;
   readonly policy: ListenerPolicy;
   listener: Listener | undefined;
+  /** What the kernel had dropped at the last look. */
+  lost: number;
   certificates: CertificateWatch | undefined;
   connections: number;
 }
@@ -101,6 +111,7 @@ export class Listeners {
       name: nameOf(entry),
       policy: policyOf(entry, index),
       listener: undefined,
+      lost: 0,
       certificates: undefined,
       connections: 0,
     }));
@@ -155,7 +166,10 @@ export class Listeners {
   tick(): void {
     const { config, intake, relp, counters } = this.#parts;
     this.#connections.sweep();
-    for (const { certificates } of this.#bound) certificates?.tick(performance.now(), Date.now());
+    for (const bound of this.#bound) {
+      bound.certificates?.tick(performance.now(), Date.now());
+      this.#countLost(bound);
+    }
     if (config.limits.partialMs > 0) {
       const { partialMs } = config.limits;
       const peers = [...intake.endOldHalves(partialMs), ...relp.endOldFrames(partialMs, performance.now())];
@@ -191,37 +205,84 @@ export class Listeners {
   async #bind(bound: Bound, port: number): Promise<Listener | undefined> {
     const { config, worker } = this.#parts;
     const { listen } = bound;
-    if (listen.transport === "unixgram" || listen.transport === "stdin") {
-      throw new ForwarderError("not_supported", `Cannot listen on "${bound.name}": not in this version yet`);
-    }
-    const address = { hostname: listen.hostname, port, reusePort: config.workers > 1 };
+    const inherited = this.#parts.inherited[bound.index];
+    // One accept queue serves all workers, each by a descriptor of its own. Datagrams are read by one.
+    const fd = inherited === undefined
+      ? undefined
+      : worker === 0 || inherited.type === "stream"
+      ? (await openLibc())!.duplicate(inherited.fd)
+      : -1;
+    if (fd === -1) return undefined;
+    const address = {
+      hostname: inherited?.hostname ?? listen.hostname,
+      port: inherited?.port ?? port,
+      reusePort: config.workers > 1,
+      ...(fd === undefined ? {} : { fd }),
+    };
     switch (listen.transport) {
       case "tcp":
         return await runtime.listenTcp(address, this.#handler(bound));
-      case "tls": {
-        const tls = listen.tls!;
-        const version = await tlsFilesVersion(tls);
-        const material = await loadTlsMaterial(tls);
-        const { proxyFrom } = bound.policy;
-        const listener = await listenTls(address, {
-          ...tls,
-          material,
-          handshakeMs: config.limits.handshakeMs,
-          ...(proxyFrom === undefined ? {} : { proxied: (host: string) => proxyFrom.has(host) }),
-        }, this.#handler(bound));
-        const log = worker === 0 ? this.#parts.log : undefined;
-        const watched = { name: bound.name, files: tls, listener, material, version, log };
-        bound.certificates = new CertificateWatch(watched);
-        return listener;
-      }
+      case "tls":
+        return await this.#bindTls(bound, listen.tls!, address);
       case "unix":
-        return worker === 0 ? await runtime.listenUnix(listen.path, this.#handler(bound)) : undefined;
+        if (worker !== 0 && fd === undefined) return undefined;
+        return await runtime.listenUnix(listen.path, this.#handler(bound), fd);
+      case "unixgram":
+        return worker === 0
+          ? await runtime.listenUnixgram(listen.path, this.#datagrams(bound), fd)
+          : undefined;
       case "udp": {
-        if (worker !== 0 && !runtime.udpBalanced) return undefined;
-        const shared = { ...address, reusePort: address.reusePort && runtime.udpBalanced };
+        const balanced = await runtime.udpBalanced();
+        if (worker !== 0 && !balanced) return undefined;
+        const shared = { ...address, reusePort: address.reusePort && balanced };
         return await runtime.listenUdp(shared, this.#datagrams(bound));
       }
+      case "stdin":
+        return worker === 0 ? this.#readStdin(bound) : undefined;
     }
+  }
+
+  async #bindTls(bound: Bound, tls: TlsServer, address: ListenAddress): Promise<Listener> {
+    const { config, worker } = this.#parts;
+    const version = await tlsFilesVersion(tls);
+    const material = await loadTlsMaterial(tls);
+    const { proxyFrom } = bound.policy;
+    const listener = await listenTls(address, {
+      ...tls,
+      material,
+      handshakeMs: config.limits.handshakeMs,
+      ...(proxyFrom === undefined ? {} : { proxied: (host: string) => proxyFrom.has(host) }),
+    }, this.#handler(bound));
+    const log = worker === 0 ? this.#parts.log : undefined;
+    bound.certificates = new CertificateWatch({
+      name: bound.name,
+      files: tls,
+      listener,
+      material,
+      version,
+      log,
+    });
+    return listener;
+  }
+
+  /** Standard input is one connection; where it is all there is, its end is the end of corndog. */
+  #readStdin(bound: Bound): Listener {
+    const { config, log } = this.#parts;
+    let stopped = false;
+    void readStdin(this.#handler(bound)).then(() => {
+      if (stopped) return;
+      const last = config.listen.length === 1;
+      log("stdin_ended", last ? { consequence: "draining, then exit" } : {});
+      if (last) this.#parts.stdinEnded();
+    });
+    return {
+      address: "stdin:",
+      port: 0,
+      close() {
+        stopped = true;
+        return Promise.resolve();
+      },
+    };
   }
 
   #handler(bound: Bound): ConnectionHandler<Tracked<unknown>> {
@@ -345,6 +406,19 @@ export class Listeners {
         }
       },
     };
+  }
+
+  /** Asks the kernel for the datagrams that it dropped. */
+  #countLost(bound: Bound): void {
+    const lost = bound.listener?.drops?.() ?? 0;
+    if (lost <= bound.lost) return;
+    const more = lost - bound.lost;
+    bound.lost = lost;
+    this.#parts.counters.add(counter.datagrams_lost, more);
+    const problem =
+      `the kernel dropped ${more} datagrams, its receive buffer was full; raise net.core.rmem_max, or ` +
+      "send over TCP";
+    this.#refusals.tell("datagrams_lost", bound.name, "", "kernel", problem);
   }
 
   /** A connection is closed. */

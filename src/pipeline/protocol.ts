@@ -26,6 +26,7 @@ import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
 import type { SpoolReport } from "./spool_stage.ts";
+import type { InheritedSocket } from "../runtime/inherited.ts";
 import type { SinkStatus } from "../sink/sink.ts";
 import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
@@ -110,6 +111,8 @@ export interface StartMessage {
   readonly flight: SharedArrayBuffer;
   /** What the workers know together about HTTP requests. */
   readonly http: HttpShared;
+  /** Sockets that the service manager opened, by listener index. */
+  readonly inherited: readonly (InheritedSocket | undefined)[];
   /** Ports that the first worker bound where the configuration says 0, by listener index. */
   readonly ports: readonly number[];
 }
@@ -142,6 +145,8 @@ export type FromWorker =
   }
   | { readonly type: "connection_ended"; readonly id: number; readonly found: boolean }
   | { readonly type: "drained" }
+  /** Standard input, the only listener, has ended. */
+  | { readonly type: "stdin_ended" }
   | {
     readonly type: "log";
     readonly level: "debug" | "info" | "warn" | "error";

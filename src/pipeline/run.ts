@@ -17,10 +17,12 @@ import type { Logger } from "../observe/log.ts";
 import { startStatsd } from "../observe/statsd.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
+import { inheritedSockets } from "../runtime/inherited.ts";
 import { openNotifySocket } from "../runtime/notify_socket.ts";
 import { backlogMax } from "../runtime/globals.ts";
 import { receiveBufferBytes } from "../runtime/limits.ts";
 import { version } from "../version.ts";
+import { type Activation, assignSockets } from "./activation.ts";
 import { ControlPlane } from "./control_plane.ts";
 import { watchFiles } from "./file_watch.ts";
 import type { ReadConfig } from "./rules_desk.ts";
@@ -51,12 +53,14 @@ const abortedExitCode = 1;
  */
 export async function runForwarder(parts: RunParts): Promise<number> {
   const { config, log } = parts;
+  const activation = await activate(config, log);
   const plane = new ControlPlane({
     config,
     version,
     runtime: runtime.version,
     log,
     spawn: parts.spawn,
+    inherited: activation.sockets,
     readConfig: parts.readConfig,
     beforeDrain: async () => {
       manager?.stopping();
@@ -74,7 +78,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   const admin = await startAdmin(plane, config, log);
   try {
     tellSystemLimits(config, log);
-    await probeListeners(config);
+    await probeListeners(config, activation);
     await plane.start();
   } catch (error) {
     plane.abort(1);
@@ -113,6 +117,22 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   return exitCode;
 }
 
+/** Takes the sockets that the service manager opened, and tells of each what becomes of it. */
+async function activate(config: Config, log: Logger): Promise<Activation> {
+  const { sockets, problems } = await inheritedSockets(process.env, process.pid);
+  const activation = assignSockets(config.listen, sockets);
+  for (const socket of activation.sockets) {
+    if (socket === undefined) continue;
+    log.info("socket_inherited", { address: socket.address, fd: socket.fd, name: socket.name });
+  }
+  for (const problem of problems) log.warn("socket_unused", { problem });
+  for (const { address, fd, type } of activation.unused) {
+    const problem = "no listener of the configuration has this address; nothing reads it";
+    log.warn("socket_unused", { address, fd, type, problem });
+  }
+  return activation;
+}
+
 /** Says what the system allows, and what of it is too little. */
 function tellSystemLimits(config: Config, log: Logger): void {
   const limits = systemLimits();
@@ -133,8 +153,9 @@ function tellSystemLimits(config: Config, log: Logger): void {
 }
 
 /** Workers share their ports, and a shared port would let a second corndog in silently: look before. */
-async function probeListeners(config: Config): Promise<void> {
-  for (const { transport, hostname, port } of config.listen) {
+async function probeListeners(config: Config, { sockets }: Activation): Promise<void> {
+  for (const [index, { transport, hostname, port }] of config.listen.entries()) {
+    if (sockets[index] !== undefined) continue;
     if (transport === "tcp" || transport === "tls" || transport === "udp") {
       await probeAddress({ transport: transport === "udp" ? "udp" : "tcp", hostname, port });
     }

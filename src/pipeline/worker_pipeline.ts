@@ -122,7 +122,7 @@ export class WorkerPipeline {
   #bytesDone = 0;
 
   /** @throws ForwarderError when memory or rules cannot be had */
-  constructor(start: StartMessage, log: WorkerLog, tapped: SendTapped) {
+  constructor(start: StartMessage, log: WorkerLog, tapped: SendTapped, stdinEnded: () => void) {
     const { config, worker } = start;
     this.#start = start;
     this.#config = config;
@@ -250,6 +250,8 @@ export class WorkerPipeline {
       config,
       worker,
       ports: start.ports,
+      inherited: start.inherited,
+      stdinEnded,
       peers: start.peers,
       intake: this.#intake,
       http: this.#http,

@@ -18,6 +18,7 @@ const reportMs = 1_000;
 /** What stages tell is mostly trouble; these events are its end. */
 const goodNews = new Set([
   "certificate_reloaded",
+  "stdin_ended",
   "kafka_broker_connected",
   "kafka_certificate_changed",
   "kafka_topic_recovered",
@@ -42,6 +43,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
         (event, fields, level) =>
           post({ type: "log", level: level ?? (goodNews.has(event) ? "info" : "warn"), event, fields }),
         (id, events, leftOut) => post({ type: "tapped", id, events, leftOut }),
+        () => post({ type: "stdin_ended" }),
       );
       await pipeline.start();
       const started = pipeline;

@@ -11,6 +11,7 @@
 import type { TapEvent, TapFilter } from "../admin/control.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
+import type { InheritedSocket } from "../runtime/inherited.ts";
 import {
   controlWord,
   controlWords,
@@ -41,6 +42,8 @@ export interface SharedRows {
   readonly counters: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
   readonly peers: SharedArrayBuffer;
+  /** Sockets that the service manager opened, by listener index. */
+  readonly inherited: readonly (InheritedSocket | undefined)[];
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
   readonly flight: SharedArrayBuffer;
@@ -57,6 +60,8 @@ export interface WorkersEvents {
   ): void;
   /** A worker told how it is; about once a second from each. */
   reported(): void;
+  /** Standard input, the only listener, has ended. */
+  stdinEnded(): void;
   /** A tap saw lines. */
   tapped(id: number, events: readonly TapEvent[], leftOut: number): void;
   /** A worker ended that nobody asked to end. */
@@ -286,6 +291,7 @@ export class Workers {
       slot.report = message.report;
       this.#events.reported();
     }
+    if (message.type === "stdin_ended") this.#events.stdinEnded();
     for (const waiter of [...this.#waiting]) if (waiter.worker === worker) waiter.offer(message);
   }
 

@@ -50,6 +50,19 @@ export function bindError(hostname: string, port: number, error: unknown): Forwa
   });
 }
 
+/** What the C library said, as the runtimes' own errors say it. */
+export function errnoError(errno: number): Error & { code?: string } {
+  const codes: Readonly<Record<number, string>> = {
+    2: "ENOENT",
+    13: "EACCES",
+    1: "EPERM",
+    98: "EADDRINUSE",
+    99: "EADDRNOTAVAIL",
+  };
+  const code = codes[errno];
+  return Object.assign(new Error(code ?? `errno ${errno}`), code === undefined ? {} : { code });
+}
+
 /** The same for a unix socket at `path`. */
 export function bindPathError(path: string, error: unknown): ForwarderError {
   const code = bindErrorCode(error);

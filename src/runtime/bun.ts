@@ -13,7 +13,9 @@ import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts
 import { listenBunStream } from "./bun_stream.ts";
 import { reportFault } from "./fault.ts";
 import { handleRequest } from "./http_request.ts";
+import { openLibc } from "./libc.ts";
 import { failedResponse, receiveBufferBytes } from "./limits.ts";
+import { listenUnixgram } from "./unixgram.ts";
 import { removeStaleSocket } from "./unix_path.ts";
 
 /** The interface on `bun`. */
@@ -21,23 +23,29 @@ export function bunRuntime(bun: BunGlobal): Runtime {
   return {
     name: "bun",
     version: `bun ${bun.version}`,
-    udpBalanced: true,
+    udpBalanced: () => Promise.resolve(true),
     async listenTcp(address, handler) {
-      const { hostname, port, reusePort } = address;
+      const { hostname, port, reusePort, fd } = address;
       try {
-        return await listenBunStream(bun, { hostname, port, reusePort }, handler);
+        const bound = { hostname, port, reusePort };
+        return await listenBunStream(bun, fd === undefined ? bound : { fd, inherited: bound }, handler);
       } catch (error) {
         throw bindError(hostname, port, error);
       }
     },
-    async listenUnix(path, handler) {
-      await removeStaleSocket(path);
+    async listenUnix(path, handler, fd) {
+      if (fd === undefined) await removeStaleSocket(path);
       try {
-        return await listenBunStream(bun, { unix: path }, handler);
+        return await listenBunStream(
+          bun,
+          fd === undefined ? { unix: path } : { fd, inherited: path },
+          handler,
+        );
       } catch (error) {
         throw bindPathError(path, error);
       }
     },
+    listenUnixgram,
     listenUdp,
     serveHttp(address, fetch) {
       return Promise.resolve().then(() => serveHttp(bun, address, fetch));
@@ -52,8 +60,10 @@ interface DatagramOptions {
   recvBufferSize: number;
 }
 
-function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener> {
-  const { hostname, port, reusePort } = address;
+async function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener> {
+  const { hostname, port, reusePort, fd } = address;
+  const libc = await openLibc();
+  if (fd !== undefined) libc?.setReceiveBuffer(fd, receiveBufferBytes);
   const options: DatagramOptions = {
     type: hostname.includes(":") ? "udp6" : "udp4",
     reusePort,
@@ -68,10 +78,11 @@ function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Li
       reportFault("udp.received", error);
     }
   });
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const refuse = (error: Error): void => reject(bindError(hostname, port, error));
     socket.once("error", refuse);
-    socket.bind({ port, address: hostname, exclusive: true }, () => {
+    const where = fd === undefined ? { port, address: hostname, exclusive: true } : { fd, exclusive: true };
+    socket.bind(where as { port: number }, () => {
       socket.off("error", refuse);
       socket.on("error", (error: Error) => reportFault("udp", error));
       const bound = socket.address();
@@ -79,10 +90,21 @@ function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Li
       resolve({
         address: formatAddress(bound.address, bound.port),
         port: bound.port,
+        drops: () => closed === undefined ? libc?.drops(descriptorOf(socket)) : undefined,
         close: () => closed ??= new Promise((done) => socket.close(() => done())),
       });
     });
   });
+}
+
+/** The descriptor of a socket of node:dgram, which Bun's handle shows; -1 where it does not. */
+function descriptorOf(socket: object): number {
+  const states = Object.getOwnPropertySymbols(socket).map((key) => (socket as Record<symbol, unknown>)[key]);
+  for (const state of states) {
+    const fd = (state as { handle?: { fd?: unknown } } | undefined)?.handle?.fd;
+    if (typeof fd === "number") return fd;
+  }
+  return -1;
 }
 
 /** How long a connection may be silent in the head of a request, in a body that nobody reads, and after an answer. */

@@ -18,7 +18,8 @@ import { backlogMax, type BunGlobal, type BunListener, type BunSocket } from "./
 import { formatAddress } from "./address.ts";
 import { reportFault } from "./fault.ts";
 import { Gate } from "./gate.ts";
-import { openLibc } from "./libc.ts";
+import { unixPeer } from "./descriptor_datagrams.ts";
+import { type Libc, openLibc } from "./libc.ts";
 import { openToSenders } from "./unix_path.ts";
 
 /** Smaller chunks may lie inside the runtime's own heap; touching their buffer would copy them out of it. */
@@ -40,10 +41,10 @@ class BunConnection<State> implements Connection {
   /** The chunk in whose delivery the handler paused: it is the handler's until `resume`. */
   #lent: Uint8Array | undefined;
 
-  constructor(socket: BunSocket<unknown>, handler: ConnectionHandler<State>) {
+  constructor(socket: BunSocket<unknown>, handler: ConnectionHandler<State>, libc: Libc | undefined) {
     this.#socket = socket;
     this.peer = socket.remoteAddress === undefined || socket.remotePort === undefined
-      ? "unix"
+      ? unixPeer(socket.fd === undefined ? undefined : libc?.peerCredentials(socket.fd))
       : formatAddress(socket.remoteAddress, socket.remotePort);
     this.gate = new Gate(handler, {
       pause: () => socket.pause(),
@@ -112,7 +113,12 @@ class BunConnection<State> implements Connection {
 /** Where `Bun.listen` binds. */
 type BunStreamAddress =
   | { readonly hostname: string; readonly port: number; readonly reusePort: boolean }
-  | { readonly unix: string };
+  | { readonly unix: string }
+  /** A descriptor that listens, and its address or path. */
+  | {
+    readonly fd: number;
+    readonly inherited: { readonly hostname: string; readonly port: number } | string;
+  };
 
 /** Listens with `handler`. Throws what `Bun.listen` and chmod(2) throw. */
 export async function listenBunStream<State>(
@@ -122,11 +128,11 @@ export async function listenBunStream<State>(
 ): Promise<Listener> {
   const libc = await openLibc();
   const listener: BunListener = bun.listen<BunConnection<State> | undefined>({
-    ...address,
+    ...("fd" in address ? { fd: address.fd } : address),
     allowHalfOpen: true,
     socket: {
       open(socket) {
-        const connection = new BunConnection(socket, handler);
+        const connection = new BunConnection(socket, handler, libc);
         if (connection.gate.open(connection)) socket.data = connection;
         else socket.terminate();
       },
@@ -158,11 +164,23 @@ export async function listenBunStream<State>(
   }
   libc?.listen(listener.fd, backlogMax);
   return {
-    address: path ?? formatAddress(listener.hostname, listener.port),
-    port: path === undefined ? listener.port : 0,
+    ...boundTo(listener, address),
     close(): Promise<void> {
       listener.stop(false);
       return Promise.resolve();
     },
   };
+}
+
+function boundTo(
+  listener: BunListener,
+  address: BunStreamAddress,
+): { readonly address: string; readonly port: number } {
+  if ("unix" in address) return { address: address.unix, port: 0 };
+  if (!("fd" in address)) {
+    return { address: formatAddress(listener.hostname, listener.port), port: listener.port };
+  }
+  const { inherited } = address;
+  if (typeof inherited === "string") return { address: inherited, port: 0 };
+  return { address: formatAddress(inherited.hostname, inherited.port), port: inherited.port };
 }

@@ -1,18 +1,24 @@
 /**
  * The runtime interface on Deno: streams on `Deno.listen`, datagrams on `Deno.listenDatagram`, HTTP on `Deno.serve`.
  *
- * Sharing a port (`reusePort`, and datagrams at all) needs `"unstable": ["net"]`, which deno.json sets. Datagram
- * sockets cannot share a port evenly: Deno has no SO_REUSEPORT for them, and with SO_REUSEADDR the kernel gives
- * everything to the one that was bound last. Nothing is lost by that; `udpBalanced` says so.
+ * Sharing a port (`reusePort`, and datagrams at all) needs `"unstable": ["net"]`, which deno.json sets. Deno's own
+ * datagram sockets cannot share a port evenly: they have no SO_REUSEPORT, and with SO_REUSEADDR the kernel gives
+ * everything to the one that was bound last. Through FFI they can; `udpBalanced` says which holds.
  *
  * @module
  */
 
+import { lookup } from "node:dns/promises";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setImmediate } from "node:timers";
 import type { DatagramHandler, HttpServer, ListenAddress, Listener, Runtime } from "./runtime.ts";
 import type { DenoDatagramConn, DenoGlobal } from "./globals.ts";
-import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts";
+import { readAddress } from "../core/networks.ts";
+import { bindError, bindPathError, errnoError, formatAddress, PeerNames } from "./address.ts";
+import { DescriptorDatagrams, formatSockaddr, sockaddrOf } from "./descriptor_datagrams.ts";
+import { listenDescriptor } from "./node_stream.ts";
+import { Readiness } from "./readiness.ts";
+import { listenUnixgram } from "./unixgram.ts";
 import { serveDenoStream } from "./deno_stream.ts";
 import { reportFault } from "./fault.ts";
 import { backlogMax } from "./globals.ts";
@@ -32,10 +38,13 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
   return {
     name: "deno",
     version: `deno ${deno.version.deno}`,
-    udpBalanced: false,
-    // deno-lint-ignore require-await -- a throw must become a rejection
+    udpBalanced: async () => await Readiness.ofThread() !== undefined,
     async listenTcp(address, handler) {
-      const { hostname, port, reusePort } = address;
+      const { hostname, port, reusePort, fd } = address;
+      if (fd !== undefined) {
+        const bound = { address: formatAddress(hostname, port), port };
+        return await listenDescriptor(fd, bound, handler);
+      }
       let listener;
       try {
         listener = deno.listen({ hostname, port, reusePort, tcpBacklog: backlogMax });
@@ -44,7 +53,9 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
       }
       return serveDenoStream(listener, handler);
     },
-    async listenUnix(path, handler) {
+    listenUnixgram,
+    async listenUnix(path, handler, fd) {
+      if (fd !== undefined) return await listenDescriptor(fd, { address: path, port: 0 }, handler);
       await removeStaleSocket(path);
       let listener;
       try {
@@ -63,7 +74,50 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
   };
 }
 
+/**
+ * Datagrams through FFI, with SO_REUSEPORT, batches and a count of what the kernel dropped; where there is no FFI
+ * through Deno's own socket.
+ */
 async function listenUdp(
+  deno: DenoGlobal,
+  address: ListenAddress,
+  handler: DatagramHandler,
+): Promise<Listener> {
+  const [libc, readiness] = await Promise.all([openLibc(), Readiness.ofThread()]);
+  if (libc === undefined || readiness === undefined) return await listenOwnUdp(deno, address, handler);
+  const { hostname, port, reusePort } = address;
+  let { fd } = address;
+  if (fd === undefined) {
+    fd = libc.bindDatagram(sockaddrOf({ bytes: await resolveHost(hostname, port), port }), reusePort);
+    if (fd < 0) throw bindError(hostname, port, errnoError(-fd));
+  } else libc.setNonBlocking(fd);
+  libc.setReceiveBuffer(fd, receiveBufferBytes);
+  const bound = formatSockaddr(libc.socketKind(fd)!.address);
+  const datagrams = new DescriptorDatagrams(libc, readiness, fd, handler);
+  return {
+    address: bound,
+    port: Number(bound.slice(bound.lastIndexOf(":") + 1)),
+    drops: () => datagrams.drops(),
+    close: () => datagrams.close(),
+  };
+}
+
+/** The 4 or 16 bytes of the address of `hostname`. */
+async function resolveHost(hostname: string, port: number): Promise<Uint8Array> {
+  let address = readAddress(hostname);
+  let isIpv6 = hostname.includes(":");
+  if (address === undefined) {
+    const found = await lookup(hostname).catch((error: unknown) => {
+      throw bindError(hostname, port, error);
+    });
+    address = readAddress(found.address);
+    isIpv6 = found.family === 6;
+  }
+  if (address === undefined) throw bindError(hostname, port, new Error("no address"));
+  return isIpv6 ? address : address.subarray(12);
+}
+
+async function listenOwnUdp(
   deno: DenoGlobal,
   address: ListenAddress,
   handler: DatagramHandler,

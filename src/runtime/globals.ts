@@ -13,6 +13,7 @@ export interface BunSocket<Data> {
   data: Data;
   readonly remoteAddress?: string;
   readonly remotePort?: number;
+  readonly fd?: number;
   pause(): void;
   resume(): void;
   /** Bytes that were taken, -1 where the socket is closed. What was not taken goes again after `drain`. */
@@ -71,11 +72,13 @@ export interface BunServer {
 /** The global `Bun`. */
 export interface BunGlobal {
   readonly version: string;
+  readonly stdin: { stream(): AsyncIterable<Uint8Array> };
   listen<Data>(options: {
     hostname?: string;
     port?: number;
     reusePort?: boolean;
     unix?: string;
+    fd?: number;
     allowHalfOpen: boolean;
     socket: BunSocketHandlers<Data>;
   }): BunListener;
@@ -177,8 +180,11 @@ export interface DenoGlobal {
   ): DenoServer;
   dlopen(
     filename: string,
-    symbols: Record<string, { parameters: string[]; result: string }>,
+    symbols: Record<string, { parameters: string[]; result: string; nonblocking?: boolean }>,
   ): { readonly symbols: Record<string, (...args: unknown[]) => number> };
+  readonly stdin: { read(into: Uint8Array): Promise<number | null> };
+  readonly UnsafePointer: { of(bytes: Uint8Array): unknown; value(pointer: unknown): bigint | number };
+  readonly UnsafePointerView: new (pointer: unknown) => { getInt32(offset?: number): number };
 }
 
 /** `Bun`, or undefined on another runtime. */

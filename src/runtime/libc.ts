@@ -1,6 +1,7 @@
 /**
- * Two system calls that the runtimes' own interfaces lack, through FFI: a larger backlog for a listening socket (Bun
- * has no option) and a real receive buffer for a datagram socket (Deno's setter changes nothing in the kernel).
+ * System calls that the runtimes' own interfaces lack, through FFI: a larger backlog for a listening socket (Bun has no
+ * option), real receive buffers, what the kernel dropped, datagram sockets with SO_REUSEPORT (Deno) and of the unix
+ * family, who is at the other end of a unix socket, and sockets that were inherited.
  *
  * Everything here is an improvement, not a need: without FFI (`--allow-ffi` missing, JIT forbidden, another operating
  * system) `openLibc` gives undefined and the defaults stay.
@@ -16,8 +17,49 @@ export const libcNames = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch
 
 // <asm-generic/socket.h>, Linux on x86-64 and ARM64.
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_TYPE = 3;
 const SO_RCVBUF = 8;
+const SO_REUSEPORT = 15;
+const SO_PASSCRED = 16;
+const SO_PEERCRED = 17;
+const SO_ACCEPTCONN = 30;
 const SO_RCVBUFFORCE = 33;
+const SO_MEMINFO = 55;
+/** Place of the drops in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS). */
+const memInfoDrops = 8;
+const ECONNREFUSED = 111;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
+const F_SETFL = 4;
+const O_RDWR = 2;
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
+
+/** Descriptors that are given to `duplicate` go above it: the low ones are inherited. */
+const duplicateMin = 16;
+/** The largest address, of a unix socket (unix(7)), with room. */
+const addressBytesMax = 128;
+
+/** Families of addresses. */
+export const family = { unix: 1, inet: 2, inet6: 10 } as const;
+
+/** Who is at the other end of a unix socket. */
+export interface Credentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What a descriptor is. */
+export interface SocketKind {
+  readonly type: "stream" | "datagram" | "other";
+  readonly listening: boolean;
+  /** As bind(2) was given it: sockaddr, cut to its length. */
+  readonly address: Uint8Array;
+}
 
 /** Calls into the C library. Arguments are descriptors of this process. */
 export interface Libc {
@@ -25,9 +67,45 @@ export interface Libc {
   listen(fd: number, backlog: number): boolean;
   /** Sets SO_RCVBUF, past `net.core.rmem_max` where CAP_NET_ADMIN allows. False when refused. */
   setReceiveBuffer(fd: number, bytes: number): boolean;
+  /** Datagrams that the kernel dropped because the socket's buffer was full; undefined where it does not say. */
+  drops(fd: number): number | undefined;
+  peerCredentials(fd: number): Credentials | undefined;
+  /** What `fd` is; undefined where it is no socket. */
+  socketKind(fd: number): SocketKind | undefined;
+  /** A second descriptor of the same socket; -1 when refused. */
+  duplicate(fd: number): number;
+  close(fd: number): void;
+  setNonBlocking(fd: number): void;
+  /** A bound datagram socket; where that was refused, -errno. Of the unix family it receives credentials. */
+  bindDatagram(address: Uint8Array, reusePort: boolean): number;
+  /** Whether somebody receives datagrams at this unix address; only a refused connect(2) says no. */
+  answersDatagrams(address: Uint8Array): boolean;
+  /** SO_PASSCRED: each datagram comes with the credentials of its sender. */
+  receiveCredentials(fd: number): void;
+  /** recvmmsg(2): messages received, -1 where there is none. `headers` are `count` mmsghdr. */
+  receiveMany(fd: number, headers: Uint8Array, count: number): number;
+  /** Where `bytes` lies; it must be memory that does not move. */
+  addressOf(bytes: Uint8Array): number;
+  /** eventfd(2), -1 when refused. */
+  eventFd(): number;
+  /** Makes an eventfd readable. */
+  signal(fd: number): void;
+  /** Makes it unreadable again. */
+  drain(fd: number): void;
+  /** poll(2) off the loop (Deno); undefined where the runtime has no such call (Bun). */
+  readonly poll: ((entries: Uint8Array, count: number) => Promise<number>) | undefined;
+  /** The name under which the library was opened. */
+  readonly name: string;
 }
 
 type Symbols = Record<string, (...args: unknown[]) => number>;
+
+interface Opened {
+  readonly symbols: Symbols;
+  readonly poll?: (...args: unknown[]) => Promise<number>;
+  readonly addressOf: (bytes: Uint8Array) => number;
+  readonly errno: () => number;
+}
 
 let opened: Promise<Libc | undefined> | undefined;
 
@@ -41,7 +119,7 @@ async function open(): Promise<Libc | undefined> {
   if (process.platform !== "linux") return undefined;
   for (const name of libcNames) {
     try {
-      return wrap(bunGlobal !== undefined ? await openOnBun(name) : openOnDeno(name));
+      return wrap(bunGlobal !== undefined ? await openOnBun(name) : openOnDeno(name), name);
     } catch {
       // Not this one: the next name, or none.
     }
@@ -49,30 +127,120 @@ async function open(): Promise<Libc | undefined> {
   return undefined;
 }
 
-async function openOnBun(name: string): Promise<Symbols> {
+/** Arguments of each function: i is a 32-bit number, p memory, u an unsigned size. All results but one are i32. */
+const functions: Readonly<Record<string, string>> = {
+  listen: "ii",
+  setsockopt: "iiipi",
+  getsockopt: "iiipp",
+  getsockname: "ipp",
+  fcntl: "iii",
+  close: "i",
+  socket: "iii",
+  bind: "ipi",
+  connect: "ipi",
+  recvmmsg: "ipiip",
+  eventfd: "ii",
+  eventfd_write: "iu",
+  eventfd_read: "ip",
+};
+
+async function openOnBun(name: string): Promise<Opened> {
   // A variable, so that Deno does not try to resolve it.
   const specifier = "bun:ffi";
   const ffi = await import(specifier);
-  return ffi.dlopen(name, {
-    listen: { args: ["i32", "i32"], returns: "i32" },
-    setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
-  }).symbols;
-}
-
-function openOnDeno(name: string): Symbols {
-  return denoGlobal!.dlopen(name, {
-    listen: { parameters: ["i32", "i32"], result: "i32" },
-    setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  }).symbols;
-}
-
-function wrap(symbols: Symbols): Libc {
+  const types = { i: "i32", p: "ptr", u: "u64" } as const;
+  const definitions = Object.fromEntries(
+    Object.entries(functions).map(([symbol, args]) => [symbol, {
+      args: Array.from(args, (arg) => types[arg as "i"]),
+      returns: "i32",
+    }]),
+  );
+  const { symbols } = ffi.dlopen(name, { ...definitions, __errno_location: { args: [], returns: "ptr" } });
   return {
-    listen: (fd, backlog) => symbols.listen(fd, backlog) === 0,
-    setReceiveBuffer(fd, bytes) {
-      const value = new Int32Array([bytes]);
-      if (symbols.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, value, 4) === 0) return true;
-      return symbols.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, 4) === 0;
+    symbols,
+    addressOf: (bytes) => Number(ffi.ptr(bytes)),
+    errno: () => ffi.read.i32(symbols.__errno_location()),
+  };
+}
+
+function openOnDeno(name: string): Opened {
+  const deno = denoGlobal!;
+  const types = { i: "i32", p: "buffer", u: "u64" } as const;
+  const definitions = Object.fromEntries(
+    Object.entries(functions).map(([symbol, args]) => [symbol, {
+      parameters: Array.from(args, (arg) => types[arg as "i"] as string),
+      result: "i32",
+    }]),
+  );
+  const { symbols } = deno.dlopen(name, {
+    ...definitions,
+    poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+    __errno_location: { parameters: [], result: "pointer" },
+  });
+  return {
+    symbols,
+    poll: symbols.poll as unknown as (...args: unknown[]) => Promise<number>,
+    addressOf: (bytes) => Number(deno.UnsafePointer.value(deno.UnsafePointer.of(bytes))),
+    errno: () => new deno.UnsafePointerView(symbols.__errno_location!()).getInt32(),
+  };
+}
+
+function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Libc {
+  const setOption = (fd: number, option: number, value: number): boolean =>
+    c.setsockopt!(fd, SOL_SOCKET, option, new Int32Array([value]), 4) === 0;
+  const getOption = (fd: number, option: number, words: number): Int32Array | undefined => {
+    const value = new Int32Array(words);
+    const length = new Int32Array([words * 4]);
+    return c.getsockopt!(fd, SOL_SOCKET, option, value, length) === 0 ? value : undefined;
+  };
+  return {
+    name,
+    addressOf,
+    poll: poll === undefined ? undefined : (entries, count) => poll(entries, BigInt(count), -1),
+    listen: (fd, backlog) => c.listen!(fd, backlog) === 0,
+    setReceiveBuffer: (fd, bytes) => setOption(fd, SO_RCVBUFFORCE, bytes) || setOption(fd, SO_RCVBUF, bytes),
+    drops: (fd) => {
+      const dropped = getOption(fd, SO_MEMINFO, memInfoDrops + 1)?.[memInfoDrops];
+      return dropped === undefined ? undefined : dropped >>> 0;
     },
+    peerCredentials(fd) {
+      const value = getOption(fd, SO_PEERCRED, 3);
+      return value === undefined ? undefined : { pid: value[0]!, uid: value[1]! >>> 0, gid: value[2]! >>> 0 };
+    },
+    socketKind(fd) {
+      const type = getOption(fd, SO_TYPE, 1)?.[0];
+      const address = new Uint8Array(addressBytesMax);
+      const length = new Int32Array([addressBytesMax]);
+      if (type === undefined || c.getsockname!(fd, address, length) !== 0) return undefined;
+      return {
+        type: type === 1 ? "stream" : type === SOCK_DGRAM ? "datagram" : "other",
+        listening: getOption(fd, SO_ACCEPTCONN, 1)?.[0] === 1,
+        address: address.slice(0, Math.min(length[0]!, addressBytesMax)),
+      };
+    },
+    duplicate: (fd) => c.fcntl!(fd, F_DUPFD_CLOEXEC, duplicateMin),
+    close: (fd) => void c.close!(fd),
+    setNonBlocking: (fd) => void c.fcntl!(fd, F_SETFL, O_RDWR | SOCK_NONBLOCK),
+    bindDatagram(address, reusePort) {
+      const fd = c.socket!(address[0]!, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      if (fd < 0) return -errno();
+      if (reusePort && !setOption(fd, SO_REUSEPORT, 1)) setOption(fd, SO_REUSEADDR, 1);
+      if (c.bind!(fd, address, address.length) === 0) return fd;
+      const code = errno();
+      c.close!(fd);
+      return -code;
+    },
+    answersDatagrams(address) {
+      const fd = c.socket!(address[0]!, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      if (fd < 0) return true;
+      const refused = c.connect!(fd, address, address.length) !== 0 && errno() === ECONNREFUSED;
+      c.close!(fd);
+      return !refused;
+    },
+    receiveCredentials: (fd) => void setOption(fd, SO_PASSCRED, 1),
+    receiveMany: (fd, headers, count) => c.recvmmsg!(fd, headers, count, 0, null),
+    eventFd: () => c.eventfd!(0, EFD_NONBLOCK | EFD_CLOEXEC),
+    signal: (fd) => void c.eventfd_write!(fd, 1n),
+    drain: (fd) => void c.eventfd_read!(fd, new BigUint64Array(1)),
   };
 }

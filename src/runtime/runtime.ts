@@ -68,6 +68,8 @@ export interface Listener {
   /** The address in force, with the real port: `127.0.0.1:1514`. */
   readonly address: string;
   readonly port: number;
+  /** Datagrams that the kernel dropped because the receive buffer was full; undefined where nobody can say. */
+  drops?(): number | undefined;
   /** Takes no new connections (or datagrams); resolves when the socket is closed. Open connections stay. */
   close(): Promise<void>;
 }
@@ -77,6 +79,8 @@ export interface ListenAddress {
   readonly hostname: string;
   readonly port: number;
   readonly reusePort: boolean;
+  /** A descriptor that is bound already, and listens where it is a stream; it belongs to the listener from here on. */
+  readonly fd?: number;
 }
 
 /** A running HTTP server (admin). */
@@ -95,9 +99,11 @@ export interface Runtime {
    * Whether datagram sockets that share a port share its load. Where false, one of them gets all packets: bind the
    * port in one worker only.
    */
-  readonly udpBalanced: boolean;
+  udpBalanced(): Promise<boolean>;
   listenTcp<State>(address: ListenAddress, handler: ConnectionHandler<State>): Promise<Listener>;
-  listenUnix<State>(path: string, handler: ConnectionHandler<State>): Promise<Listener>;
+  listenUnix<State>(path: string, handler: ConnectionHandler<State>, fd?: number): Promise<Listener>;
+  /** Unix datagrams. Also throws `not_supported` where there is no FFI. */
+  listenUnixgram(path: string, handler: DatagramHandler, fd?: number): Promise<Listener>;
   listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener>;
   serveHttp(
     address: { hostname: string; port: number },

@@ -30,7 +30,10 @@ export function openToSenders(path: string): void {
  * Throws `address_in_use` when a process listens there or a file that is no socket lies there, and
  * `permission_denied` when the stale file cannot be removed.
  */
-export async function removeStaleSocket(path: string): Promise<void> {
+export async function removeStaleSocket(
+  path: string,
+  answersAt: (path: string) => Promise<boolean> = answers,
+): Promise<void> {
   const stat = await lstat(path).catch(() => undefined);
   if (stat === undefined) return;
   if (!stat.isSocket()) {
@@ -39,7 +42,7 @@ export async function removeStaleSocket(path: string): Promise<void> {
       `Cannot listen on "${path}": a file that is no socket lies there, remove it or choose another path`,
     );
   }
-  if (await answers(path)) {
+  if (await answersAt(path)) {
     throw new ForwarderError(
       "address_in_use",
       `Cannot listen on "${path}": address in use, another process listens on it`,

@@ -104,7 +104,7 @@ describe("listenUdp()", () => {
     const sockets = Array.from({ length: 100 }, () => createSocket("udp4"));
     await Promise.all(sockets.map((socket) => send(socket, new Uint8Array(1), first.port)));
     await until("all packets", () => counts[0] + counts[1] === 100);
-    assert.equal(counts[0] > 0 && counts[1] > 0, runtime.udpBalanced, `balanced: ${counts}`);
+    assert.equal(counts[0] > 0 && counts[1] > 0, await runtime.udpBalanced(), `balanced: ${counts}`);
     for (const socket of sockets) socket.close();
     await first.close();
     await second.close();

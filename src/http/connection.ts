@@ -89,6 +89,8 @@ class Request<Plan> implements Exchange {
   isLent = false;
   keepsBody = false;
   answered = false;
+  /** The body of a client that went away while it was in use: it is given back when the service is done with it. */
+  orphan: Body | undefined;
 
   constructor(connection: HttpConnection<Plan>, head: RequestHead) {
     this.#connection = connection;
@@ -108,6 +110,8 @@ class Request<Plan> implements Exchange {
   }
 
   answer(answer: Answer): void {
+    this.orphan?.release();
+    this.orphan = undefined;
     if (this.answered) return;
     this.answered = true;
     this.#connection.answered(answer);
@@ -177,9 +181,14 @@ export class HttpConnection<Plan> {
     this.#closed = true;
     this.#shared.timed.delete(this);
     this.#forgetHalf();
-    this.#forgetBody();
     this.#held = undefined;
     const request = this.#request;
+    if (request?.keepsBody === true) {
+      // Its memory may be read by another thread at this moment.
+      request.orphan = this.#body;
+      this.#body = undefined;
+    }
+    this.#forgetBody();
     if (request === undefined) return;
     request.answered = true;
     this.#shared.service.gone(request);

@@ -72,8 +72,16 @@ export class Decompressor {
     return this.#inWork + this.#queue.length;
   }
 
-  /** Gives the bytes, at once or (undefined) by `done`, until when `body` must stay as it is. */
-  run(coding: Coding, body: Uint8Array, done: (result: Decompressed) => void): Decompressed | undefined {
+  /**
+   * Gives the bytes, at once or (undefined) by `done`, until when `body` must stay as it is. What nobody wants any more
+   * when its turn comes is not begun, and called malformed.
+   */
+  run(
+    coding: Coding,
+    body: Uint8Array,
+    done: (result: Decompressed) => void,
+    isWanted: () => boolean = () => true,
+  ): Decompressed | undefined {
     if (coding === "identity") return { ok: true, bytes: body };
     if (coding === "snappy") return snappyDecompress(body, this.#bytesMax);
     const codec = codecOf(coding, body);
@@ -84,6 +92,12 @@ export class Decompressor {
       if (result.ok || result.reason === "malformed" || max === this.#bytesMax) return result;
     }
     this.#enqueue(() => {
+      if (!isWanted()) {
+        this.#inWork--;
+        done({ ok: false, reason: "malformed" });
+        this.#queue.shift()?.();
+        return;
+      }
       codec.async(body, { maxOutputLength: this.#bytesMax }, (error, bytes) => {
         this.#inWork--;
         done(error === null ? { ok: true, bytes } : failed(error));

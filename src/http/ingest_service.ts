@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { type Answer, withFields } from "./answer.ts";
+import { type Answer, emptyAnswer, withFields } from "./answer.ts";
 import type { AckIds } from "./ack_ids.ts";
 import { type Coding, codingOf, Decompressor } from "./decompress.ts";
 import type { Ack, Endpoint, Refusal } from "./endpoint.ts";
@@ -144,12 +144,12 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     const done = this.#decompressor.run(plan.coding!, body, (result) => {
       const open = this.#open.get(exchange)!;
       this.#open.delete(exchange);
-      if (open.gone) return;
+      if (open.gone) return exchange.answer(nobodyAnswer);
       const answer = result.ok
         ? this.#take(plan, endpoint, exchange, result.bytes, undefined)
         : this.#refuse(plan, this.#undecodable(result.reason, plan.coding!));
       if (answer !== undefined) exchange.answer(answer);
-    });
+    }, () => this.#open.get(exchange)?.gone !== true);
     if (done === undefined) {
       this.#open.set(exchange, { submission: undefined, gone: false });
       exchange.keepBody();
@@ -168,6 +168,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     this.#open.delete(exchange);
     // What is placed is on its way anyway; only what still waits for room is taken back.
     if (open.submission.state === "placing") this.#options.port.cancel(open.submission);
+    exchange.answer(nobodyAnswer);
   }
 
   /** Requests without an answer. */
@@ -460,6 +461,9 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     return withFields(answer, { "access-control-allow-origin": origin, vary: "origin" });
   }
 }
+
+/** Says that a request is done with whose client is gone. */
+const nobodyAnswer = emptyAnswer(503);
 
 /** From this part of the time to the deadline on, waiting requests are a reason to refuse more of them. */
 const queueAgeShare = 0.5;

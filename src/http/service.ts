@@ -39,6 +39,9 @@ export interface HttpService<Plan> {
    * no further request of this connection before it.
    */
   serve(plan: Plan, exchange: Exchange, body: Uint8Array): Answer | undefined;
-  /** The client went away: nobody waits for the answer any more. */
+  /**
+   * The client went away: nobody waits for the answer any more. A service that keeps the body says by any answer when
+   * it is done with it.
+   */
   gone(exchange: Exchange): void;
 }

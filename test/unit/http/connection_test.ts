@@ -97,6 +97,19 @@ describe("HttpConnection", () => {
     assert.equal(rig.server.heldBytes, 0);
   });
 
+  it("keepBody() keeps a gathered body, and its budget, when the client goes before the service is done", () => {
+    const rig = new Rig();
+    rig.service.keeps = true;
+    const text = post("/wait", "x".repeat(500));
+    rig.send(text.slice(0, 200));
+    rig.send(text.slice(200));
+    rig.server.closed(rig.state);
+    assert.ok(rig.server.heldBytes > 0);
+    rig.service.waiting[0]!.answer(textAnswer(202, "nobody hears it"));
+    assert.equal(rig.server.heldBytes, 0);
+    assert.equal(rig.connection.sent, "");
+  });
+
   it("tells the service once when the client goes before its answer", () => {
     const rig = new Rig();
     rig.send(post("/wait", "1"));

@@ -77,6 +77,20 @@ describe("Decompressor", () => {
     assert.equal(decompressor.inWork, 0);
   });
 
+  it("does not begin what nobody wants any more", async () => {
+    const decompressor = new Decompressor(64 * mib);
+    const body = gzipSync(noise);
+    let wanted = true;
+    const results = Array.from(
+      { length: 5 },
+      () =>
+        new Promise<Decompressed>((resolve) => void decompressor.run("gzip", body, resolve, () => wanted)),
+    );
+    wanted = false;
+    assert.deepEqual((await Promise.all(results)).map(({ ok }) => ok), [true, true, false, false, false]);
+    assert.equal(decompressor.inWork, 0);
+  });
+
   it("codingOf() knows what agents say, and no lists", () => {
     assert.equal(codingOf(undefined), "identity");
     assert.equal(codingOf(" GZIP "), "gzip");

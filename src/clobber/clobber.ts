@@ -48,12 +48,11 @@ export async function clobber(
   }
 }
 
-/** The first SIGINT or SIGTERM ends the load and still gives the report; the second ends the program. */
+/** The first SIGINT or SIGTERM ends the load, the second also the reading back; the third ends the program. */
 function onInterrupt(handler: () => void): () => void {
-  let asked = false;
+  let asked = 0;
   const take = (): void => {
-    if (asked) process.exit(interruptedExit);
-    asked = true;
+    if (++asked > 2) process.exit(interruptedExit);
     handler();
   };
   process.on("SIGINT", take);

@@ -20,6 +20,7 @@ import { writeReports } from "./report/reports.ts";
 import { makeResult } from "./make_result.ts";
 import type { Settings } from "./settings.ts";
 import { probe, reach } from "./targets/reach.ts";
+import { Verifier } from "./verify/verify.ts";
 import type { LoadThread } from "./worker/protocol.ts";
 
 /** Exit codes of `corndog clobber`. */
@@ -58,11 +59,12 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
   if (!reached.ok) return fail(clobberExit.refused, `${target.url}: ${reached.problem}`);
 
   const plan: Plan = { ...settings.plan, address: reached.address, tls };
+  const verifier = settings.verify === undefined ? undefined : await Verifier.open(settings.verify, plan.run);
   const crew = new Crew(plan, outside.spawn);
   const live = new LiveView(settings, outside);
-  let interrupted = false;
+  let interrupts = 0;
   const stopListening = outside.onInterrupt(() => {
-    interrupted = true;
+    interrupts++;
     crew.halt();
   });
   try {
@@ -76,8 +78,12 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
       );
     }
     const take = (): Snapshot => snapshot(crew.sampler, performance.now(), outside.processCpuMs());
-    const driven = await drive(settings, plan, crew, live, take, () => interrupted);
+    const driven = await drive(settings, plan, crew, live, take, () => interrupts > 0);
     const marked = await crew.close();
+    const endToEnd = await verifier?.finish(marked, settings.verifyMs, () =>
+      interrupts > 1, (arrived, wanted) => {
+      live.say(`reading back: ${arrived} of ${wanted} lines`);
+    }) ?? null;
     const survived = plan.fuzz.length === 0
       ? null
       : await probe(outside.dial, reached.address, tls, plan.connectTimeoutMs) === undefined;
@@ -88,22 +94,22 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
       driven.to.totals.since(driven.from.totals).get("connectsDone") / driven.seconds,
     );
     if (churn !== undefined) warnings.push(churn);
-    void marked;
     const result = makeResult({
       settings,
       plan,
       driven,
       program: `corndog ${version} on ${outside.runtime}`,
       cores: cpus().length,
-      interrupted,
+      interrupted: interrupts > 0,
       survived,
       warnings,
-      endToEnd: null,
+      endToEnd,
       targetView: null,
     });
     writeReports(result, driven, settings, outside, writeFileSync);
     if (result.gates.some((gate) => !gate.passed)) return clobberExit.threshold;
     if (survived === false) return clobberExit.failed;
+    if (result.messages.sent > 0 && result.messages.answered === 0) return clobberExit.failed;
     return result.generator.verdict === "ok" ? clobberExit.ok : clobberExit.generatorLimited;
   } finally {
     stopListening();

@@ -58,3 +58,8 @@ export type Dial = <State>(
   handler: DialHandler<State>,
   state: State,
 ) => Dialled;
+
+/** A copy of `bytes[start..end)`. Not `slice`, which for a Buffer is a view of the same memory. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
+}

@@ -8,7 +8,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Dial, DialAddress, DialHandler, Dialled, DialTls } from "./dial.ts";
+import { copyOf, type Dial, type DialAddress, type DialHandler, type Dialled, type DialTls } from "./dial.ts";
 import type { BunClientSocket, BunGlobal } from "./globals.ts";
 
 class BunDial<State> implements Dialled {
@@ -52,7 +52,7 @@ class BunDial<State> implements Dialled {
     const length = end - start;
     const taken = Math.max(0, this.#socket.write(bytes, start, length));
     if (taken === length || this.#closed) return true;
-    this.#rest = bytes.slice(start + taken, end);
+    this.#rest = copyOf(bytes, start + taken, end);
     this.#restFrom = 0;
     return false;
   }

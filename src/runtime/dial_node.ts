@@ -6,7 +6,7 @@
 import { isIP } from "node:net";
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { DialAddress, DialHandler, Dialled, DialTls } from "./dial.ts";
+import { copyOf, type DialAddress, type DialHandler, type Dialled, type DialTls } from "./dial.ts";
 
 class NodeDial<State> implements Dialled {
   readonly #socket: Socket;
@@ -36,7 +36,7 @@ class NodeDial<State> implements Dialled {
   write(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#closed) return true;
     // The socket keeps what it is given, and the caller patches it: a copy.
-    this.#socket.write(bytes.slice(start, end), (error) => {
+    this.#socket.write(copyOf(bytes, start, end), (error) => {
       if (!error && !this.#closed) this.#handler.drained(this.#state);
     });
     return false;

@@ -60,6 +60,13 @@ export interface BunClientHandlers<Data> {
   connectError(socket: BunClientSocket<Data>, error: Error): void;
 }
 
+/** A connected socket of `Bun.udpSocket`. */
+export interface BunUdpSocket {
+  /** False: the kernel has no room now, `drain` follows. */
+  send(bytes: Uint8Array): boolean;
+  close(): void;
+}
+
 /** What `Bun.serve` returns. */
 export interface BunServer {
   readonly hostname: string;
@@ -82,6 +89,14 @@ export interface BunGlobal {
     allowHalfOpen: boolean;
     socket: BunSocketHandlers<Data>;
   }): BunListener;
+  udpSocket(options: {
+    connect: { hostname: string; port: number };
+    socket: {
+      data(socket: BunUdpSocket, bytes: Uint8Array): void;
+      drain(socket: BunUdpSocket): void;
+      error(...given: unknown[]): void;
+    };
+  }): Promise<BunUdpSocket>;
   connect<Data>(options: {
     hostname?: string;
     port?: number;

@@ -37,6 +37,7 @@ export function summaryText(result: Result, colors: boolean): string {
 }
 
 const width = 15;
+const columnNames = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
 function row(name: string, text: string): string {
   return `  ${name.padEnd(width)}${text}`;
@@ -97,8 +98,7 @@ function latency(result: Result, paint: Paint): string[] {
   if (corrected === null && uncorrected === null) {
     return [row("latency", "not measured: nothing answers on this target (--verify reads lines back)"), ""];
   }
-  const header = ["", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
-  const table: string[][] = [header];
+  const table: string[][] = [["", ...columnNames]];
   const add = (name: string, percentiles: Percentiles | null): void => {
     if (percentiles === null) return;
     const { p50, p90, p99, p999, p9999, max } = percentiles;
@@ -159,8 +159,30 @@ function troubles(result: Result, paint: Paint): string[] {
   return rows.length === 0 ? [] : [...rows, ""];
 }
 
-function farEnd(_result: Result, _paint: Paint): string[] {
-  return [];
+function farEnd({ endToEnd }: Result, paint: Paint): string[] {
+  if (endToEnd === null) return [];
+  const { arrived, duplicates, lost, reordered, sent, strange, worst } = endToEnd;
+  const rows = [
+    paint.bold(`  through to ${endToEnd.source}`),
+    row("arrived", `${exactText(arrived)} of ${exactText(sent)} lines`),
+    row("lost", lost === 0 ? paint.good("0") : paint.bad(`${exactText(lost)} (${shareText(lost / sent)})`)),
+    row("duplicates", `${exactText(duplicates)}, ${exactText(reordered)} out of order`),
+  ];
+  if (strange > 0) rows.push(row("strange", paint.bad(`${exactText(strange)} marks that nobody sent`)));
+  if (lost > 0) {
+    rows.push(row("", worst.map((one) => `sender ${one.sender}: ${one.lost} of ${one.sent}`).join(", ")));
+  }
+  if (endToEnd.latency !== null) {
+    const { p50, p90, p99, p999, p9999, max } = endToEnd.latency;
+    rows.push(
+      paint.faint(`  ${"".padEnd(width)}${columnNames.map((name) => name.padStart(10)).join("")}`),
+      `  ${"from due time".padEnd(width)}${
+        [p50, p90, p99, p999, p9999, max].map((ms) => msText(ms).padStart(10)).join("")
+      }`,
+    );
+  }
+  if (endToEnd.problem !== null) rows.push(row("reading", paint.bad(endToEnd.problem)));
+  return [...rows, ""];
 }
 
 function generator(result: Result, paint: Paint): string[] {

@@ -125,7 +125,6 @@ export class Connections {
         if (link.state === "closed") {
           if (!this.#ending && now >= link.retryAtMs && this.#mayDial(now)) this.#dial(link, now);
         } else if (link.state === "open") {
-          open++;
           this.#watch(link, now);
           if (link.inFlight > 0 || link.writing) busy++;
         } else if (now - link.dialledAtMs > this.#plan.connectTimeoutMs) {
@@ -134,6 +133,10 @@ export class Connections {
       } else if (link.state !== "closed") {
         this.retire(link);
       }
+      // Between two connections that end as they should, a slot counts as open.
+      if (
+        this.#isWanted(link) && (link.state === "open" || (link.readyAtMs > 0 && link.failuresInRow === 0))
+      ) open++;
     }
     const { numbers } = this.#row;
     numbers[at.open] = open;
@@ -154,7 +157,7 @@ export class Connections {
   /** Ends a connection for a reason that is counted once, or once for each message under way. */
   fail(link: Link, column: "connectTimeout" | "readTimeout" | "badAnswer" | "closedEarly"): void {
     this.#row.numbers[at[column]]! += Math.max(1, link.inFlight);
-    link.failuresInRow++;
+    this.#failed(link);
     const { dialled } = link;
     this.#forget(link);
     dialled?.destroy();
@@ -233,7 +236,7 @@ export class Connections {
 
   #ready(link: Link, now: number): void {
     link.state = "open";
-    link.failuresInRow = 0;
+    link.readyAtMs = now;
     this.#row.numbers[at.connectsDone]!++;
     countMs(this.#row.histograms.connect, now - link.dialledAtMs);
     const [low, high] = this.#plan.lifetimeMs;
@@ -270,21 +273,27 @@ export class Connections {
     const { numbers } = this.#row;
     if (error !== undefined && !this.#closing) {
       numbers[at[classOf(error)]]! += Math.max(1, link.inFlight);
-      link.failuresInRow++;
+      this.#failed(link);
     } else if (!this.#closing && !link.retiring) {
       if (link.reader?.ended() && link.inFlight > 0) this.#user.received(link, nothing, this.#outside.now());
       if (link.state !== "open") {
         numbers[at.closedEarly]!++;
-        link.failuresInRow++;
+        this.#failed(link);
       } else if (link.inFlight > 0) {
         numbers[at.closedEarly]! += link.inFlight;
-        link.failuresInRow++;
+        this.#failed(link);
       } else {
         numbers[at.closedByPeer]!++;
         link.failuresInRow = 0;
       }
     }
     this.#forget(link);
+  }
+
+  /** A connection that was of use for a while does not count against the next one. */
+  #failed(link: Link): void {
+    const useful = link.state === "open" && this.#outside.now() - link.readyAtMs > retryMsMax;
+    link.failuresInRow = useful ? 1 : link.failuresInRow + 1;
   }
 
   /** The slot has no connection any more. */

@@ -242,6 +242,7 @@ export class ExchangeLoad implements Load {
     countMs(this.#row.histograms.corrected, corrected);
     countMs(this.#row.histograms.uncorrected, this.#now - link.started[slot]!);
     link.shift();
+    link.failuresInRow = 0;
     const numbers = this.#numbers;
     numbers[at.answered]++;
     const late = this.#plan.deadlineMs > 0 && corrected > this.#plan.deadlineMs;

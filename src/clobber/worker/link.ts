@@ -32,8 +32,11 @@ export class Link {
   /** Transaction number of the next RELP frame; 1 is `open`. */
   transaction = 2;
   dialledAtMs = 0;
+  /** When it was open last; 0 is never. */
+  readyAtMs = 0;
   /** Not dialled before. */
   retryAtMs = 0;
+  /** Failures since the last answer, or since a connection that lasted. */
   failuresInRow = 0;
   retireAtMs = Infinity;
   /** A message that is sent byte by byte, and how far it is. */

@@ -9,6 +9,8 @@
  */
 import { setImmediate } from "node:timers";
 import { dial, runtime } from "../../runtime/current.ts";
+import type { Dial } from "../../runtime/dial.ts";
+import { dialUdp } from "../../runtime/dial_udp.ts";
 import { at, controls, type SharedRow, viewRow } from "../measure/row.ts";
 import type { Plan } from "../plan.ts";
 import { Fuzzer } from "../work/fuzz.ts";
@@ -92,7 +94,13 @@ class ThreadRun {
       fuzzer,
     );
     this.#load = load;
-    this.#connections = new Connections(plan, thread, row, { dial, now: () => performance.now() }, load);
+    this.#connections = new Connections(
+      plan,
+      thread,
+      row,
+      { dial: plan.target.scheme === "udp" ? dialUdp as Dial : dial, now: () => performance.now() },
+      load,
+    );
     load.connections = this.#connections;
     row.control[controls.connections] = this.#connections.wanted;
     this.#turn();

@@ -79,6 +79,7 @@ export class StreamLoad implements Load {
   ready(link: Link): void {
     if (link.role === "slow") this.#trickle.add(link);
     else this.#free.add(link);
+    if (this.#stalledMs >= 0) this.#freeSinceMs = performance.now();
   }
 
   /** Peers that talk although nobody asked are not listened to. */

@@ -30,7 +30,8 @@ export class Crew {
   #died: Error | undefined;
   #closed = false;
 
-  constructor(plan: Plan, spawn: () => LoadThread) {
+  /** @param first connections to open at first; more are opened by `steer` */
+  constructor(plan: Plan, spawn: () => LoadThread, first: number) {
     this.#plan = plan;
     for (let index = 0; index < plan.threads; index++) {
       const memory = makeRowMemory();
@@ -48,6 +49,7 @@ export class Crew {
       });
     }
     this.sampler = new Sampler(this.#rows);
+    this.steer(first);
   }
 
   /** Opens the connections; resolves when each is open or has failed, or at the deadline. */

@@ -8,7 +8,7 @@ import { checkGates } from "./measure/gate.ts";
 import type { Latency } from "./measure/histogram.ts";
 import { type Column, failures } from "./measure/row.ts";
 import type { Totals } from "./measure/sampler.ts";
-import { generatorLimits } from "./measure/verdict.ts";
+import { generatorShare, spanLimits } from "./span.ts";
 import { measuredOf } from "./measured.ts";
 import type { Plan, Work } from "./plan.ts";
 import { percentilesOf, type Result, type TargetView } from "./result.ts";
@@ -38,24 +38,9 @@ export function makeResult(parts: Parts): Result {
   const [due, sent] = [change.get("due"), change.get("sent")];
   const lateness = driven.to.latency.lateness.since(driven.from.latency.lateness);
   const wallMs = Math.max(1, driven.to.atMs - driven.from.atMs);
-  const shares = driven.to.threads.map((thread, index) => ({
-    busy: (thread.cpuMs - driven.from.threads[index]!.cpuMs) / wallMs,
-    waited: (thread.cpuWaitMs - driven.from.threads[index]!.cpuWaitMs) / wallMs,
-  }));
-  const busiest = shares.reduce((most, share) =>
-    share.busy + share.waited > most.busy + most.waited ? share : most
-  );
-  const stalled = change.get("stalledMs") / (seconds * 1000 * plan.threads);
+  const share = generatorShare(driven, plan);
   const reasons = driven.search === null
-    ? generatorLimits({
-      open,
-      latenessP99Ms: lateness.percentileMs(99),
-      achieved: due === 0 ? 1 : sent / due,
-      stalled,
-      busy: busiest.busy,
-      waited: busiest.waited,
-      ownFailures: change.get("noPorts") + change.get("noDescriptors"),
-    })
+    ? spanLimits(driven, plan, open)
     : driven.search.generatorLimited
     ? ["the search ended because the generator could not go faster"]
     : [];
@@ -82,6 +67,7 @@ export function makeResult(parts: Parts): Result {
       answeredRate: change.get("answered") / seconds,
       ofRequested: open && due > 0 ? sent / due : null,
       connections: driven.to.totals.get("open"),
+      settledOn: driven.settledOn,
       bytesOutRate: change.get("bytesOut") / seconds,
       bytesInRate: change.get("bytesIn") / seconds,
     },
@@ -106,10 +92,10 @@ export function makeResult(parts: Parts): Result {
       threads: plan.threads,
       cores: parts.cores,
       cpu: (driven.to.processCpuMs - driven.from.processCpuMs) / wallMs,
-      busiest: busiest.busy,
-      waited: busiest.waited,
+      busiest: share.busy,
+      waited: share.waited,
       lateness: percentilesOf(lateness),
-      targetStalled: stalled,
+      targetStalled: share.stalled,
       verdict: reasons.length === 0 ? "ok" : "generator-limited",
       reasons,
     },

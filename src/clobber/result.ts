@@ -86,6 +86,8 @@ export interface Result {
     /** Sent on time / requested; null in a closed loop. */
     readonly ofRequested: number | null;
     readonly connections: number;
+    /** Connections that --max or --concurrency auto settled on; null without them. */
+    readonly settledOn: number | null;
     readonly bytesOutRate: number;
     readonly bytesInRate: number;
   };

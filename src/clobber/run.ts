@@ -9,12 +9,15 @@
 import { cpus } from "node:os";
 import { writeFileSync } from "node:fs";
 import type { Dial, DialTls } from "../runtime/dial.ts";
+import { invariant } from "../core/invariant.ts";
 import { version } from "../version.ts";
 import { Crew } from "./crew.ts";
 import { churnWarning, limitProblem, systemLimits } from "./measure/limits.ts";
-import { type Snapshot, snapshot, windowOf } from "./measure/sampler.ts";
+import { readGate } from "./measure/gate.ts";
+import { snapshot } from "./measure/sampler.ts";
 import type { Plan } from "./plan.ts";
-import { driveFixed, type Driven } from "./drive.ts";
+import { type Drive, driveFixed, type Driven } from "./drive.ts";
+import { driveSearch } from "./drive_search.ts";
 import { LiveView } from "./report/live.ts";
 import { writeReports } from "./report/reports.ts";
 import { makeResult } from "./make_result.ts";
@@ -60,7 +63,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
 
   const plan: Plan = { ...settings.plan, address: reached.address, tls };
   const verifier = settings.verify === undefined ? undefined : await Verifier.open(settings.verify, plan.run);
-  const crew = new Crew(plan, outside.spawn);
+  const crew = new Crew(plan, outside.spawn, settings.concurrency === "fixed" ? plan.connections : 1);
   const live = new LiveView(settings, outside);
   let interrupts = 0;
   const stopListening = outside.onInterrupt(() => {
@@ -68,7 +71,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
     crew.halt();
   });
   try {
-    live.say(`opening ${wanted} connections to ${target.url}`);
+    live.say(`opening connections to ${target.url}`);
     await crew.open(openDeadlineMs(plan));
     const opened = crew.sampler.totals();
     if (opened.get("open") === 0) {
@@ -77,8 +80,14 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
         `${target.url}: no connection could be opened (${failuresText(opened)})`,
       );
     }
-    const take = (): Snapshot => snapshot(crew.sampler, performance.now(), outside.processCpuMs());
-    const driven = await drive(settings, plan, crew, live, take, () => interrupts > 0);
+    const driven = await drive({
+      settings,
+      plan,
+      crew,
+      live,
+      take: () => snapshot(crew.sampler, performance.now(), outside.processCpuMs()),
+      isInterrupted: () => interrupts > 0,
+    }, verifier);
     const marked = await crew.close();
     const endToEnd = await verifier?.finish(marked, settings.verifyMs, () =>
       interrupts > 1, (arrived, wanted) => {
@@ -118,16 +127,15 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
   }
 }
 
-async function drive(
-  settings: Settings,
-  plan: Plan,
-  crew: Crew,
-  live: LiveView,
-  take: () => Snapshot,
-  interrupted: () => boolean,
-): Promise<Driven> {
-  void windowOf;
-  return await driveFixed(settings, plan, crew, live, take, interrupted);
+async function drive(given: Drive, verifier: Verifier | undefined): Promise<Driven> {
+  const { pace } = given.settings;
+  if (pace.kind !== "find") return await driveFixed(given);
+  const gates = pace.gates.map((text) => {
+    const gate = readGate(text);
+    invariant(typeof gate !== "string", "thresholds were read when the settings were made");
+    return gate;
+  });
+  return await driveSearch(given, pace, gates, verifier?.tally);
 }
 
 function tlsOf(settings: Settings): DialTls | undefined {

@@ -27,6 +27,7 @@ export function summaryText(result: Result, colors: boolean): string {
   const paint = paintFor(colors);
   return [
     ...head(result, paint),
+    ...search(result, paint),
     ...throughput(result, paint),
     ...latency(result, paint),
     ...troubles(result, paint),
@@ -76,6 +77,7 @@ function throughput(result: Result, paint: Paint): string[] {
     ),
     row("bytes", `${bytesText(achieved.bytesOutRate)}/s out, ${bytesText(achieved.bytesInRate)}/s in`),
   ];
+  const settled = achieved.settledOn === null ? "" : `, settled on ${achieved.settledOn}`;
   const more = connections.opened > achieved.connections
     ? `, ${exactText(connections.opened)} opened in all`
     : "";
@@ -83,7 +85,7 @@ function throughput(result: Result, paint: Paint): string[] {
   rows.push(
     row(
       "connections",
-      (few ? paint.bad : String)(`${achieved.connections} of ${requested.connections}`) + more,
+      (few ? paint.bad : String)(`${achieved.connections} of ${requested.connections}`) + settled + more,
     ),
   );
   const statuses = Object.entries(result.statuses);
@@ -91,6 +93,30 @@ function throughput(result: Result, paint: Paint): string[] {
     rows.push(row("status", statuses.map(([name, count]) => `${name} ${exactText(count)}`).join(", ")));
   }
   return [...rows, ""];
+}
+
+/** The curve of a search, by rate; the figures below it are those of the best step. */
+function search({ search }: Result, paint: Paint): string[] {
+  if (search === null) return [];
+  const steps = [...search.steps].sort((a, b) => a.rate - b.rate || (a.kind < b.kind ? 1 : -1));
+  const rows = steps.map(({ achieved, failed, kind, p50, p99, passed, rate, why }) => {
+    const cells = [countText(rate), countText(achieved), msText(p50), msText(p99), countText(failed)];
+    const mark = passed ? paint.good("holds") : paint.bad("breaks");
+    const text = cells.map((cell) => cell.padStart(11)).join("");
+    return `  ${kind.padEnd(8)}${text}  ${mark}${why.length === 0 ? "" : `  ${why.join("; ")}`}`;
+  });
+  const found = search.rate === 0
+    ? paint.bad("no rate held")
+    : `${paint.bold(`${countText(search.rate)}/s`)} ${
+      search.confirmed ? "held, confirmed" : "held, but not for long"
+    }`;
+  const knee = search.knee === undefined
+    ? ""
+    : `; latency begins to rise at about ${countText(search.knee)}/s`;
+  const titles = ["wanted/s", "achieved/s", "p50", "p99", "failed"].map((title) => title.padStart(11)).join(
+    "",
+  );
+  return [paint.faint(`  ${"step".padEnd(8)}${titles}`), ...rows, "", row("highest rate", found + knee), ""];
 }
 
 function latency(result: Result, paint: Paint): string[] {

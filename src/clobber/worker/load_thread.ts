@@ -102,7 +102,6 @@ class ThreadRun {
       load,
     );
     load.connections = this.#connections;
-    row.control[controls.connections] = this.#connections.wanted;
     this.#turn();
   }
 

@@ -1,0 +1,93 @@
+/**
+ * What one phase of a search showed. Pure.
+ *
+ * @module
+ */
+import type { Span } from "./drive.ts";
+import { generatorLimits } from "./measure/verdict.ts";
+import type { Plan } from "./plan.ts";
+
+/** How the generator itself did in a span. */
+export interface GeneratorShare {
+  /** Fractions of the time for the busiest thread. */
+  readonly busy: number;
+  readonly waited: number;
+  /** Fraction of the time in which the target kept due messages waiting. */
+  readonly stalled: number;
+}
+
+/** Reads it from the snapshots. */
+export function generatorShare(
+  { from, to, seconds }: Pick<Span, "from" | "to" | "seconds">,
+  plan: Plan,
+): GeneratorShare {
+  const wallMs = Math.max(1, to.atMs - from.atMs);
+  const shares = to.threads.map((thread, index) => ({
+    busy: (thread.cpuMs - from.threads[index]!.cpuMs) / wallMs,
+    waited: (thread.cpuWaitMs - from.threads[index]!.cpuWaitMs) / wallMs,
+  }));
+  const busiest = shares.reduce((most, share) =>
+    share.busy + share.waited > most.busy + most.waited ? share : most
+  );
+  return {
+    ...busiest,
+    stalled: to.totals.since(from.totals).get("stalledMs") / (seconds * 1000 * plan.threads),
+  };
+}
+
+/** Why the generator, and not the target, was the limit in a span; empty when it was not. */
+export function spanLimits(span: Pick<Span, "from" | "to" | "seconds">, plan: Plan, open: boolean): string[] {
+  const change = span.to.totals.since(span.from.totals);
+  const due = change.get("due");
+  return generatorLimits({
+    ...generatorShare(span, plan),
+    open,
+    latenessP99Ms: span.to.latency.lateness.since(span.from.latency.lateness).percentileMs(99),
+    achieved: due === 0 ? 1 : change.get("sent") / due,
+    ownFailures: change.get("noPorts") + change.get("noDescriptors"),
+  });
+}
+
+/**
+ * The value of a metric in a span; undefined when it is not measured there.
+ *
+ * @param arrived lines that came out at the far end, where that is watched
+ */
+export function spanMeasured(
+  { from, to, seconds }: Pick<Span, "from" | "to" | "seconds">,
+  rate: number,
+  metric: string,
+  arrived: number | undefined,
+): number | undefined {
+  const change = to.totals.since(from.totals);
+  const due = Math.max(1, change.get("due"));
+  switch (metric) {
+    case "rate":
+      return change.get("answered") / seconds;
+    case "sent":
+      return change.get("sent");
+    case "achieved":
+      return change.get("answered") / seconds / rate;
+    case "good":
+      return change.get("good") / due;
+    case "errors":
+      return (change.get("due") - change.get("good") - change.get("lateForDeadline")) / due;
+    case "loss":
+      return (change.get("sent") - (arrived ?? change.get("good"))) / due;
+    case "unsent":
+      return change.get("unsent") / due;
+    case "late":
+      return change.get("lateForDeadline") / due;
+    case "status4xx":
+    case "status5xx":
+      return change.get(metric);
+  }
+  const [, family, percentile] = /^(?:(raw|connect|lateness)\.)?(p\d+(?:\.\d+)?|max|mean)$/.exec(metric) ??
+    [];
+  if (percentile === undefined) return undefined;
+  const names = { raw: "uncorrected", connect: "connect", lateness: "lateness" } as const;
+  const name = family === undefined ? "corrected" : names[family as keyof typeof names];
+  const latency = to.latency[name].since(from.latency[name]);
+  if (percentile === "mean") return latency.meanMs;
+  return latency.percentileMs(percentile === "max" ? 100 : Number(percentile.slice(1)));
+}

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { ForwarderError } from "../core/errors.ts";
 import { invariant, InvariantError } from "../core/invariant.ts";
 import { backoffMs, ioProblem } from "../core/io_problem.ts";
 import { crc32c } from "../batch/crc32c.ts";
@@ -33,6 +34,8 @@ export const cursorDelayMs = 50;
 export const syncDelayMs = 1000;
 /** Complete segments are removed together. */
 export const removalDelayMs = 100;
+/** After so many failures a segment stays without an index. */
+const indexTriesMax = 10;
 /** Files of ended segments that stay open for reading. */
 const openFilesMax = 4;
 
@@ -71,8 +74,8 @@ export class Home {
   readonly #cursor: CursorWriter;
   readonly #writer: SegmentWriter;
   readonly #files = new Map<Segment, OpenFile>();
-  /** Ended segments whose index is not in the file yet. */
-  readonly #unindexed = new Set<Segment>();
+  /** Ended segments whose index is not in the file yet, and how often it could not be written. */
+  readonly #unindexed = new Map<Segment, number>();
   #window: ScanWindow | undefined;
   #dirtySinceMs: number | undefined;
   #unsyncedSinceMs: number | undefined;
@@ -122,7 +125,7 @@ export class Home {
         this.#files.set(segment, { file, readers: 0 });
       },
       ended: (segment) => {
-        this.#unindexed.add(segment);
+        this.#unindexed.set(segment, 0);
         this.#plan(0);
       },
     });
@@ -149,6 +152,9 @@ export class Home {
   async commit(
     group: readonly Outgoing[],
   ): Promise<{ readonly segment: Segment; readonly first: number }> {
+    if (this.#halted) {
+      throw new ForwarderError("spool_locked", `Cannot write into "${this.folder}": another process has it`);
+    }
     const place = await this.#writer.commit(group);
     this.#unsyncedSinceMs ??= this.#options.clock.monoMs();
     this.#plan(syncDelayMs);
@@ -234,7 +240,8 @@ export class Home {
       // A full or read-only disk must not keep what is here from being sent.
       this.#options.problem(ioProblem("write", this.folder, error));
       this.#dirtySinceMs = this.#unsyncedSinceMs = this.#options.clock.monoMs();
-      this.#plan(backoffMs(this.#attempts++));
+      this.#attempts = 1;
+      this.#planNext();
     }
   }
 
@@ -273,36 +280,56 @@ export class Home {
   }
 
   async #work(): Promise<void> {
-    let failed = false;
+    let failure: unknown;
     try {
-      await this.#writeIndexes();
+      failure = await this.#writeIndexes();
       if (!await this.#removeComplete(false)) await this.#writeCursor();
-      if (this.#attempts > 0) this.#options.problem(undefined);
-      this.#attempts = 0;
     } catch (error) {
       if (error instanceof InvariantError) throw error;
-      failed = true;
-      this.#options.problem(ioProblem("write", this.folder, error));
+      failure = error ?? new Error("unknown");
     }
+    if (failure !== undefined) this.#options.problem(ioProblem("write", this.folder, failure));
+    else if (this.#attempts > 0) this.#options.problem(undefined);
+    this.#attempts = failure === undefined ? 0 : this.#attempts + 1;
     this.#chores = undefined;
-    if (failed) this.#plan(backoffMs(this.#attempts++));
+    this.#planNext();
+  }
+
+  /** What is left to do. */
+  #planNext(): void {
+    if (this.#attempts > 0) this.#plan(backoffMs(this.#attempts - 1));
     else if (this.#unindexed.size > 0) this.#plan(0);
     else if (this.segments.some((segment) => segment.complete)) this.#plan(removalDelayMs);
     else if (this.#dirtySinceMs !== undefined) this.#plan(cursorDelayMs);
-    else if (this.#unsyncedSinceMs !== undefined) this.#plan(syncDelayMs);
+    else if (this.#unsyncedSinceMs !== undefined) {
+      this.#plan(Math.max(0, this.#unsyncedSinceMs + syncDelayMs - this.#options.clock.monoMs()));
+    }
   }
 
-  async #writeIndexes(): Promise<void> {
-    for (const segment of this.#unindexed) {
-      if (!segment.complete && segment.batches > 0) {
-        const open = this.#files.get(segment);
-        invariant(open !== undefined, "a segment without an index in its file is open");
-        await writeIndex(open.file, segment, this.#options.sync);
-        this.forgetIndex(segment);
+  /**
+   * Writes what indexes are missing; returns what the system refused. A segment on which that fails again and again
+   * (the disk may have a bad spot there) stays without one, and holds up nothing else: it is scanned at the next start.
+   */
+  async #writeIndexes(): Promise<unknown> {
+    let failure: unknown;
+    for (const [segment, tries] of this.#unindexed) {
+      try {
+        if (!segment.complete && segment.batches > 0) {
+          const open = this.#files.get(segment);
+          invariant(open !== undefined, "a segment without an index in its file is open");
+          await writeIndex(open.file, segment, this.#options.sync);
+          this.forgetIndex(segment);
+        }
+        this.#unindexed.delete(segment);
+      } catch (error) {
+        if (error instanceof InvariantError) throw error;
+        failure = error ?? new Error("unknown");
+        if (tries + 1 < indexTriesMax) this.#unindexed.set(segment, tries + 1);
+        else this.#unindexed.delete(segment);
       }
-      this.#unindexed.delete(segment);
     }
     await this.#closeIdle();
+    return failure;
   }
 
   async #writeCursor(): Promise<void> {

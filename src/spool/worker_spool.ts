@@ -143,7 +143,10 @@ export class WorkerSpool implements Spool {
     };
     folders.changed = () => this.#restart();
     folders.acquitted = () => events.wants();
-    folders.lost = (message) => this.#commits.halt(message);
+    folders.lost = (message) => {
+      this.#commits.halt(message);
+      void this.#parking.close();
+    };
   }
 
   get state(): SpoolState {

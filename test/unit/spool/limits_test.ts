@@ -139,3 +139,21 @@ test("stats() tell how much waits, how old it is and how long commits take", asy
   spool.giveUp(first);
   assert.deepEqual([spool.stats().backlogRecords, spool.stats().records], [7, 12]);
 });
+
+test("settle() goes on removing segments when the disk has a bad spot in one of them", async () => {
+  const machine = new SimMachine();
+  const spool = await machine.open();
+  const batches = [];
+  for (let i = 0; i < 4; i++) batches.push(await machine.append("t", `${i} ${text}`));
+  // The index of the first segment would go there.
+  const end = machine.disk.bytesOf("/s/w0/0000000001.seg")!.length;
+  machine.disk.refuseWrite = (path, at) => path.endsWith("/0000000001.seg") && at >= end - 1100;
+  for (let i = 4; i < 20; i++) batches.push(await machine.append("t", `${i} ${text}`));
+  for (const spooled of batches.slice(1)) spool.settle(spooled, "delivered");
+  await machine.until("the others are removed", () => spool.stats().segments <= 2);
+  await machine.rest(1500);
+  machine.die(true);
+  await machine.open();
+  assert.deepEqual(machine.texts(await machine.take()), [`0 ${text}`]);
+  assert.deepEqual(machine.events.damages, []);
+});

@@ -159,12 +159,14 @@ class Model {
     }
     for (const spooled of wish.taken) {
       const entry = this.#entryOf(spooled);
-      const before = last.get(entry.topic) ?? -1;
+      // Between sessions new batches may go before old ones.
+      const session = `${entry.topic}/${entry.life}`;
+      const before = last.get(session) ?? -1;
       if (!entry.doubled) {
         if (entry.id < before) {
           this.#explain(`${entry.topic} comes out of order: ${entry.id} after ${before}`);
         }
-        last.set(entry.topic, entry.id);
+        last.set(session, entry.id);
       }
       entry.state = "committed";
       this.#live.push({ entry, spooled, inSink: false });

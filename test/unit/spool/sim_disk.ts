@@ -87,6 +87,8 @@ export class SimDisk implements Disk {
   /** The process ends in the middle of this operation. */
   crashAt = Infinity;
   crashed = false;
+  /** Writes that the disk refuses. */
+  refuseWrite: (path: string, at: number) => boolean = () => false;
   /** Reads that the disk refuses. */
   refuseRead: (path: string, at: number) => boolean = () => false;
   /** What happened, newest last. */
@@ -254,6 +256,7 @@ export class SimDisk implements Disk {
           throw error;
         });
         if (life !== this.#life || this.crashed) return await never();
+        if (this.refuseWrite(path, position)) throw fault("EIO");
         if (compare(joined(views), wanted) !== 0) {
           throw new Error(`bytes of a write to ${path} changed on their way`);
         }

@@ -318,7 +318,7 @@ describe("pages", () => {
     const calls = [
       /reason = (?:\w+ \? )?"([a-z_]+)"/g,
       /reason = \w+ \? "[a-z_]+" : "([a-z_]+)"/g,
-      /#letter\(\s*"([a-z_]+)"/g,
+      /#letter\(\s*(?:program,\s*)?"([a-z_]+)"/g,
       /return "(topic[a-z_]+)"/g,
       /\breason: "([a-z_]+)"/g,
       /giveUp\(\s*topic,\s*"([a-z_]+)"/g,

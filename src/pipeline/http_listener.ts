@@ -13,6 +13,7 @@ import { TokenFile, tokensMax } from "../http/tokens.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { stage, type StageTable, type Waiting } from "../observe/stage_table.ts";
+import { requestLinesOf } from "./line_options.ts";
 import { JsonCheck } from "./json_check.ts";
 import type { HttpShared, WorkerLog } from "./protocol.ts";
 import type { Refusals } from "./refusals.ts";
@@ -68,10 +69,11 @@ export class HttpListeners {
       this.#tokens.push(tokens);
       this.#tellTokens(tokens);
     }
+    const options = requestLinesOf(listen);
     const service = new IngestService<Submission>({
       port: {
         frameBytesMax: kernel.sizes.frameBytesMax,
-        submit: (request, answer) => this.#submit(request, answer, name),
+        submit: (request, answer) => this.#submit({ ...request, options }, answer, name),
         cancel: (submission) => submissions.cancel(submission),
         retryAfterMs: () => submissions.load().retryAfterMs,
         notJson: (bytes, ranges, count) => this.#json.notJson(bytes, ranges, count),

@@ -221,8 +221,8 @@ export class Intake {
    * placed, which may be before this returns.
    */
   submit(submission: Submission, framer: FrameSource): Stream {
-    const { bytes } = submission.request.lines;
-    const stream = this.#stream(connectionOf(submission), framer, submission, this.#plain);
+    const { lines: { bytes }, options = this.#plain } = submission.request;
+    const stream = this.#stream(connectionOf(submission), framer, submission, options);
     this.checkRules();
     this.#counters.add(counter.bytes_received, bytes.byteLength);
     framer.begin(bytes);

@@ -38,6 +38,11 @@ export function lineOptionsOf(listen: Listen): LineOptions {
   };
 }
 
+/** The options of the requests of a `listen` entry: their frames are whole, nothing is joined. */
+export function requestLinesOf(listen: Listen): LineOptions {
+  return { ...lineOptionsOf(listen), joinWaitMs: 0 };
+}
+
 /** What holds where nothing else is said: frames as long as the kernel takes, all of them forwarded. */
 export function plainLines(mode: FramingMode, frameBytesMax: number): LineOptions {
   return {

@@ -12,6 +12,7 @@ import { defaultFrameBytesMax, type RelpListen } from "../config/config.ts";
 import type { Tracked, TrackedHandler } from "../io/tracked.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { type RelpHost, type RelpLines, RelpSession } from "../relp/session.ts";
+import { type LineOptions, requestLinesOf } from "./line_options.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Submission, SubmissionResult } from "./submission.ts";
 import type { Submissions } from "./submissions.ts";
@@ -30,6 +31,7 @@ export interface RelpListenersParts {
 
 /** One connection. */
 export interface RelpConnection {
+  readonly options: LineOptions;
   readonly peer: string;
   readonly session: RelpSession;
   /** Requests that are not answered. */
@@ -107,6 +109,7 @@ export class RelpListeners {
     };
     const state: RelpConnection = {
       peer: connection.peer,
+      options: requestLinesOf(listen),
       session: new RelpSession(host, frameBytesMax, `corndog,${programVersion}`),
       open: new Set(),
       frames: 0,
@@ -162,6 +165,7 @@ export class RelpListeners {
     made = submissions.submit({
       lines: { kind: "ranges", bytes: lines.bytes, ranges: lines.ranges, count: lines.count },
       peer: connection.peer,
+      options: state.options,
       until: listen.ack,
       waitMs: answerMs,
       placed,

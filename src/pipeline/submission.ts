@@ -4,6 +4,7 @@
  * @module
  */
 import { Receipt, type Until } from "../batch/receipt.ts";
+import type { LineOptions } from "./line_options.ts";
 import type { FramingMode } from "../framing/framer.ts";
 
 /** The lines of a request. The bytes must stay as they are until `placed` or the answer. */
@@ -31,6 +32,8 @@ export interface SubmitRequest {
   readonly value?: "message" | undefined;
   /** Record key of lines that get none from a rule. */
   readonly key?: string | undefined;
+  /** How its lines are read: zone, what lacks a header; as listeners that say nothing of it where missing. */
+  readonly options?: LineOptions | undefined;
   readonly until: Until;
   /** The answer comes within this time, to `sweepMs`. */
   readonly waitMs: number;

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { Until } from "../../../src/batch/receipt.ts";
 import type { RequestLines, SubmitRequest } from "../../../src/pipeline/submission.ts";
 import { sweepMs } from "../../../src/pipeline/submissions.ts";
+import { plainLines } from "../../../src/pipeline/line_options.ts";
 import { until } from "../../support/until.ts";
 import { type Asked, compile, encoder, SubmissionRig, turn } from "./submission_rig.ts";
 
@@ -167,6 +168,16 @@ describe("Submissions", () => {
     assert.equal(asked.answers, 0);
     await until("the answer", () => asked.result);
     assert.match(readFileSync(path, "utf8"), /"reason":"unwanted"/);
+  });
+
+  it("submit() reads lines as the listener says", async () => {
+    const path = letterPath();
+    const rig = rigAt(path, noRules);
+    const options = { ...plainLines("newline", 1024), refusesUnparsed: true };
+    const asked = rig.askOne("no header at all", { until: "disk", options });
+    await until("the answer", () => asked.result);
+    assert.deepEqual([asked.result!.kind, asked.result!.deadLettered], ["kept", 1]);
+    assert.match(readFileSync(path, "utf8"), /"reason":"unparsed"/);
   });
 
   it("submit() names the reason when Kafka refused a batch", async () => {

@@ -102,6 +102,62 @@ export class HttpSender {
   }
 }
 
+/** Lines of RELP unanswered at a time. */
+const relpWindow = 32;
+
+/** RELP frames (`TXNR COMMAND LENGTH DATA LF`), a window of them unanswered; until the other end is gone. */
+export class RelpSender {
+  readonly ended: Promise<void>;
+  readonly #all: Acknowledged;
+  readonly #socket: Socket;
+  /** Ids of the lines without an answer, by transaction. */
+  readonly #unanswered = new Map<number, string>();
+  #transaction = 1;
+  #heard = "";
+
+  private constructor(socket: Socket, all: Acknowledged) {
+    this.#socket = socket;
+    this.#all = all;
+    this.ended = new Promise((resolve) => socket.on("close", () => resolve()));
+    socket.on("data", (data) => this.#hear(data.toString("latin1")));
+    const offer = "relp_version=0\nrelp_software=crash test\ncommands=syslog";
+    socket.write(`1 open ${offer.length} ${offer}\n`);
+  }
+
+  /** Connects to a RELP listener and begins. */
+  static async start(port: number, all: Acknowledged): Promise<RelpSender> {
+    return new RelpSender(await dial(port), all);
+  }
+
+  #hear(text: string): void {
+    this.#heard += text;
+    for (;;) {
+      const head = /^(\d+) rsp (\d+) /.exec(this.#heard);
+      if (head === null) break;
+      const end = head[0].length + Number(head[2]) + 1;
+      if (this.#heard.length < end) break;
+      const status = Number(this.#heard.slice(head[0].length, head[0].length + 3));
+      this.#heard = this.#heard.slice(end);
+      this.#all.count(status);
+      const id = this.#unanswered.get(Number(head[1]));
+      this.#unanswered.delete(Number(head[1]));
+      if (id !== undefined && status === 200) this.#all.ids.push(id);
+    }
+    this.#fill();
+  }
+
+  #fill(): void {
+    let frames = "";
+    while (this.#unanswered.size < relpWindow) {
+      const id = this.#all.id();
+      const line = `<13>1 - edge relp - - - ${id} ${padding}`;
+      this.#unanswered.set(++this.#transaction, id);
+      frames += `${this.#transaction} syslog ${line.length} ${line}\n`;
+    }
+    if (frames !== "") this.#socket.write(frames);
+  }
+}
+
 /** Lines without an answer, as fast as the other end reads; until it is gone. */
 export class TcpSender {
   readonly ended: Promise<void>;

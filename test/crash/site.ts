@@ -7,13 +7,13 @@ import assert from "node:assert/strict";
 import { type Kafka, values } from "../kafka/harness/kafka.ts";
 import { Corndog } from "../support/corndog.ts";
 import { until } from "../support/until.ts";
-import { Acknowledged, HttpSender, TcpSender } from "./senders.ts";
+import { Acknowledged, HttpSender, RelpSender, TcpSender } from "./senders.ts";
 
 const httpSenders = 8;
 
 /** All ports 0, two workers, a spool in the folder of the site. */
 export const siteConfig = (bootstrap: string, topic: string, durability: string, more = "") => `
-listen: [{ syslog: "tcp://127.0.0.1:0" }, { http: "http://127.0.0.1:0" }]
+listen: [{ syslog: "tcp://127.0.0.1:0" }, { http: "http://127.0.0.1:0" }, { relp: "tcp://127.0.0.1:0" }]
 admin: { listen: "127.0.0.1:0" }
 sink: kafka
 kafka: { brokers: ["${bootstrap}"], topic: "${topic}", request_timeout: 5s }
@@ -42,13 +42,14 @@ export class Site {
     await until("a start", () => begun() || hasFault && corndog.exitCode !== undefined || undefined, 20_000);
     if (!begun()) return { corndog, over: () => Promise.resolve() };
     const life = this.#lives++;
-    const [http, tcp] = [corndog.port("http"), corndog.port("tcp")];
+    const [http, tcp, relp] = [corndog.port("http"), corndog.port("tcp"), corndog.port("relp")];
     const starting = Array.from(
       { length: httpSenders },
       (_, sender) => HttpSender.start(http, this.acknowledged, sender % 4 === 3 ? "kafka" : "disk"),
     );
     const senders = [
       ...await Promise.allSettled(starting),
+      ...await Promise.allSettled([RelpSender.start(relp, this.acknowledged)]),
       ...await Promise.allSettled([TcpSender.start(tcp, `tcp-${life}`)]),
     ];
     const over = async () => {
@@ -76,7 +77,9 @@ export class Site {
   /** Nothing that was acknowledged is missing, and nothing is there that was not sent. */
   async check(kafka: Kafka, topic: string): Promise<void> {
     const got = values(await kafka.readAll(topic));
-    const there = new Set(got.map((value) => /^<13>1 - edge http - - - (id-\d+-) x{120}$/.exec(value)?.[1]));
+    const there = new Set(
+      got.map((value) => /^<13>1 - edge (?:http|relp) - - - (id-\d+-) x{120}$/.exec(value)?.[1]),
+    );
     const missing = this.acknowledged.ids.filter((id) => !there.has(id));
     assert.deepEqual(
       missing.slice(0, 5),
@@ -84,7 +87,7 @@ export class Site {
       `${missing.length} of ${this.acknowledged.ids.length} are missing`,
     );
     const broken = got.filter((value) =>
-      !/^<13>1 - edge (?:http - - - id-\d+- x{120}|tcp - - - tcp-\d+ \d+ x{120}\.)$/.test(value)
+      !/^<13>1 - edge (?:(?:http|relp) - - - id-\d+- x{120}|tcp - - - tcp-\d+ \d+ x{120}\.)$/.test(value)
     );
     assert.deepEqual(broken.slice(0, 5), [], "every line is whole");
     assert.ok(got.some((value) => value.includes("- tcp-")), "TCP lines arrived");

@@ -6,6 +6,7 @@
  */
 import { availableParallelism } from "node:os";
 import { type Gate, readGate, readGates } from "./measure/gate.ts";
+import { readBase } from "./report/compare.ts";
 import { readWork } from "./options_work.ts";
 import type { Answer, Concurrency, Pace, Plan, Target } from "./plan.ts";
 import { type Segment, segmentsOf, type Stage } from "./schedule/schedule.ts";
@@ -166,8 +167,8 @@ export async function readSettings(flags: Flags, inputs: Inputs): Promise<Settin
       hgrm: reader.text("hdr"),
       series: reader.text("series"),
       html: reader.text("html"),
-      compare: reader.text("compare"),
     },
+    base: readTheBase(reader, inputs),
   };
 }
 
@@ -334,6 +335,17 @@ function readVerify(reader: FlagReader, plan: Settings["plan"]): VerifySource | 
     refuse("verify", `write kafka://BROKER:PORT/TOPIC or file:DIR, not "${text}"`);
   }
   return { kind: "kafka", brokers: places, topics: topics.split(",") };
+}
+
+/** The file is read before the load: it may be the one that `--json` writes. */
+function readTheBase(reader: FlagReader, inputs: Inputs): Settings["base"] {
+  const path = reader.text("compare");
+  if (path === undefined) return undefined;
+  try {
+    return readBase(inputs.readText(path));
+  } catch (error) {
+    return refuse("compare", `cannot use ${path}: ${(error as Error).message}`);
+  }
 }
 
 function readAdmin(reader: FlagReader, inputs: Inputs): Settings["admin"] {

@@ -115,7 +115,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
       endToEnd,
       targetView: null,
     });
-    writeReports(result, driven, settings, outside, writeFileSync);
+    writeReports(result, driven, settings, settings.base, outside, writeFileSync);
     if (result.gates.some((gate) => !gate.passed)) return clobberExit.threshold;
     if (survived === false) return clobberExit.failed;
     if (result.messages.sent > 0 && result.messages.answered === 0) return clobberExit.failed;

@@ -5,6 +5,7 @@
  */
 import type { Gate } from "./measure/gate.ts";
 import type { Concurrency, Pace, Plan } from "./plan.ts";
+import type { Result } from "./result.ts";
 
 /** What the user asked for. */
 export interface Settings {
@@ -30,8 +31,9 @@ export interface Settings {
     readonly hgrm: string | undefined;
     readonly series: string | undefined;
     readonly html: string | undefined;
-    readonly compare: string | undefined;
   };
+  /** The earlier run to compare with. */
+  readonly base: Result | undefined;
 }
 
 /** Where marked lines come out again. */

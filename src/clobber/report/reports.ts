@@ -6,6 +6,8 @@
 import type { Driven } from "../drive.ts";
 import type { Result } from "../result.ts";
 import type { Settings } from "../settings.ts";
+import { compareText } from "./compare.ts";
+import { htmlReport } from "./html.ts";
 import { summaryText } from "./summary.ts";
 
 /** Where reports go. */
@@ -20,6 +22,7 @@ export function writeReports(
   result: Result,
   driven: Driven,
   settings: Settings,
+  base: Result | undefined,
   outside: ReportOutside,
   writeFile: (path: string, text: string) => void,
 ): void {
@@ -36,8 +39,12 @@ export function writeReports(
       outside.err(`corndog: cannot write ${path}: ${(error as Error).message}\n`);
     }
   };
-  if (!output.quiet && output.json !== "-") outside.out(summaryText(result, outside.colors));
+  if (!output.quiet && output.json !== "-") {
+    outside.out(summaryText(result, outside.colors));
+    if (base !== undefined) outside.out(compareText(base, result, outside.colors));
+  }
   save(output.json, () => `${JSON.stringify(result, undefined, 2)}\n`);
   save(output.hgrm, () => driven.to.latency.corrected.since(driven.from.latency.corrected).hgrm());
+  save(output.html, () => htmlReport(result));
   save(output.series, () => result.windows.map((window) => `${JSON.stringify(window)}\n`).join(""));
 }

@@ -37,7 +37,8 @@ function checks(kafkaOf: () => Promise<Kafka>): void {
         });
         await feed.send(topic, 50, 50);
         await feed.settled();
-        assert.equal(feed.sink.batchBytesMaxOf(topic), isKnown ? 20_000 : Infinity);
+        const limit = isKnown ? 20_000 : Infinity;
+        await eventually(`the limit is ${limit}`, () => feed.sink.batchBytesMaxOf(topic) === limit, 20_000);
         const numbered = (from: number, count: number) =>
           Array.from({ length: count }, (_, index) => ({ value: `${from + index} `.padEnd(300, "x") }));
         feed.give(topic, [

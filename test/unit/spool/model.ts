@@ -92,6 +92,8 @@ class Model {
       await this.#live_();
       this.#operations = Math.max(this.#operations, this.#disk.operations);
       if (isLast) break;
+      // What the disk had done by then was told by then.
+      await turn();
       this.#clock.stop();
       this.#disk.restart(this.#options.power);
     }

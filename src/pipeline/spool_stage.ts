@@ -39,6 +39,9 @@ import type {
 /** Batches in the sink from which on open batches wait to grow, as they do before a sink without a spool. */
 const sinkBatchesEager = 64;
 
+/** A topic of which nothing moves for so long goes to a place of its own in the spool. */
+export const parkAfterMs = 10_000;
+
 /** Where the stage finds memory for what it reads back. */
 export interface SpoolMemory {
   /** Offset of a batch header with room for so many bytes of records behind it, and the headroom before; 0: none. */
@@ -70,6 +73,8 @@ export interface SpoolStageParts {
   /** A batch of an earlier session goes to the sink. */
   replayed(batch: ClosedBatch): void;
   readonly log: WorkerLog;
+  /** Monotonic milliseconds. */
+  nowMs(): number;
 }
 
 /** Counts of a stage, for `/admin/stats`. */
@@ -94,6 +99,9 @@ interface TopicBooks {
   pending: number;
   /** Nothing of it moves while others do: one batch in the sink is enough to see when it goes on. */
   stalls: boolean;
+  stallsSinceMs: number;
+  /** It stalls for long, and was parked for that. */
+  parked: boolean;
 }
 
 /** The spool's place in one worker's pipeline. It has the shape that the batcher and the compressor want of a sink. */
@@ -250,7 +258,10 @@ export class SpoolStage {
     if (sink.stalls === undefined || this.#spool === undefined) return;
     this.#stalledBytes = 0;
     for (const [topic, books] of this.#topics) {
+      const stalled = books.stalls;
       books.stalls = books.sinkBytes > 0 && sink.stalls(topic);
+      if (books.stalls && !stalled) books.stallsSinceMs = this.#parts.nowMs();
+      this.#setAside(topic, books);
       if (!books.stalls) continue;
       const isOnDisk = (batch: ClosedBatch) => this.#inSink.get(batch)?.state === "live";
       for (const batch of sink.giveBack?.(topic, isOnDisk) ?? []) {
@@ -264,6 +275,21 @@ export class SpoolStage {
       this.#stalledBytes += books.sinkBytes;
     }
     this.#parts.counters.publish();
+  }
+
+  /** The segments of a topic that stalls for long would stay for its sake, and the disk fill up with what others have done with. */
+  #setAside(topic: string, books: TopicBooks): void {
+    const { log, nowMs } = this.#parts;
+    if (books.stalls && !books.parked && nowMs() - books.stallsSinceMs >= parkAfterMs) {
+      books.parked = true;
+      this.#spool!.park(topic);
+      log("spool_topic_parked", { topic, stalls_s: Math.round((nowMs() - books.stallsSinceMs) / 1000) });
+    } else if (books.parked && !books.stalls) {
+      books.parked = false;
+      this.#spool!.unpark(topic);
+      log("spool_topic_unparked", { topic }, "info");
+      this.#forget(topic, books);
+    }
   }
 
   /** What `/admin/stats` shows; undefined before `join`. */
@@ -495,11 +521,16 @@ export class SpoolStage {
 
   #booksOf(topic: string): TopicBooks {
     let books = this.#topics.get(topic);
-    if (books === undefined) this.#topics.set(topic, books = { sinkBytes: 0, pending: 0, stalls: false });
+    if (books === undefined) {
+      this.#topics.set(
+        topic,
+        books = { sinkBytes: 0, pending: 0, stalls: false, stallsSinceMs: 0, parked: false },
+      );
+    }
     return books;
   }
 
   #forget(topic: string, books: TopicBooks): void {
-    if (books.sinkBytes === 0 && books.pending === 0) this.#topics.delete(topic);
+    if (books.sinkBytes === 0 && books.pending === 0 && !books.parked) this.#topics.delete(topic);
   }
 }

@@ -412,6 +412,7 @@ export class WorkerPipeline {
       gaveUp: (batch) => this.#batches.end(batch, flightKind["batch committed"]),
       freed: (bytes) => this.#freed(bytes),
       replayed: (batch) => this.#topics.submitted(batch.topic, batch.count),
+      nowMs: () => performance.now(),
       log,
     });
   }

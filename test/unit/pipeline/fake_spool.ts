@@ -48,7 +48,7 @@ class Held implements SpooledBatch {
 /** The double of one worker's spool. */
 export class FakeSpool implements Spool {
   readonly opened: Opened;
-  readonly parked: ReadonlySet<string> = new Set();
+  readonly parked = new Set<string>();
   /** What is on the disk, oldest first. */
   readonly disk: Stored[];
   readonly #memory: Uint8Array;
@@ -133,7 +133,7 @@ export class FakeSpool implements Spool {
   }
 
   mustWait(topic: string): boolean {
-    return this.disk.some(({ batch, live }) => !live && batch.topic === topic);
+    return this.parked.has(topic) || this.disk.some(({ batch, live }) => !live && batch.topic === topic);
   }
 
   async next(wish: BacklogWish): Promise<BacklogAnswer> {
@@ -142,7 +142,7 @@ export class FakeSpool implements Spool {
     const seen = new Set<string>();
     for (const stored of this.disk) {
       const { topic } = stored.batch;
-      if (stored.live || seen.has(topic) || !wish.mayGo(topic)) {
+      if (stored.live || seen.has(topic) || this.parked.has(topic) || !wish.mayGo(topic)) {
         if (!stored.live) seen.add(topic);
         continue;
       }
@@ -162,8 +162,14 @@ export class FakeSpool implements Spool {
     return Promise.reject(new Error("not used"));
   }
 
-  park(): void {}
-  unpark(): void {}
+  park(topic: string): void {
+    this.parked.add(topic);
+  }
+
+  unpark(topic: string): void {
+    this.parked.delete(topic);
+    this.events.wants();
+  }
 
   stats(): SpoolStats {
     throw new Error("not used");

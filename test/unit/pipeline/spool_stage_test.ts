@@ -11,7 +11,7 @@ import { granuleBytes } from "../../../src/batch/arena.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
-import { SpoolStage } from "../../../src/pipeline/spool_stage.ts";
+import { parkAfterMs, SpoolStage } from "../../../src/pipeline/spool_stage.ts";
 import type { Sink } from "../../../src/sink/sink.ts";
 import type { Durability } from "../../../src/spool/spool.ts";
 import { until } from "../../support/until.ts";
@@ -47,6 +47,7 @@ class Rig {
   readonly replayed: number[] = [];
   ready = true;
   hungry = true;
+  nowMs = 1_000;
   wants = 0;
   /** Topics of which nothing moves. */
   readonly stalled = new Set<string>();
@@ -92,6 +93,7 @@ class Rig {
       freed: () => {},
       replayed: (batch) => this.replayed.push(batch.count),
       log: () => {},
+      nowMs: () => this.nowMs,
     });
     this.batcher = new Batcher({
       kernel: this.kernel,
@@ -313,6 +315,30 @@ describe("SpoolStage", () => {
     rig.batch("fine", "here I am");
     rig.spool.commit();
     assert.equal(rig.sent.at(-1), "fine: here I am");
+  });
+
+  it("parks a topic that stalls for long, and sends what waited in order when it moves again", async () => {
+    const rig = new Rig();
+    rig.batch("stuck", "1");
+    rig.spool.commit();
+    rig.stalled.add("stuck");
+    rig.stage.tick();
+    rig.nowMs += parkAfterMs - 1;
+    rig.stage.tick();
+    assert.deepEqual([...rig.spool.parked], []);
+    rig.nowMs += 1;
+    rig.stage.tick();
+    assert.deepEqual([...rig.spool.parked], ["stuck"]);
+    rig.batch("stuck", "2");
+    rig.batch("fine", "1");
+    rig.spool.commit(2);
+    assert.deepEqual([rig.sent, rig.ledger().spooled], [["stuck: 1", "fine: 1"], 1]);
+    rig.stalled.clear();
+    rig.settle();
+    rig.stage.tick();
+    assert.deepEqual([...rig.spool.parked], []);
+    await rig.finish();
+    assert.deepEqual(rig.delivered.filter((value) => value.startsWith("stuck")), ["stuck: 1", "stuck: 2"]);
   });
 
   it("passes a full disk by while the sink takes what comes, in order", () => {

@@ -14,7 +14,7 @@ export const activityWord = { pulse: 0, rule: 1, connection: 2, bytes: 3 } as co
 const wordsPerWorker = 16;
 
 /** How often a worker bumps its pulse. */
-export const pulseMs = 25;
+export const pulseMs = 50;
 
 /** Shared memory for all workers. */
 export function createActivity(workers: number): SharedArrayBuffer {

@@ -13,7 +13,7 @@ export const warnMs = 100;
 /** This long is an error. */
 export const errorMs = 1_000;
 /** How often it looks. */
-export const lookMs = 20;
+export const lookMs = 50;
 /** The watcher was late by this much: the machine gave nobody time. */
 const lateMsMax = 60;
 /** Stalls that are kept. */

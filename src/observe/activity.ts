@@ -2,19 +2,23 @@
  * What each worker is doing at this moment, in shared memory: its pulse, the rule it tries, the connection whose bytes
  * it takes. The sentinel reads it while the worker is held and cannot say anything itself.
  *
- *     per worker, i32: pulse | rule + 1, 0: none | connection, 0: none | bytes of the chunk | free ...
+ *     per worker, i32: pulse | rule + 1, 0: none | connection, 0: none | bytes of the chunk | pulse comes every ... ms
+ *
+ * The pulse is quick while there is work and slow while there is none: idle loops are not woken for it.
  *
  * @module
  */
 
 /** Words of one worker. */
-export const activityWord = { pulse: 0, rule: 1, connection: 2, bytes: 3 } as const;
+export const activityWord = { pulse: 0, rule: 1, connection: 2, bytes: 3, everyMs: 4 } as const;
 
 /** One cache line per worker. */
 const wordsPerWorker = 16;
 
-/** How often a worker bumps its pulse. */
+/** How often a worker bumps its pulse while it has work. */
 export const pulseMs = 50;
+/** And while it has none. */
+export const idlePulseMs = 250;
 
 /** Shared memory for all workers. */
 export function createActivity(workers: number): SharedArrayBuffer {
@@ -44,4 +48,47 @@ export function readActivity(words: Int32Array, worker: number): Activity {
     connection: connection === 0 ? undefined : `${worker}-${connection}`,
     bytes: Atomics.load(words, activityWord.bytes),
   };
+}
+
+/** The pulse of one worker. */
+export class Pulse {
+  readonly #words: Int32Array;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #worked = false;
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+    Atomics.store(words, activityWord.everyMs, idlePulseMs);
+  }
+
+  /** There is work: called for each chunk. */
+  work(): void {
+    this.#worked = true;
+    if (this.#timer !== undefined) return;
+    // This beat first: whoever looks must not take the slow pulse before it for a missed quick one.
+    this.beat();
+    Atomics.store(this.#words, activityWord.everyMs, pulseMs);
+    this.#timer = setInterval(() => this.#quickBeat(), pulseMs);
+  }
+
+  /** Called every `idlePulseMs`, work or not. */
+  beat(): void {
+    Atomics.add(this.#words, activityWord.pulse, 1);
+  }
+
+  /** Beats no more. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #quickBeat(): void {
+    this.beat();
+    if (this.#worked) {
+      this.#worked = false;
+      return;
+    }
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    Atomics.store(this.#words, activityWord.everyMs, idlePulseMs);
+  }
 }

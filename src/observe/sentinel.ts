@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Activity, activityOf, activityWord, pulseMs, readActivity } from "./activity.ts";
+import { type Activity, activityOf, activityWord, idlePulseMs, pulseMs, readActivity } from "./activity.ts";
 
 /** A worker without a pulse for this long is held. */
 export const warnMs = 100;
@@ -14,6 +14,8 @@ export const warnMs = 100;
 export const errorMs = 1_000;
 /** How often it looks. */
 export const lookMs = 50;
+/** And while no worker has work. */
+const idleLookMs = 200;
 /** The watcher was late by this much: the machine gave nobody time. */
 const lateMsMax = 60;
 /** Stalls that are kept. */
@@ -62,7 +64,8 @@ export class Sentinel {
   readonly #stalls: Stall[] = [];
   #lookedAtMs: number;
   #total = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #intervalMs = lookMs;
 
   constructor(parts: SentinelParts, nowMs: number) {
     this.#parts = parts;
@@ -81,11 +84,11 @@ export class Sentinel {
     const nowMs = performance.now();
     this.#lookedAtMs = nowMs;
     for (const one of this.#watched) one.pulsedAtMs = nowMs;
-    this.#timer = setInterval(() => this.look(performance.now(), Date.now()), lookMs);
+    this.#watch();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 
   /** Stalls since the start. */
@@ -106,13 +109,14 @@ export class Sentinel {
 
   /** Looks once, at `nowMs` on the monotonic clock and `epochMs` on the other. */
   look(nowMs: number, epochMs: number): void {
-    const isLate = nowMs - this.#lookedAtMs > lookMs + lateMsMax;
+    const isLate = nowMs - this.#lookedAtMs > this.#intervalMs + lateMsMax;
     this.#lookedAtMs = nowMs;
     this.#watched.forEach((one, worker) => {
       const pulse = Atomics.load(one.words, activityWord.pulse);
       if (pulse !== one.pulse) return this.#pulsed(one, pulse, nowMs);
       const ms = nowMs - one.pulsedAtMs;
-      if (ms < warnMs + pulseMs) return;
+      const everyMs = Atomics.load(one.words, activityWord.everyMs);
+      if (ms < warnMs + (everyMs === 0 ? pulseMs : everyMs)) return;
       if (one.stall === undefined) this.#begin(one, worker, ms, epochMs, isLate);
       else one.stall.ms = ms;
       // A late watcher looks again before it accuses anybody.
@@ -120,6 +124,17 @@ export class Sentinel {
       if (one.told === 0) this.#tell(one, "warn");
       if (one.told === 1 && ms >= errorMs) this.#tell(one, "error");
     });
+  }
+
+  #watch(): void {
+    this.#timer = setTimeout(() => {
+      this.look(performance.now(), Date.now());
+      const isIdle = this.#watched.every(({ words, stall }) =>
+        stall === undefined && Atomics.load(words, activityWord.everyMs) === idlePulseMs
+      );
+      this.#intervalMs = isIdle ? idleLookMs : lookMs;
+      this.#watch();
+    }, this.#intervalMs);
   }
 
   #begin(one: Watched, worker: number, ms: number, epochMs: number, isLate: boolean): void {

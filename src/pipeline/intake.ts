@@ -21,7 +21,7 @@ import type { Batcher } from "../batch/batcher.ts";
 import { frameDatagram } from "../framing/datagram.ts";
 import { Framer, type FramingMode } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { activityWord } from "../observe/activity.ts";
+import { activityWord, type Pulse } from "../observe/activity.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { StageTable, Waiting, WaitingView } from "../observe/stage_table.ts";
@@ -108,6 +108,7 @@ export interface IntakeParts {
   readonly waits: StageTable;
   readonly worker: number;
   readonly activity: Int32Array;
+  readonly pulse?: Pulse;
   readonly taps?: Taps;
   readonly flight?: FlightRecorder;
   readonly program: Program;
@@ -315,6 +316,7 @@ export class Intake {
 
   /** Takes what the stream has; it is done with it, or waits. */
   #goOn(stream: Stream): void {
+    this.#parts.pulse?.work();
     const sinceMs = performance.now();
     const wait = this.#pump(stream);
     this.#parts.flight?.record(

@@ -24,7 +24,7 @@ import { type Fault, ForwarderError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { activityOf, activityWord, pulseMs } from "../observe/activity.ts";
+import { activityOf, Pulse } from "../observe/activity.ts";
 import { flightKind, FlightRecorder } from "../observe/flight.ts";
 import { HistogramRow } from "../observe/histogram.ts";
 import { counter, CounterRow } from "../observe/row.ts";
@@ -116,7 +116,7 @@ export class WorkerPipeline {
   readonly #control: Int32Array;
   readonly #prepared = new Map<number, Program>();
   #ticker: ReturnType<typeof setInterval> | undefined;
-  #pulse: ReturnType<typeof setInterval> | undefined;
+  readonly #pulse: Pulse;
   #wakePending = false;
   /** Bytes of batches that are done with. */
   #bytesDone = 0;
@@ -131,6 +131,7 @@ export class WorkerPipeline {
     this.#latency = new HistogramRow(start.latency, worker);
     this.#waits = new StageTable(start.stages, worker);
     this.#activity = activityOf(start.activity, worker);
+    this.#pulse = new Pulse(this.#activity);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
     this.#flight = new FlightRecorder(start.flight, 1 + worker);
@@ -227,6 +228,7 @@ export class WorkerPipeline {
       waits: this.#waits,
       worker,
       activity: this.#activity,
+      pulse: this.#pulse,
       taps: this.taps,
       flight: this.#flight,
       halfBytesMax: arenaBytesOf(config),
@@ -271,7 +273,6 @@ export class WorkerPipeline {
     this.#letters.start();
     await this.#listeners.start();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
-    this.#pulse = setInterval(() => Atomics.add(this.#activity, activityWord.pulse, 1), pulseMs);
     this.#tick();
   }
 
@@ -359,7 +360,7 @@ export class WorkerPipeline {
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
     clearInterval(this.#ticker);
-    clearInterval(this.#pulse);
+    this.#pulse.stop();
     const waiting = this.#intake.abandon();
     this.#submissions.close();
     this.#listeners.close();
@@ -511,6 +512,7 @@ export class WorkerPipeline {
   }
 
   #tick(): void {
+    this.#pulse.beat();
     this.#orphans.tick(performance.now());
     this.#holdOnPurpose();
     this.#http.tick();

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { activityOf, activityWord, createActivity, readActivity } from "../../../src/observe/activity.ts";
+import {
+  activityOf,
+  activityWord,
+  createActivity,
+  idlePulseMs,
+  Pulse,
+  pulseMs,
+  readActivity,
+} from "../../../src/observe/activity.ts";
+import { until } from "../../support/until.ts";
 import { lookMs, Sentinel, type Stall } from "../../../src/observe/sentinel.ts";
 
 /** A sentinel over two workers, on a clock that the test turns. */
@@ -109,5 +118,22 @@ describe("readActivity()", () => {
       connection: undefined,
       bytes: 0,
     });
+  });
+});
+
+describe("Pulse", () => {
+  it("is quick while there is work, and slow again when there is none", async () => {
+    const words = activityOf(createActivity(1), 0);
+    const pulse = new Pulse(words);
+    const every = () => Atomics.load(words, activityWord.everyMs);
+    assert.equal(every(), idlePulseMs);
+    pulse.work();
+    assert.deepEqual([every(), words[activityWord.pulse]], [pulseMs, 1]);
+    await until("beats of itself", () => words[activityWord.pulse]! >= 3 || undefined);
+    await until("the end of work", () => every() === idlePulseMs || undefined);
+    const beats = words[activityWord.pulse]!;
+    pulse.work();
+    assert.equal(words[activityWord.pulse], beats + 1);
+    pulse.stop();
   });
 });

@@ -181,12 +181,13 @@ export class Connections {
       this.#count(listener, connection.peer, reason);
       return undefined;
     }
-    const state = handler.opened(tracked);
-    if (state === undefined) {
-      this.#leave(tracked);
-      return undefined;
+    try {
+      tracked.state = handler.opened(tracked);
+    } finally {
+      // Refused, or thrown: no `closed` will come for it.
+      if (tracked.state === undefined) this.#leave(tracked);
     }
-    tracked.state = state;
+    if (tracked.state === undefined) return undefined;
     if (tracked.phase === "ready") this.#accepted += 1;
     this.#open.set(tracked.id, tracked);
     return tracked;

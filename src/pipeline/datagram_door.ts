@@ -6,8 +6,14 @@
  *
  * @module
  */
-import { hostOf, type ListenerPolicy } from "../io/admission.ts";
+import type { Listen } from "../config/config.ts";
+import { hostOf, type ListenerPolicy, refusalProblems } from "../io/admission.ts";
 import type { PeerKey, PeerTable } from "../io/peer_table.ts";
+import { counter, type CounterRow } from "../observe/row.ts";
+import type { DatagramHandler } from "../runtime/runtime.ts";
+import type { Intake } from "./intake.ts";
+import { lineOptionsOf } from "./line_options.ts";
+import type { Refusals } from "./refusals.ts";
 
 /** Senders that are remembered; then all are forgotten, and found again. */
 const sendersMax = 4096;
@@ -36,6 +42,37 @@ export class DatagramDoor {
   /** Whether anybody may be refused here at all. */
   get open(): boolean {
     return this.#policy.allowFrom === undefined && this.#policy.bytesPerSecond === 0;
+  }
+
+  /** Takes the datagrams of a listener into the intake, and counts and tells of those that are not taken. */
+  handler(
+    { listen, name }: { readonly listen: Listen; readonly name: string },
+    intake: Intake,
+    counters: CounterRow,
+    refusals: Refusals,
+  ): DatagramHandler {
+    const lines = lineOptionsOf(listen);
+    if (this.open) return { received: (packet, peer) => intake.datagram(packet, peer, lines) };
+    return {
+      received: (packet, peer) => {
+        switch (this.judge(peer, packet.byteLength)) {
+          case "taken":
+            return intake.datagram(packet, peer, lines);
+          case "network":
+            counters.add(counter.datagrams_refused, 1);
+            return refusals.tell("datagram_refused", name, peer, "network", refusalProblems.network);
+          case "rate":
+            intake.datagramDropped(packet, counter.dropped_rate_udp);
+            return refusals.tell(
+              "datagram_refused",
+              name,
+              peer,
+              "rate",
+              "its sender sends more than the listener's rate",
+            );
+        }
+      },
+    };
   }
 
   judge(peer: string, bytes: number): Verdict {

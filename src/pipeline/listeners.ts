@@ -10,7 +10,6 @@
 import type { Config, HttpListen, Listen, RelpListen, SyslogListen, TlsServer } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import type { HttpConnection } from "../http/connection.ts";
-import { NetworkSet } from "../core/networks.ts";
 import { type ForeignProtocol, foreignProtocol } from "../framing/foreign.ts";
 import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from "../io/admission.ts";
 import { Connections } from "../io/connections.ts";
@@ -19,7 +18,6 @@ import type { ConnectionInfo, Tracked, TrackedHandler } from "../io/tracked.ts";
 import { listenTls } from "../io/tls.ts";
 import { loadTlsMaterial, tlsFilesVersion } from "../io/tls_material.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
-import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import { openLibc } from "../runtime/libc.ts";
@@ -30,6 +28,7 @@ import { DatagramDoor } from "./datagram_door.ts";
 import type { HttpListeners } from "./http_listener.ts";
 import type { Intake, Stream } from "./intake.ts";
 import { lineOptionsOf } from "./line_options.ts";
+import { nameOf, policyOf, transportOf } from "./listener_policy.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
 import type { RelpConnection, RelpListeners } from "./relp_listener.ts";
@@ -376,36 +375,8 @@ export class Listeners {
   }
 
   #datagrams(bound: Bound): DatagramHandler {
-    const { intake, counters } = this.#parts;
-    const lines = lineOptionsOf(bound.listen);
     const door = new DatagramDoor(bound.policy, this.#admission.table, () => performance.now());
-    if (door.open) return { received: (packet, peer) => intake.datagram(packet, peer, lines) };
-    return {
-      received: (packet, peer) => {
-        switch (door.judge(peer, packet.byteLength)) {
-          case "taken":
-            return intake.datagram(packet, peer, lines);
-          case "network":
-            counters.add(counter.datagrams_refused, 1);
-            return this.#refusals.tell(
-              "datagram_refused",
-              bound.name,
-              peer,
-              "network",
-              refusalProblems.network,
-            );
-          case "rate":
-            intake.datagramDropped(packet, counter.dropped_rate_udp);
-            return this.#refusals.tell(
-              "datagram_refused",
-              bound.name,
-              peer,
-              "rate",
-              "its sender sends more than the listener's rate",
-            );
-        }
-      },
-    };
+    return door.handler(bound, this.#parts.intake, this.#parts.counters, this.#refusals);
   }
 
   /** Asks the kernel for the datagrams that it dropped. */
@@ -450,31 +421,4 @@ export class Listeners {
     counters.set(counter.connections_held, held);
     counters.publish();
   }
-}
-
-/** What is spoken there. */
-function transportOf({ kind, transport }: Listen): string {
-  if (kind === "http") return transport === "tls" ? "https" : "http";
-  if (kind === "relp") return transport === "tls" ? "relp+tls" : "relp";
-  return transport;
-}
-
-/** How a listener is called in events and in the list of connections: as it is written. */
-function nameOf(listen: Listen): string {
-  const { transport, hostname, port, path } = listen;
-  if (transport === "stdin") return "stdin:";
-  return `${path === "" ? transportOf(listen) : transport}://${
-    path === "" ? formatAddress(hostname, port) : path
-  }`;
-}
-
-function policyOf(listen: Listen, scope: number): ListenerPolicy {
-  const { allowFrom, proxyFrom, bytesPerSecond, transport } = listen;
-  return {
-    ...(allowFrom === undefined ? {} : { allowFrom: new NetworkSet(allowFrom) }),
-    ...(proxyFrom === undefined ? {} : { proxyFrom: new NetworkSet(proxyFrom) }),
-    bytesPerSecond: bytesPerSecond ?? 0,
-    scope,
-    handshakes: transport === "tls",
-  };
 }

@@ -202,6 +202,20 @@ describe("Connections, limits", () => {
     assert.deepEqual(two.refusals, ["192.0.2.4:1 connections"]);
   });
 
+  it("frees the place of a connection whose handler threw or refused", () => {
+    const { books, open } = setUp({ max: 1, idleMs: 0, perPeer: 1 });
+    const throwing = books.wrap("x", {
+      opened() {
+        throw new Error("broken");
+      },
+      received() {},
+      closed() {},
+    });
+    assert.throws(() => throwing.opened(new FakeConnection("192.0.2.1:1")), /broken/);
+    assert.equal(open("refuse me").state, undefined);
+    assert.notEqual(open("192.0.2.1:1").state, undefined);
+  });
+
   it("names descriptors as the reason when the open-files limit is the bound", () => {
     const { open, refusals } = setUp({ max: 1, idleMs: 0, lowered: true });
     open("192.0.2.1:1");

@@ -60,8 +60,8 @@ export class Series {
   readonly startMs: number;
   readonly #drive: Drive;
   readonly #timer: ReturnType<typeof setInterval>;
-  /** The rate that is wanted at a time of the process's clock; null in a closed loop. */
-  wantedRate: (nowMs: number) => number | null = () => null;
+  /** The mean rate that is wanted between two times of the process's clock; null in a closed loop. */
+  wantedRate: (fromMs: number, toMs: number) => number | null = () => null;
   /** Part of the run that is over. */
   progress: (nowMs: number) => number = () => 0;
   #last: Snapshot;
@@ -76,7 +76,7 @@ export class Series {
   #window(): void {
     const now = this.#drive.take();
     if (now.atMs - this.#last.atMs < windowMs / 2) return;
-    const window = windowOf(this.#last, now, this.startMs, this.wantedRate(now.atMs));
+    const window = windowOf(this.#last, now, this.startMs, this.wantedRate(this.#last.atMs, now.atMs));
     this.#last = now;
     this.windows.push(window);
     this.#drive.live.window(window, this.progress(now.atMs));
@@ -115,7 +115,10 @@ export async function driveFixed(drive: Drive): Promise<Driven> {
   const schedule = segments === undefined ? undefined : new Schedule(segments);
   const startedAt = new Date();
   const series = new Series(drive);
-  if (schedule !== undefined) series.wantedRate = (now) => schedule.rateAt(now - series.startMs);
+  if (schedule !== undefined) {
+    series.wantedRate = (from, to) =>
+      (schedule.dueAt(to - series.startMs) - schedule.dueAt(from - series.startMs)) / (to - from) * 1000;
+  }
   series.progress = (now) => progressOf(drive, (now - series.startMs) / settings.durationMs);
   const controller = steer(drive, schedule !== undefined);
   try {

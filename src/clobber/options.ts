@@ -111,6 +111,7 @@ export async function readSettings(flags: Flags, inputs: Inputs): Promise<Settin
     (stages.length > 1 ? stages[stages.length - 1]!.atMs : limit > 0 ? timeMsMax : durationMsDefault);
   if (durationMs <= 0) refuse("duration", "write a time longer than nothing");
   const pace = readPace(reader, stages, durationMs);
+  if (pace.kind === "find") checkSearch(pace.gates, answer, reader);
   const fuzz = readFuzz(reader);
   const isStream = answer.kind === "none";
   const concurrency = readConcurrency(reader, pace, isStream);
@@ -148,17 +149,20 @@ export async function readSettings(flags: Flags, inputs: Inputs): Promise<Settin
   if (plan.connections + plan.idleConnections + plan.slowReaders > connectionsMax) {
     refuse("connections", `there can be ${connectionsMax} connections in all`);
   }
+  const verify = readVerify(reader, plan);
+  const gates = reader.all("fail").map((text): Gate => {
+    const gate = readGate(text);
+    return typeof gate === "string" ? refuse("fail", gate) : gate;
+  });
+  for (const gate of gates) checkMeasurable("fail", gate, pace, isStream, verify !== undefined);
   return {
     plan,
     tls: readTls(reader, inputs),
     pace,
     durationMs,
     concurrency,
-    gates: reader.all("fail").map((text): Gate => {
-      const gate = readGate(text);
-      return typeof gate === "string" ? refuse("fail", gate) : gate;
-    }),
-    verify: readVerify(reader, plan),
+    gates,
+    verify,
     verifyMs: reader.time("verify-timeout") ?? 30_000,
     admin: readAdmin(reader, inputs),
     output: {
@@ -255,6 +259,34 @@ function readPace(reader: FlagReader, stages: readonly Stage[], durationMs: numb
     from: reader.rate("find-from") ?? 1000,
     confirmMs: reader.time("confirm") ?? 20_000,
   };
+}
+
+/** Thresholds of a search are held against each step. */
+function checkSearch(gates: readonly string[], answer: Answer, reader: FlagReader): void {
+  const isVerified = reader.text("verify") !== undefined;
+  for (const text of gates) {
+    const gate = readGate(text);
+    if (typeof gate === "string") continue;
+    const isWhole = /^e2e\./.test(gate.metric) ||
+      ["dup", "reorder", "cpu", "connections"].includes(gate.metric);
+    if (isWhole) refuse("find-max", `${gate.metric} is not known for a single step; use it with --fail`);
+    if (gate.metric === "loss" && answer.kind === "none" && !isVerified) {
+      refuse("find-max", "nothing answers on this target, so loss is only known with --verify");
+    }
+  }
+}
+
+/** A threshold on what this run does not measure would fail every time, or worse, pass. */
+function checkMeasurable(flag: string, gate: Gate, pace: Pace, isStream: boolean, isVerified: boolean): void {
+  const { metric } = gate;
+  const isFarEnd = /^e2e\./.test(metric) || ["loss", "dup", "reorder"].includes(metric);
+  if (isFarEnd && !isVerified) refuse(flag, `${metric} is known only with --verify`);
+  const isTimed = pace.kind !== "closed";
+  if (metric === "achieved" && !isTimed) refuse(flag, "achieved needs a rate: --rate or --stages");
+  const isLatency = /^(?:raw\.)?(?:p\d.*|max|mean)$/.test(metric);
+  if (isLatency && isStream && !isTimed) {
+    refuse(flag, "nothing answers on this target, and without --rate nothing is due: there is no latency");
+  }
 }
 
 function readConcurrency(reader: FlagReader, pace: Pace, isStream: boolean): Concurrency {

@@ -23,6 +23,9 @@ import { writeReports } from "./report/reports.ts";
 import { makeResult } from "./make_result.ts";
 import type { Settings } from "./settings.ts";
 import { probe, reach } from "./targets/reach.ts";
+import { targetFindings } from "./target_view/findings.ts";
+import { TargetWatch } from "./target_view/watch.ts";
+import type { EndToEnd } from "./verify/tally.ts";
 import { Verifier } from "./verify/verify.ts";
 import type { LoadThread } from "./worker/protocol.ts";
 
@@ -63,6 +66,8 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
 
   const plan: Plan = { ...settings.plan, address: reached.address, tls };
   const verifier = settings.verify === undefined ? undefined : await Verifier.open(settings.verify, plan.run);
+  const { admin } = settings;
+  const watch = admin === undefined ? undefined : new TargetWatch(admin.url, admin.token);
   const crew = new Crew(plan, outside.spawn, settings.concurrency === "fixed" ? plan.connections : 1);
   const live = new LiveView(settings, outside);
   let interrupts = 0;
@@ -80,6 +85,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
         `${target.url}: no connection could be opened (${failuresText(opened)})`,
       );
     }
+    await watch?.start();
     const driven = await drive({
       settings,
       plan,
@@ -93,6 +99,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
       interrupts > 1, (arrived, wanted) => {
       live.say(`reading back: ${arrived} of ${wanted} lines`);
     }) ?? null;
+    const watched = await watch?.finish();
     const survived = plan.fuzz.length === 0
       ? null
       : await probe(outside.dial, reached.address, tls, plan.connectTimeoutMs) === undefined;
@@ -113,7 +120,11 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
       survived,
       warnings,
       endToEnd,
-      targetView: null,
+      targetView: watched === undefined ? null : targetFindings(
+        watched,
+        slowest(driven, endToEnd),
+        driven.to.totals.since(driven.from.totals).get("sent"),
+      ),
     });
     writeReports(result, driven, settings, settings.base, outside, writeFileSync);
     if (result.gates.some((gate) => !gate.passed)) return clobberExit.threshold;
@@ -136,6 +147,15 @@ async function drive(given: Drive, verifier: Verifier | undefined): Promise<Driv
     return gate;
   });
   return await driveSearch(given, pace, gates, verifier?.tally);
+}
+
+/** The latency that the target's waits are held against: through it where that was measured, else to its answer. */
+function slowest({ from, to }: Driven, endToEnd: EndToEnd | null): { p99: number; p999: number } | null {
+  if (endToEnd?.latency) return endToEnd.latency;
+  const corrected = to.latency.corrected.since(from.latency.corrected);
+  return corrected.count === 0
+    ? null
+    : { p99: corrected.percentileMs(99), p999: corrected.percentileMs(99.9) };
 }
 
 function tlsOf(settings: Settings): DialTls | undefined {

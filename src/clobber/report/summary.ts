@@ -32,6 +32,7 @@ export function summaryText(result: Result, colors: boolean): string {
     ...latency(result, paint),
     ...troubles(result, paint),
     ...farEnd(result, paint),
+    ...target(result, paint),
     ...generator(result, paint),
     ...gates(result, paint),
   ].join("\n") + "\n";
@@ -209,6 +210,15 @@ function farEnd({ endToEnd }: Result, paint: Paint): string[] {
   }
   if (endToEnd.problem !== null) rows.push(row("reading", paint.bad(endToEnd.problem)));
   return [...rows, ""];
+}
+
+function target({ targetView }: Result, paint: Paint): string[] {
+  if (targetView === null) return [];
+  return [
+    paint.bold(`  the target says (${targetView.url})`),
+    ...targetView.findings.map((text) => `  - ${text}`),
+    "",
+  ];
 }
 
 function generator(result: Result, paint: Paint): string[] {

@@ -63,7 +63,8 @@ export class Schedule {
     if (slope === 0) return this.#start[index]! + n / from * 1000;
     // n = (from*t + slope*t²/2) / 1000, t in ms; the form without the difference of two large numbers.
     const root = Math.sqrt(Math.max(0, from * from + 2 * slope * n * 1000));
-    return this.#start[index]! + 2000 * n / (from + root);
+    // The first message of a ramp from nothing is due at once.
+    return this.#start[index]! + (n <= 0 ? 0 : 2000 * n / (from + root));
   }
 
   /** Messages due up to and including time `ms`. */

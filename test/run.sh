@@ -89,7 +89,7 @@ remark() { notes="$notes
 # now  Seconds with one decimal, to show how long a suite took.
 now() { date +%s.%N | cut -c1-12; }
 
-# result SUITE PASSED FAILED SKIPPED SINCE
+# result SUITE PASSED FAILED SKIPPED SINCE [UNTIL]
 result() {
   passed=$((passed + $2))
   failed=$((failed + $3))
@@ -97,7 +97,7 @@ result() {
   words="$2 passed"
   [ "$3" -gt 0 ] && words="$words, $3 FAILED"
   [ "$4" -gt 0 ] && words="$words, $4 skipped"
-  printf '%-12s %-36s %7.1f s\n' "$1" "$words" "$(echo "$(now) $5" | awk '{ print $1 - $2 }')"
+  printf '%-12s %-36s %7.1f s\n' "$1" "$words" "$(echo "${6:-$(now)} $5" | awk '{ print $1 - $2 }')"
 }
 
 # within COMMAND...  Runs it with a time limit, without the descriptor that keeps the brokers alive.
@@ -128,29 +128,55 @@ one_test() {
 
 # suite NAME RUNTIME FILE...  Test files on one runtime; counts come from the runner's JUnit report.
 suite() {
+  begin_suite "$@"
+  end_suite "$1"
+}
+
+# pair NAME FOLDER  The tests of a folder on Bun, and at the same time on Deno those that are for both.
+pair() {
+  # shellcheck disable=SC2046
+  begin_suite "$1" bun $(tests_in "$2")
+  # shellcheck disable=SC2046
+  [ -z "$(for_deno "$2")" ] || begin_suite "$1-deno" deno $(for_deno "$2")
+  end_suite "$1"
+  end_suite "$1-deno"
+}
+
+# begin_suite NAME RUNTIME FILE...  Starts it.
+begin_suite() {
   name=$1
   runtime=$2
   shift 2
   wants "$name" || return 0
   [ -f "$1" ] || { remark "suite $name has no test files"; return 0; }
-  since=$(now)
-  report="$work/$name.xml"
-  # Names of files go without quotes from here on: test files have no spaces in theirs.
-  case $runtime in
-    bun)
-      # Paths with ./ are files to Bun; without it they would be filters.
-      # shellcheck disable=SC2046
-      within bun test --timeout 60000 --reporter=junit --reporter-outfile="$report" $(printf './%s ' "$@") \
-        >"$work/$name.log" 2>&1 </dev/null
-      ;;
-    deno)
-      within deno test -A --no-check --frozen --junit-path="$report" "$@" >"$work/$name.log" 2>&1 </dev/null
-      ;;
-  esac
-  code=$?
-  # shellcheck disable=SC2086
-  counts=$(bun tools/count_tests.ts --suite "$name" --report "$report" --exit "$code" $strict "$@" 2>"$work/$name.notes") ||
-    counts="0 1 0"
+  now >"$work/$name.since"
+  echo "$@" >"$work/$name.files"
+  (
+    # Names of files go without quotes from here on: test files have no spaces in theirs.
+    case $runtime in
+      bun)
+        # Paths with ./ are files to Bun; without it they would be filters.
+        # shellcheck disable=SC2046
+        within bun test --timeout 60000 --reporter=junit --reporter-outfile="$work/$name.xml" $(printf './%s ' "$@")
+        ;;
+      # The compiled binary is Bun's; Deno runs the sources.
+      deno) unset CORNDOG_BINARY && within deno test -A --no-check --frozen --junit-path="$work/$name.xml" "$@" ;;
+    esac >"$work/$name.log" 2>&1 </dev/null
+    echo "$?" >"$work/$name.code"
+    now >"$work/$name.until"
+  ) 9>&- &
+  echo "$!" >"$work/$name.pid"
+}
+
+# end_suite NAME  Waits for its end and counts.
+end_suite() {
+  name=$1
+  [ -f "$work/$name.pid" ] || return 0
+  wait "$(cat "$work/$name.pid")"
+  code=$(cat "$work/$name.code" 2>/dev/null || echo 1)
+  # shellcheck disable=SC2046,SC2086
+  counts=$(bun tools/count_tests.ts --suite "$name" --report "$work/$name.xml" --exit "$code" $strict $(cat "$work/$name.files") \
+    2>"$work/$name.notes") || counts="0 1 0"
   # shellcheck disable=SC2086
   set -- $counts
   if [ "$2" -gt 0 ]; then
@@ -158,7 +184,7 @@ suite() {
     [ "$code" = 124 ] && echo "  failed: $name did not end within $suite_seconds s"
   fi
   grep -v '^  skipped: ' "$work/$name.notes"
-  result "$name" "$1" "$2" "$3" "$since"
+  result "$name" "$1" "$2" "$3" "$(cat "$work/$name.since")" "$(cat "$work/$name.until" 2>/dev/null)"
   grep -h '^fuzz .*: seed ' "$work/$name.log"
   [ "$3" -gt 0 ] && remark "$name skipped $3: $(sed -n 's/^  skipped: //p' "$work/$name.notes" | head -n 3 | paste -sd ';' | cut -c1-160)"
   return 0
@@ -229,11 +255,17 @@ fi
 # Test files of a folder, relative to the root.
 tests_in() { find "$1" -name '*_test.ts' 2>/dev/null | LC_ALL=C sort; }
 
+# Files that say "@runtimes bun deno" in a comment run on Deno as well.
+for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C sort; }
+
+# Both runtimes at a time: each has a core.
 # shellcheck disable=SC2046
 {
-  suite unit-bun bun $(tests_in test/unit)
-  suite unit-deno deno $(tests_in test/unit)
+  begin_suite unit-bun bun $(tests_in test/unit)
+  begin_suite unit-deno deno $(tests_in test/unit)
 }
+end_suite unit-bun
+end_suite unit-deno
 
 # ---- a broker -------------------------------------------------------------------------------------------------
 
@@ -315,35 +347,26 @@ export TEST_KAFKA_KIND="$own"
 
 # ---- everything else --------------------------------------------------------------------------------------------
 
-# Files that say "@runtimes bun deno" in a comment run on Deno as well.
-for_deno() { tests_in "$1" | xargs -r grep -l '@runtimes bun deno' | LC_ALL=C sort; }
-
+for folder in test/*/; do
+  folder=$(basename "$folder")
+  case $folder in
+    unit | kafka | binary | browser | crash) continue ;;
+    chaos) [ "$kafka" = none ] && continue ;;
+  esac
+  [ -n "$(tests_in "test/$folder")" ] || continue
+  pair "$folder" "test/$folder"
+done
+[ "$kafka" = none ] || pair kafka test/kafka
+# On Bun they test the compiled binary, on Deno the sources.
+if wants binary || wants crash; then
+  one_test compile bun compile.ts --outfile "$work/corndog"
+  export CORNDOG_BINARY="$work/corndog"
+fi
+pair binary test/binary
+[ "$kafka" = none ] || pair crash test/crash
+unset CORNDOG_BINARY
 # shellcheck disable=SC2046
 {
-  for folder in test/*/; do
-    folder=$(basename "$folder")
-    case $folder in
-      unit | kafka | binary | browser | crash) continue ;;
-      chaos) [ "$kafka" = none ] && continue ;;
-    esac
-    [ -n "$(tests_in "test/$folder")" ] || continue
-    suite "$folder" bun $(tests_in "test/$folder")
-    [ -n "$(for_deno "test/$folder")" ] && suite "$folder-deno" deno $(for_deno "test/$folder")
-  done
-  [ "$kafka" = none ] || {
-    suite kafka bun $(tests_in test/kafka)
-    [ -n "$(for_deno test/kafka)" ] && suite kafka-deno deno $(for_deno test/kafka)
-  }
-  # On Bun they test the compiled binary, on Deno the sources.
-  if wants binary || wants crash; then
-    one_test compile bun compile.ts --outfile "$work/corndog"
-    export CORNDOG_BINARY="$work/corndog"
-    suite binary bun $(tests_in test/binary)
-    [ "$kafka" = none ] || suite crash bun $(tests_in test/crash)
-    unset CORNDOG_BINARY
-  fi
-  [ "$kafka" = none ] || suite crash-deno deno $(for_deno test/crash)
-  [ -n "$(for_deno test/binary)" ] && suite binary-deno deno $(for_deno test/binary)
   if [ -n "$(tests_in test/browser)" ] && wants browser; then
     if need chromium chromium; then
       suite browser bun $(tests_in test/browser)

@@ -4,7 +4,7 @@
  * The backlog is what lies on the disk alone: what earlier sessions left, and what this session gave up. It is
  * walked in the order of folders, segments and batches, which per topic is the order in which batches were appended;
  * topics that may not go are passed over. `live_first` takes this session's first and earlier ones at a bounded
- * rate; `ordered` takes earlier ones first.
+ * rate, and one of eight from earlier ones however much this session has; `ordered` takes earlier ones first.
  *
  * The walk goes on where it stopped. It begins anew when a topic that was passed over may go again, or something was
  * given up before its place.
@@ -40,6 +40,9 @@ export interface BacklogOptions {
 /** Seconds of replay that may come at once after a pause. */
 const burstS = 0.25;
 
+/** Of so many batches one is of an earlier session, so that live lines that never pause do not starve them. */
+const earlierEvery = 8;
+
 /** When a segment whose file gives nothing is tried again. */
 const retryMs = 1000;
 
@@ -59,6 +62,8 @@ export class Backlog {
   readonly #walks: readonly Walk[];
   #allowance: number;
   #allowanceAtMs: number;
+  /** Batches of this session that were taken since the last one of an earlier session. */
+  #sinceEarlier = 0;
   /** A segment was passed over because its file gave nothing. */
   #unreadable = false;
 
@@ -86,7 +91,8 @@ export class Backlog {
     };
     if (this.#unreadable) this.restart();
     let delayMs = 0;
-    for (const walk of this.#walks) {
+    const isEarliersTurn = this.#options.replay === "live_first" && this.#sinceEarlier >= earlierEvery - 1;
+    for (const walk of isEarliersTurn ? this.#walks.toReversed() : this.#walks) {
       if (walk.earlier) delayMs = this.#delayMs();
       if (delayMs > 0) continue;
       const found = await this.#walk(walk, may);
@@ -100,7 +106,10 @@ export class Backlog {
 
   /** A batch was taken: its bytes count against the rate. */
   took({ segment, recordBytes }: Candidate): void {
-    if (segment.earlier) this.#allowance -= recordBytes;
+    if (segment.earlier) {
+      this.#allowance -= recordBytes;
+      this.#sinceEarlier = 0;
+    } else this.#sinceEarlier++;
   }
 
   /** A batch went back into the backlog. */

@@ -228,6 +228,20 @@ test("next() keeps to replay_rate when live_first, and lets what this session ga
   assert.ok(s > 3 && s < 6, `${s} s for 40 KB at 10 KB/s`);
 });
 
+test("next() gives earlier sessions one of eight when live_first, however much this session has", async () => {
+  const machine = new SimMachine();
+  await machine.open();
+  for (let i = 0; i < 3; i++) await machine.append("t", "old");
+  await machine.done(machine.spool.close(1000));
+  await machine.open();
+  const fresh: SpooledBatch[] = [];
+  for (let i = 0; i < 40; i++) fresh.push(await machine.append("t", "new"));
+  giveUp(machine, fresh);
+  const texts = machine.texts(await machine.take());
+  const places = texts.flatMap((text, place) => text === "old" ? [place] : []);
+  assert.deepEqual(places, [7, 15, 23]);
+});
+
 test("mustWait() holds new batches back until earlier ones went when ordered", async () => {
   const machine = new SimMachine();
   await machine.open();

@@ -118,10 +118,12 @@ export class Pool {
   }
 }
 
+/** A search looks at one message only: where most hold nothing, one to the end of the pool takes a second. */
 function placesOf(bytes: Buffer, what: Buffer, from: number, to: number): number[] {
   const places: number[] = [];
-  for (let at = bytes.indexOf(what, from); at >= 0 && at < to; at = bytes.indexOf(what, at + what.length)) {
-    places.push(at);
+  const message = bytes.subarray(from, to);
+  for (let at = message.indexOf(what); at >= 0; at = message.indexOf(what, at + what.length)) {
+    places.push(from + at);
   }
   return places;
 }

@@ -66,9 +66,8 @@ export class Connections {
   #dialling = 0;
   #firstDialMs = 0;
   #dialled = 0;
+  /** The run is over: no connection is opened any more. */
   #closing = false;
-  /** Set while no connection may be opened again: the run is ending. */
-  #ending = false;
 
   constructor(plan: Plan, thread: number, row: SharedRow, outside: Outside, user: LinkUser) {
     this.#plan = plan;
@@ -123,7 +122,7 @@ export class Connections {
       if (this.#isWanted(link)) {
         wanted++;
         if (link.state === "closed") {
-          if (!this.#ending && now >= link.retryAtMs && this.#mayDial(now)) this.#dial(link, now);
+          if (!this.#closing && now >= link.retryAtMs && this.#mayDial(now)) this.#dial(link, now);
         } else if (link.state === "open") {
           this.#watch(link, now);
           if (link.inFlight > 0 || link.writing) busy++;
@@ -168,11 +167,6 @@ export class Connections {
     const { dialled } = link;
     this.#forget(link);
     dialled?.end();
-  }
-
-  /** No connection is opened from here on. */
-  end(): void {
-    this.#ending = true;
   }
 
   /** Ends all, in order where a stream still has bytes to deliver. */
@@ -312,7 +306,7 @@ export class Connections {
     link.retryAtMs = now + wait * (0.5 + this.#random.fraction() / 2);
     link.dialled = undefined;
     // Churn must not wait for the housekeeping.
-    const again = wait === 0 && !this.#ending && !this.#closing && this.#isWanted(link);
+    const again = wait === 0 && !this.#closing && this.#isWanted(link);
     if (again && this.#mayDial(now)) this.#dial(link, now);
   }
 

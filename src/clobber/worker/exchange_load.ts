@@ -137,6 +137,7 @@ export class ExchangeLoad implements Load {
   }
 
   drained(link: Link, now: number): void {
+    if (link.role === "slow") return;
     if (!link.retiring && !isSpent(link, this.#plan.repeat)) this.#next(link, now);
   }
 

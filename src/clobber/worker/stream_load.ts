@@ -86,6 +86,7 @@ export class StreamLoad implements Load {
   received(): void {}
 
   drained(link: Link, now: number): void {
+    if (link.role === "slow") return;
     if (link.inFlight > 0) {
       const { corrected, uncorrected } = this.#row.histograms;
       // The ring holds the first and the last line of the bundle: see #write.

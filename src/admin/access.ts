@@ -1,7 +1,7 @@
 /**
  * Who may speak to the admin API.
  *
- * - With a token file every request but `GET /healthz` needs its token, as `Authorization: Bearer` or as the
+ * - With a token file every request but `GET /healthz` and the dashboard's own files needs its token, as `Authorization: Bearer` or as the
  *   password of `Authorization: Basic` (any user name), which a browser asks for by itself.
  * - Without one the API listens on loopback alone, and a `Host` that is not this machine's is refused: a web page
  *   whose name was rebound to 127.0.0.1 (DNS rebinding) sends its own name there.
@@ -27,6 +27,12 @@ const openReads = new Set(["/stats", "/healthz", "/readyz", "/metrics"]);
 
 /** Paths that never need a token: an orchestrator asks them. */
 const openPaths = new Set(["/healthz", "/healthz/"]);
+
+/** The files of the dashboard: the same for everyone, without a figure. The page asks for the token itself. */
+const pagePaths = /^\/(?:dashboard\/[a-z_]+\.[a-z]+)?$/;
+
+/** What the page sends along, so that the browser does not ask for a password over the page's own question. */
+const pageHeader = "x-corndog-page";
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -120,7 +126,9 @@ function refuseForeign(context: Context, ownName: string | undefined): Response 
 }
 
 function refuseWithoutToken(context: Context, token: TokenFile | undefined): Response | undefined {
-  if (token === undefined || openPaths.has(context.req.path)) return undefined;
+  const { path, method } = context.req;
+  if (token === undefined || openPaths.has(path)) return undefined;
+  if (pagePaths.test(path) && safeMethods.has(method)) return undefined;
   const trouble = token.problem();
   if (trouble !== undefined) return problem(503, "token_file_unusable", trouble);
   const given = tokenOf(context.req.header("authorization"));
@@ -128,7 +136,8 @@ function refuseWithoutToken(context: Context, token: TokenFile | undefined): Res
   const detail = given === undefined
     ? "Cannot answer without a token: send it as Authorization: Bearer"
     : "Cannot answer: the token is not the one in the token file";
-  return problem(401, "token_needed", detail, {}, challenges);
+  const asked = context.req.header(pageHeader) === undefined ? challenges : challenges.slice(1);
+  return problem(401, "token_needed", detail, {}, asked);
 }
 
 /** The token in an Authorization header (RFC 6750, RFC 7617). */

@@ -5,6 +5,7 @@
  */
 import type { Fault } from "../core/errors.ts";
 import type { Inflight } from "../observe/inflight.ts";
+import type { EventList } from "../observe/recent_events.ts";
 import type { FieldName } from "../rules/program.ts";
 import type { Verdict } from "../observe/verdict.ts";
 
@@ -13,8 +14,14 @@ export type SwapResult =
   | { readonly ok: true; readonly version: number; readonly rules: number; readonly tests: number }
   | { readonly ok: false; readonly version: number; readonly faults: readonly Fault[] };
 
+/** What keeps a change from being tried: there is nothing to go back to, or the rules are not those it was made from. */
+export interface RulesConflict {
+  readonly ok: false;
+  readonly conflict: string;
+}
+
 /** Result of a rollback: that of a swap, or why there is nothing to go back to. */
-export type RollbackResult = SwapResult | { readonly ok: false; readonly conflict: string };
+export type RollbackResult = SwapResult | RulesConflict;
 
 /** A line to trace. */
 export interface TraceRequest {
@@ -159,8 +166,12 @@ export interface Control {
   stats(): Promise<Stats>;
   /** Rules in force: version, when and from where, files with their text, the fault of the last refused swap. */
   rules(): RulesView;
-  /** Compiles `text` in place of the rule file `file` (default: the only one), runs its tests, swaps all workers or none, then writes the file. */
-  putRules(text: string, file?: string): Promise<SwapResult>;
+  /**
+   * Compiles `text` in place of the rule file `file` (default: the only one), runs its tests, swaps all workers or
+   * none, then writes the file. `base` is the `etag` of the text that `text` was made from: where the file, or what
+   * is in force, is another by now, nothing happens.
+   */
+  putRules(text: string, file?: string, base?: string): Promise<SwapResult | RulesConflict>;
   /** The same without swapping. */
   checkRules(text: string, file?: string): Promise<SwapResult>;
   /** Puts the text that the last `putRules` replaced back in force, with the same checks; the text in force is kept in turn. */
@@ -173,6 +184,8 @@ export interface Control {
   flight(seconds: number): object;
   /** Workers that were held, or are. */
   stalls(): StallList;
+  /** The last warnings and errors of the log. */
+  events(): EventList;
   /** What waits, by stage, with the oldest. */
   inflight(): Promise<Inflight>;
   connections(filter: ConnectionFilter): Promise<ConnectionList>;
@@ -192,7 +205,9 @@ export interface RulesView {
   readonly loaded_at: string;
   readonly source: string;
   readonly names: readonly string[];
-  readonly files: readonly { readonly path: string; readonly text: string }[];
+  readonly files: readonly { readonly path: string; readonly text: string; readonly etag: string }[];
+  /** Where there are no files: the text that is in force, which no file keeps. */
+  readonly unsaved?: { readonly text: string; readonly etag: string };
   readonly last_error?: { readonly at: string; readonly faults: readonly Fault[] };
 }
 

@@ -1,6 +1,6 @@
 /**
  * Who waits for what: `GET /admin/inflight`, `GET /admin/connections` and `DELETE /admin/connections/ID`,
- * `GET /admin/stalls`, `GET /admin/flight`. They answer while workers are held.
+ * `GET /admin/stalls`, `GET /admin/events`, `GET /admin/flight`. They answer while workers are held.
  *
  * @module
  */
@@ -33,6 +33,7 @@ export function looksRoutes({ control }: AdminContext): Route[] {
         },
       },
     },
+    { path: "/admin/events", methods: { GET: () => answerJson(control.events()) } },
     { path: "/admin/stalls", methods: { GET: () => answerJson(control.stalls()) } },
     {
       path: "/admin/connections",

@@ -1,6 +1,6 @@
 /**
  * Rules over HTTP: `GET /admin/rules` shows what is in force, `PUT` replaces the text of one rule file on all
- * workers or none, `POST /admin/rules/check` only says what would happen, `POST /admin/rules/rollback` puts the
+ * workers or none (with `If-Match` only if it is still the text that the new one was made from), `POST /admin/rules/check` only says what would happen, `POST /admin/rules/rollback` puts the
  * replaced text back, and `POST /admin/rules/trace` tells what the rules do with one line.
  *
  * @module
@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import * as v from "valibot";
 import { formatFault } from "../core/errors.ts";
-import type { Control, SwapResult, TraceRequest } from "./control.ts";
+import type { Control, RulesConflict, SwapResult, TraceRequest } from "./control.ts";
 import { problem } from "./problem.ts";
 import { findRuleFile } from "./rule_file_name.ts";
 import { readRequestText } from "./request_text.ts";
@@ -49,23 +49,22 @@ const traceSchema = v.pipe(
 
 /** The routes; both writing ones take YAML as the body and `?file=` where there are several rule files. */
 export function rulesRoutes({ control }: AdminContext): Route[] {
-  const swap = (work: (text: string, file?: string) => Promise<SwapResult>, what: string) =>
-  async (
-    context: Context,
-  ) => {
+  type Work = (text: string, file?: string, base?: string) => Promise<SwapResult | RulesConflict>;
+  const swap = (work: Work, what: string) => async (context: Context) => {
     const file = context.req.query("file");
     const refusal = refuseFile(control.rules().files.map(({ path }) => path), file);
     if (refusal !== undefined) return refusal;
     const body = await readRequestText(context.req.raw, rulesBytesMax);
     if (!body.ok) return body.refusal;
-    return answerSwap(await withDeadline(work(body.text, file), swapDeadlineMs, what));
+    const result = await withDeadline(work(body.text, file, baseOf(context)), swapDeadlineMs, what);
+    return "conflict" in result ? problem(412, "rules_changed", result.conflict) : answerSwap(result);
   };
   return [
     {
       path: "/admin/rules",
       methods: {
         GET: () => answerJson(control.rules()),
-        PUT: swap((text, file) => control.putRules(text, file), "the new rules' result"),
+        PUT: swap((text, file, base) => control.putRules(text, file, base), "the new rules' result"),
       },
     },
     {
@@ -75,6 +74,14 @@ export function rulesRoutes({ control }: AdminContext): Route[] {
     { path: "/admin/rules/rollback", methods: { POST: (context) => rollback(control, context) } },
     { path: "/admin/rules/trace", methods: { POST: tracer(control) } },
   ];
+}
+
+/** The text that a change was made from: `If-Match` with the `etag` of `GET /admin/rules`, quoted or not. */
+function baseOf(context: Context): string | undefined {
+  const header = context.req.header("if-match")?.trim();
+  return header === undefined || header === "" || header === "*"
+    ? undefined
+    : header.replace(/^"(.*)"$/, "$1");
 }
 
 async function rollback(control: Control, context: Context): Promise<Response> {

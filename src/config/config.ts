@@ -194,6 +194,8 @@ export interface RuleSet {
   readonly tests: readonly RuleSource[];
   /** The files they came from with their text as read, secrets as `***`; an edited text goes back through `mergeRuleText`. */
   readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** The text of rules that stand in no file. */
+  readonly text?: string;
   /** Where the files were looked for: what is to be watched beside `files`. */
   readonly origins?: readonly RuleOrigin[];
 }

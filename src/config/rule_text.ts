@@ -36,6 +36,12 @@ export function redactText(text: string, document: YamlDocument): string {
   return shown;
 }
 
+/** The text of a rule file as it may be shown: that of `RuleSet.files`. */
+export function shownText(text: string): string {
+  const yaml = parseYaml(text, "");
+  return yaml.ok ? redactText(text, yaml.document) : "";
+}
+
 /**
  * The text to write when `edited` replaces what `current`, the file as it is on the disk, says about rules.
  * A file of rules alone is replaced whole.

@@ -107,7 +107,13 @@ async function demoConfig(config: Config): Promise<Config> {
     { ...config.admin, port: await free("tcp", config.admin.hostname, config.admin.port) };
   const parsed = parseRuleFile(demoRules, "demo");
   invariant(parsed.ok, "the demo's own rules are valid");
-  const rules = { dialect: "corndog" as const, rules: parsed.rules, tests: parsed.tests, files: [] };
+  const rules = {
+    dialect: "corndog" as const,
+    rules: parsed.rules,
+    tests: parsed.tests,
+    files: [],
+    text: demoRules,
+  };
   return { ...config, listen, admin, rules };
 }
 

@@ -12,6 +12,7 @@ import type {
   ConnectionList,
   Control,
   RollbackResult,
+  RulesConflict,
   RulesView,
   StallFields,
   StallList,
@@ -36,6 +37,7 @@ import { spoolProblems, spoolTotals } from "./spool_totals.ts";
 import { deadLetterStats } from "./letter_stats.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
 import type { Logger } from "../observe/log.ts";
+import type { EventList, RecentEvents } from "../observe/recent_events.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../observe/row.ts";
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
 import { createStageTables } from "../observe/stage_table.ts";
@@ -63,6 +65,8 @@ export interface ControlPlaneParts {
   readonly version: string;
   readonly runtime: string;
   readonly log: Logger;
+  /** What the log has told of late. */
+  readonly recent?: RecentEvents;
   readonly spawn: SpawnWorker;
   /** Sockets that the service manager opened, by listener index. */
   readonly inherited?: readonly (InheritedSocket | undefined)[];
@@ -233,6 +237,7 @@ export class ControlPlane implements Control {
           (total, report) => total + (report.listeners[index]?.connections ?? 0),
           0,
         ),
+        lines: reports.reduce((total, report) => total + (report.listeners[index]?.lines ?? 0), 0),
       })),
       sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
       kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
@@ -250,8 +255,8 @@ export class ControlPlane implements Control {
     return this.#desk.view();
   }
 
-  putRules(text: string, file?: string): Promise<SwapResult> {
-    return this.#desk.put(text, file);
+  putRules(text: string, file?: string, base?: string): Promise<SwapResult | RulesConflict> {
+    return this.#desk.put(text, file, base);
   }
 
   checkRules(text: string, file?: string): Promise<SwapResult> {
@@ -296,6 +301,10 @@ export class ControlPlane implements Control {
         ...stallFields(stall),
       })),
     };
+  }
+
+  events(): EventList {
+    return this.#parts.recent?.list() ?? { total: 0, events: [] };
   }
 
   inflight(): Promise<Inflight> {

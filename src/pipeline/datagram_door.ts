@@ -12,7 +12,7 @@ import type { PeerKey, PeerTable } from "../io/peer_table.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { DatagramHandler } from "../runtime/runtime.ts";
 import type { Intake } from "./intake.ts";
-import { lineOptionsOf } from "./line_options.ts";
+import { lineOptionsOf, type LineTally } from "./line_options.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** Senders that are remembered; then all are forgotten, and found again. */
@@ -46,12 +46,12 @@ export class DatagramDoor {
 
   /** Takes the datagrams of a listener into the intake, and counts and tells of those that are not taken. */
   handler(
-    { listen, name }: { readonly listen: Listen; readonly name: string },
+    { listen, name, tally }: { readonly listen: Listen; readonly name: string; readonly tally: LineTally },
     intake: Intake,
     counters: CounterRow,
     refusals: Refusals,
   ): DatagramHandler {
-    const lines = lineOptionsOf(listen);
+    const lines = lineOptionsOf(listen, tally);
     if (this.open) return { received: (packet, peer) => intake.datagram(packet, peer, lines) };
     return {
       received: (packet, peer) => {

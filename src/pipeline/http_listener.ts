@@ -13,7 +13,7 @@ import { TokenFile, tokensMax } from "../http/tokens.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { stage, type StageTable, type Waiting } from "../observe/stage_table.ts";
-import { requestLinesOf } from "./line_options.ts";
+import { type LineTally, requestLinesOf } from "./line_options.ts";
 import { JsonCheck } from "./json_check.ts";
 import type { HttpShared, WorkerLog } from "./protocol.ts";
 import type { Refusals } from "./refusals.ts";
@@ -62,14 +62,20 @@ export class HttpListeners {
   }
 
   /** What the connections of listener `index` are given to. */
-  server(index: number, listen: HttpListen, name: string, refusals: Refusals): HttpServer<unknown> {
+  server(
+    index: number,
+    listen: HttpListen,
+    name: string,
+    refusals: Refusals,
+    tally?: LineTally,
+  ): HttpServer<unknown> {
     const { config, kernel, submissions, shared, programVersion } = this.#parts;
     const tokens = listen.tokensFile === undefined ? undefined : new TokenFile(listen.tokensFile);
     if (tokens !== undefined) {
       this.#tokens.push(tokens);
       this.#tellTokens(tokens);
     }
-    const options = requestLinesOf(listen);
+    const options = requestLinesOf(listen, tally);
     const service = new IngestService<Submission>({
       port: {
         frameBytesMax: kernel.sizes.frameBytesMax,

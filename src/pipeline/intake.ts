@@ -250,6 +250,7 @@ export class Intake {
     this.#counters.add(counter.bytes_received, packet.byteLength);
     const { frameBytesMax, oversize } = lines.framing;
     const rows = frameDatagram(this.#parts.kernel, packet, { frameBytesMax, splits: oversize === "split" });
+    lines.tally.lines += rows;
     if (rows === 0) this.#emptyFrames(1);
     else {
       const placed = this.#placer.place(rows, peer, undefined, Infinity, undefined, lines);
@@ -374,6 +375,7 @@ export class Intake {
     const placed = this.#placer.place(rows, connection.peer, pending, untilMs, submission, stream.options);
     stream.pending = this.#placer.left;
     stream.lines += placed;
+    stream.options.tally.lines += placed;
     if (placed < rows) stream.framer.suspend(placed);
     return placed === rows;
   }

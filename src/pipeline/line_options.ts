@@ -7,6 +7,11 @@ import { defaultFrameBytesMax, type Listen } from "../config/config.ts";
 import type { FramingMode, FramingOptions } from "../framing/framer.ts";
 import { type TimeZone, zoneOf } from "../syslog/time_zone.ts";
 
+/** Lines of one listener in one worker, since the start. */
+export interface LineTally {
+  lines: number;
+}
+
 /** The options of a listener. */
 export interface LineOptions {
   readonly framing: FramingOptions;
@@ -18,10 +23,12 @@ export interface LineOptions {
   readonly refusesUnparsed: boolean;
   /** Zone of times that name none. */
   readonly zone: TimeZone;
+  /** Where its lines are counted. */
+  readonly tally: LineTally;
 }
 
 /** The options of a `listen` entry. */
-export function lineOptionsOf(listen: Listen): LineOptions {
+export function lineOptionsOf(listen: Listen, tally: LineTally = { lines: 0 }): LineOptions {
   const { oversize = "truncate", join } = listen;
   return {
     framing: {
@@ -35,12 +42,13 @@ export function lineOptionsOf(listen: Listen): LineOptions {
     refusesOversize: oversize === "dead_letter",
     refusesUnparsed: listen.unparsed === "dead_letter",
     zone: zoneOf(listen.timezone ?? "local"),
+    tally,
   };
 }
 
 /** The options of the requests of a `listen` entry: their frames are whole, nothing is joined. */
-export function requestLinesOf(listen: Listen): LineOptions {
-  return { ...lineOptionsOf(listen), joinWaitMs: 0 };
+export function requestLinesOf(listen: Listen, tally?: LineTally): LineOptions {
+  return { ...lineOptionsOf(listen, tally), joinWaitMs: 0 };
 }
 
 /** What holds where nothing else is said: frames as long as the kernel takes, all of them forwarded. */
@@ -51,5 +59,6 @@ export function plainLines(mode: FramingMode, frameBytesMax: number): LineOption
     refusesOversize: false,
     refusesUnparsed: false,
     zone: zoneOf("local"),
+    tally: { lines: 0 },
   };
 }

@@ -27,7 +27,7 @@ import { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
 import type { HttpListeners } from "./http_listener.ts";
 import type { Intake, Stream } from "./intake.ts";
-import { lineOptionsOf } from "./line_options.ts";
+import { lineOptionsOf, type LineTally } from "./line_options.ts";
 import { nameOf, policyOf, transportOf } from "./listener_policy.ts";
 import type { ListenerReport, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
@@ -74,6 +74,7 @@ interface Bound {
   lost: number;
   certificates: CertificateWatch | undefined;
   connections: number;
+  readonly tally: LineTally;
 }
 
 /** All listeners and connections of one worker. */
@@ -113,6 +114,7 @@ export class Listeners {
       lost: 0,
       certificates: undefined,
       connections: 0,
+      tally: { lines: 0 },
     }));
   }
 
@@ -192,11 +194,12 @@ export class Listeners {
   }
 
   report(): ListenerReport[] {
-    return this.#bound.map(({ listen, listener, connections, certificates }) => ({
+    return this.#bound.map(({ listen, listener, connections, certificates, tally }) => ({
       transport: transportOf(listen),
       address: listener?.address ?? listen.path,
       port: listener?.port ?? 0,
       connections,
+      lines: tally.lines,
       ...(certificates === undefined ? {} : { certificateEndsAtMs: certificates.endsAtMs }),
     }));
   }
@@ -295,7 +298,7 @@ export class Listeners {
   }
 
   #http(bound: Bound, listen: HttpListen): TrackedHandler<HttpConnection<unknown>> {
-    const server = this.#parts.http.server(bound.index, listen, bound.name, this.#refusals);
+    const server = this.#parts.http.server(bound.index, listen, bound.name, this.#refusals, bound.tally);
     return {
       opened: (connection) => {
         bound.connections++;
@@ -315,7 +318,7 @@ export class Listeners {
   }
 
   #relp(bound: Bound, listen: RelpListen): TrackedHandler<RelpConnection> {
-    const handler = this.#parts.relp.handler(listen, bound.name, this.#refusals);
+    const handler = this.#parts.relp.handler(listen, bound.name, this.#refusals, bound.tally);
     return {
       ...handler,
       opened: (connection) => {
@@ -333,7 +336,7 @@ export class Listeners {
 
   #syslog(bound: Bound, listen: SyslogListen): TrackedHandler<Stream> {
     const { intake } = this.#parts;
-    const lines = lineOptionsOf(listen);
+    const lines = lineOptionsOf(listen, bound.tally);
     return {
       opened: (connection) => {
         bound.connections++;

@@ -37,6 +37,8 @@ export interface ListenerReport {
   readonly address: string;
   readonly port: number;
   readonly connections: number;
+  /** Lines that came through it, since the start of the worker. */
+  readonly lines: number;
   /** When its first certificate ends, epoch milliseconds. */
   readonly certificateEndsAtMs?: number;
 }

@@ -12,7 +12,7 @@ import { defaultFrameBytesMax, type RelpListen } from "../config/config.ts";
 import type { Tracked, TrackedHandler } from "../io/tracked.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { type RelpHost, type RelpLines, RelpSession } from "../relp/session.ts";
-import { type LineOptions, requestLinesOf } from "./line_options.ts";
+import { type LineOptions, type LineTally, requestLinesOf } from "./line_options.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Submission, SubmissionResult } from "./submission.ts";
 import type { Submissions } from "./submissions.ts";
@@ -53,9 +53,15 @@ export class RelpListeners {
   }
 
   /** The handler of one listener. */
-  handler(listen: RelpListen, name: string, refusals: Refusals): TrackedHandler<RelpConnection> {
+  handler(
+    listen: RelpListen,
+    name: string,
+    refusals: Refusals,
+    tally?: LineTally,
+  ): TrackedHandler<RelpConnection> {
+    const options = requestLinesOf(listen, tally);
     return {
-      opened: (connection) => this.#open(connection, listen, name, refusals),
+      opened: (connection) => this.#open(connection, listen, options, name, refusals),
       received: (state, chunk) => state.session.received(chunk),
       closed: (state) => this.#closed(state),
     };
@@ -86,6 +92,7 @@ export class RelpListeners {
   #open(
     connection: Tracked<RelpConnection>,
     listen: RelpListen,
+    options: LineOptions,
     name: string,
     refusals: Refusals,
   ): RelpConnection {
@@ -109,7 +116,7 @@ export class RelpListeners {
     };
     const state: RelpConnection = {
       peer: connection.peer,
-      options: requestLinesOf(listen),
+      options,
       session: new RelpSession(host, frameBytesMax, `corndog,${programVersion}`),
       open: new Set(),
       frames: 0,

@@ -8,12 +8,13 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import type { RollbackResult, RulesView, SwapResult } from "../admin/control.ts";
+import { createHash } from "node:crypto";
+import type { RollbackResult, RulesConflict, RulesView, SwapResult } from "../admin/control.ts";
 import { findRuleFile } from "../admin/rule_file_name.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { inReadingOrder } from "../config/load.ts";
 import { type ParsedRules, parseRuleFile } from "../config/rule_files.ts";
-import { mergeRuleText } from "../config/rule_text.ts";
+import { mergeRuleText, shownText } from "../config/rule_text.ts";
 import { type Fault, messageOf } from "../core/errors.ts";
 import { ruleName } from "../rules/compile.ts";
 import { readPrevious, stageRuleFile } from "./rule_file.ts";
@@ -104,7 +105,8 @@ export class RulesDesk {
       loaded_at: this.#loadedAt,
       source: this.#source,
       names: this.#ruleSet.rules.map(ruleName),
-      files: this.#ruleSet.files,
+      files: this.#ruleSet.files.map((file) => ({ ...file, etag: etagOf(file.text) })),
+      ...(this.#ruleSet.files.length > 0 ? {} : { unsaved: this.#unsaved }),
       ...(this.#lastError === undefined ? {} : { last_error: this.#lastError }),
     };
   }
@@ -115,9 +117,14 @@ export class RulesDesk {
     return edit.ok ? this.#check(edit.ruleSet) : this.#fault(edit.faults);
   }
 
-  /** Puts `text` in force as the new content of `file`, and writes the file. */
-  put(text: string, file?: string): Promise<SwapResult> {
-    return this.#inTurn(() => this.#put(text, file));
+  /**
+   * Puts `text` in force as the new content of `file`, and writes the file. With `base`, the `etag` of the text that
+   * it was made from, only if the file and the rules in force are still those.
+   */
+  put(text: string, file?: string): Promise<SwapResult>;
+  put(text: string, file: string | undefined, base: string | undefined): Promise<SwapResult | RulesConflict>;
+  put(text: string, file?: string, base?: string): Promise<SwapResult | RulesConflict> {
+    return this.#inTurn(async () => await this.#conflict(file, base) ?? await this.#put(text, file));
   }
 
   /**
@@ -191,6 +198,33 @@ export class RulesDesk {
         faultOf(path, `no file matches any more, and the rules that came from there stay; ${cure}`)
       ),
     };
+  }
+
+  /** The text in force where there are no files. */
+  get #unsaved(): { readonly text: string; readonly etag: string } {
+    const { text = "" } = this.#ruleSet;
+    return { text, etag: etagOf(text) };
+  }
+
+  /** What is no longer what an edited text was made from. */
+  async #conflict(file: string | undefined, base: string | undefined): Promise<RulesConflict | undefined> {
+    if (base === undefined) return undefined;
+    const changed = (what: string): RulesConflict => ({
+      ok: false,
+      conflict: `Cannot replace rules that are not those you began with: ${what}; read them again`,
+    });
+    if (this.#ruleSet.files.length === 0) {
+      return this.#unsaved.etag === base ? undefined : changed(`version ${this.#version} is in force`);
+    }
+    const path = this.#pathOf(file);
+    // What is wrong with the name is told by the change itself.
+    const inForce = this.#ruleSet.files.find((one) => one.path === path);
+    if (inForce === undefined) return undefined;
+    if (etagOf(inForce.text) !== base) return changed(`version ${this.#version} is in force`);
+    const onDisk = await readFile(inForce.path, "utf8").catch(() => undefined);
+    return onDisk === undefined || etagOf(shownText(onDisk)) === base
+      ? undefined
+      : changed(`file "${inForce.path}" has changed`);
   }
 
   async #put(text: string, file: string | undefined): Promise<SwapResult> {
@@ -277,7 +311,7 @@ export class RulesDesk {
       if (!parsed.ok) return parsed;
       return {
         ok: true,
-        ruleSet: { ...this.#ruleSet, rules: parsed.rules, tests: parsed.tests },
+        ruleSet: { ...this.#ruleSet, rules: parsed.rules, tests: parsed.tests, text },
         file: undefined,
       };
     }
@@ -317,6 +351,11 @@ export class RulesDesk {
         `"${file}" fits several rule files: write more of the path, ${found.several.join(", ")}`,
       );
   }
+}
+
+/** Tells texts apart. */
+function etagOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }
 
 /** A fault of a whole file. */

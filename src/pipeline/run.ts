@@ -14,6 +14,7 @@ import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
 import { systemLimits, systemProblems } from "../io/descriptors.ts";
 import { probeAddress } from "../io/probe.ts";
 import type { Logger } from "../observe/log.ts";
+import { RecentEvents } from "../observe/recent_events.ts";
 import { startStatsd } from "../observe/statsd.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
@@ -52,13 +53,16 @@ const abortedExitCode = 1;
  * @throws ForwarderError when it cannot start (a busy port, an unusable certificate)
  */
 export async function runForwarder(parts: RunParts): Promise<number> {
-  const { config, log } = parts;
+  const { config } = parts;
+  const recent = new RecentEvents(Date.now);
+  const log = recent.watch(parts.log);
   const activation = await activate(config, log);
   const plane = new ControlPlane({
     config,
     version,
     runtime: runtime.version,
     log,
+    recent,
     spawn: parts.spawn,
     inherited: activation.sockets,
     readConfig: parts.readConfig,

@@ -36,8 +36,6 @@ const basic = (pair: string) => ({
 });
 
 const secured = [
-  "/",
-  "/dashboard/page.js",
   "/readyz",
   "/metrics",
   "/stats",
@@ -56,6 +54,20 @@ test("createAdminApp() asks for the token everywhere but /healthz when there is 
     assert.equal(response.headers.get("content-type"), "application/problem+json");
     assert.equal(await status(path, bearer("s3cret-token")), path === "/nothing" ? 404 : 200, path);
   }
+});
+
+test("createAdminApp() gives the page without a token, which asks for it itself, when there is a token file", async () => {
+  const { app, status } = appWith({ tokenFile: tokenFile("s3cret-token\n") });
+  for (const path of ["/", "/dashboard/page.js", "/dashboard/page.css"]) {
+    assert.equal(await status(path), 200, path);
+    assert.equal(await status(path, { method: "PUT", body: "x" }), 401, path);
+  }
+  for (const path of ["/dashboard/", "/dashboard/../admin/stats", "/dashboard/x/page.js"]) {
+    assert.equal(await status(path), 401, path);
+  }
+  const asked = await app.request("/admin/stats", { headers: { "x-corndog-page": "1" } });
+  assert.equal(asked.status, 401);
+  assert.match(asked.headers.get("www-authenticate") ?? "", /^Bearer realm=[^,]*$/);
 });
 
 test("createAdminApp() answers what hotdog's status server did, and no more, where others can reach it without a token", async () => {

@@ -171,6 +171,21 @@ test("PUT /admin/rules answers 422 with line and column when the text has faults
   }]);
 });
 
+test("PUT /admin/rules swaps nothing and answers 412 when If-Match is of a text that was replaced", async () => {
+  const { ask, control } = setup();
+  const put = (base: string) =>
+    ask("/admin/rules", { method: "PUT", body: "rules: []", headers: { "if-match": base } });
+  assert.equal((await put('"abc"')).status, 200);
+  assert.equal((await put("*")).status, 200);
+  assert.deepEqual(control.calls, [["putRules", "rules: []", undefined, "abc"], [
+    "putRules",
+    "rules: []",
+    undefined,
+  ]]);
+  control.putConflict = { ok: false, conflict: "version 5 is in force" };
+  assert.equal((await problemOf(await put('"abc"'), 412, "rules_changed")).detail, "version 5 is in force");
+});
+
 test("POST /admin/rules/check swaps nothing when the text is good or bad", async () => {
   const { ask, control } = setup();
   assert.equal((await ask("/admin/rules/check", { method: "POST", body: "rules: []" })).status, 200);

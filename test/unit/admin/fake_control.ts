@@ -8,6 +8,7 @@ import type {
   ConnectionList,
   Control,
   RollbackResult,
+  RulesConflict,
   RulesView,
   SpoolTotals,
   StallList,
@@ -19,6 +20,7 @@ import type {
   TraceResult,
 } from "../../../src/admin/control.ts";
 import type { Inflight } from "../../../src/observe/inflight.ts";
+import type { EventList } from "../../../src/observe/recent_events.ts";
 
 /** Faults for a text that holds "bad". */
 export const badText = "rules: bad";
@@ -66,13 +68,16 @@ export class FakeControl implements Control {
       loaded_at: "2026-01-02T03:04:05.000Z",
       source: this.files.map(({ path }) => path).join(", "),
       names: ["by-topic"],
-      files: this.files,
+      files: this.files.map((file) => ({ ...file, etag: file.text })),
       last_error: this.lastError,
     };
   }
 
-  putRules(text: string, file?: string): Promise<SwapResult> {
-    this.calls.push(["putRules", text, file]);
+  putConflict: RulesConflict | undefined;
+
+  putRules(text: string, file?: string, base?: string): Promise<SwapResult | RulesConflict> {
+    this.calls.push(["putRules", text, file, ...(base === undefined ? [] : [base])]);
+    if (this.putConflict !== undefined) return Promise.resolve(this.putConflict);
     return Promise.resolve(this.#swap(text, 5));
   }
 
@@ -124,6 +129,12 @@ export class FakeControl implements Control {
 
   stalls(): StallList {
     return this.stallsNow;
+  }
+
+  eventsNow: EventList = { total: 0, events: [] };
+
+  events(): EventList {
+    return this.eventsNow;
   }
 
   inflight(): Promise<Inflight> {

@@ -45,6 +45,48 @@ describe("RulesDesk", () => {
     }, { swapped: () => {}, refused: () => {} });
   }
 
+  it("put() with a base swaps only where neither the rules in force nor the file is another by now", async () => {
+    const it = desk();
+    const etag = () => it.view().files[0]!.etag;
+    const base = etag();
+    assert.ok((await it.put(rules("two"), undefined, base)).ok);
+    assert.notEqual(etag(), base);
+    const late = await it.put(rules("three"), undefined, base);
+    assert.ok("conflict" in late && /version 2 is in force/.test(late.conflict), JSON.stringify(late));
+    writeFileSync(join(dir, "rules.yml"), rules("by hand"));
+    const beside = await it.put(rules("three"), undefined, etag());
+    assert.ok(
+      "conflict" in beside && /rules\.yml" has changed/.test(beside.conflict),
+      JSON.stringify(beside),
+    );
+    assert.equal(it.version, 2);
+    assert.match(readFileSync(join(dir, "rules.yml"), "utf8"), /by hand/);
+    await it.reload();
+    assert.ok((await it.put(rules("three"), undefined, etag())).ok);
+  });
+
+  it("put() with a base knows a file with secrets by what is shown of it", async () => {
+    const it = desk(
+      `kafka:\n  sasl: { mechanism: plain, username: u, password: s3cret }\n  brokers: [a:1]\n${
+        rules("one")
+      }`,
+      {},
+    );
+    const [file] = it.view().files;
+    assert.match(file!.text, /\*\*\*/);
+    assert.ok((await it.put(file!.text.replace("name: one", "name: two"), undefined, file!.etag)).ok);
+    assert.match(readFileSync(join(dir, "corndog.yml"), "utf8"), /s3cret[^]*name: two/);
+  });
+
+  it("put() keeps the text, and shows it, where there is no file", async () => {
+    const it = desk("{}\n", {});
+    const { text, etag } = it.view().unsaved!;
+    assert.equal(text, "");
+    assert.ok((await it.put(rules("two"), undefined, etag)).ok);
+    assert.equal(it.view().unsaved!.text, rules("two"));
+    assert.ok("conflict" in await it.put(rules("three"), undefined, etag));
+  });
+
   it("put() swaps, writes the file and keeps the former one", async () => {
     const it = desk();
     const result = await it.put(rules("two"));

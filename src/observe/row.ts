@@ -73,12 +73,17 @@ const plainNames = [
   "http_requests",
   "http_failures",
   "http_timeouts",
+  // Of those in flight: what the disk has too, so that an end at once loses nothing of it.
+  "in_flight_on_disk",
   // State of the worker.
   "heartbeat",
   "rules_version",
 ] as const;
 
-/** Name of a counter. `spooled`, `in_flight`, `connections_open`, `heartbeat` and `rules_version` go down too. */
+/**
+ * Name of a counter. `spooled`, `in_flight`, `in_flight_on_disk`, `connections_open`, `heartbeat` and
+ * `rules_version` go down too.
+ */
 export type CounterName = (typeof plainNames)[number] | `dropped_${DropReason}`;
 
 /** All counters; the place in this list is the place in a row. */
@@ -145,6 +150,23 @@ export class CounterRow {
     this.#shared.set(this.#values);
     Atomics.store(sequence, 0, (inside + 1) | 0);
   }
+}
+
+/**
+ * Brings the ledger of a worker that has ended to its end: what was in flight and is on the disk too is spooled, the
+ * rest is dropped (`shutdown`).
+ *
+ * @returns the lines that are lost
+ */
+export function endRow(row: CounterRow): number {
+  const inFlight = row.value(counter.in_flight);
+  const kept = Math.max(0, Math.min(inFlight, row.value(counter.in_flight_on_disk)));
+  row.set(counter.in_flight, 0);
+  row.set(counter.in_flight_on_disk, 0);
+  row.add(counter.spooled, kept);
+  row.add(counter.dropped_shutdown, inFlight - kept);
+  row.publish();
+  return inFlight - kept;
 }
 
 /** The reader's side, one per worker row on the main thread. */

@@ -38,7 +38,7 @@ import { deadLetterStats } from "./letter_stats.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
 import type { Logger } from "../observe/log.ts";
 import type { EventList, RecentEvents } from "../observe/recent_events.ts";
-import { counter, CounterRow, CounterRowReader, createCounterRows } from "../observe/row.ts";
+import { counter, CounterRow, CounterRowReader, createCounterRows, endRow } from "../observe/row.ts";
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
 import { createStageTables } from "../observe/stage_table.ts";
 import { FlightDumps } from "./flight_dumps.ts";
@@ -333,7 +333,7 @@ export class ControlPlane implements Control {
     void this.#drain();
   }
 
-  /** Ends at once; what is in memory is lost, and said. */
+  /** Ends at once; what is in memory alone is lost, and said. */
   abort(exitCode: number): void {
     void this.#finish(exitCode);
   }
@@ -365,13 +365,7 @@ export class ControlPlane implements Control {
     this.#sentinel.stop();
     await this.#workers.terminate();
     // A worker that was held, or ended at once, could not do this itself.
-    for (const [worker, reader] of this.#readers.entries()) {
-      const row = new CounterRow(this.#rows.counters, worker);
-      const lost = reader.read()[counter.in_flight]!;
-      row.add(counter.in_flight, -lost);
-      row.add(counter.dropped_shutdown, lost);
-      row.publish();
-    }
+    for (const worker of this.#readers.keys()) endRow(new CounterRow(this.#rows.counters, worker));
     const ledger = ledgerOf(sumRows(this.#readers.map((reader) => reader.read())));
     const lost = ledger.dropped.shutdown!;
     const { spooled } = ledger;

@@ -225,6 +225,7 @@ export class SpoolStage {
     const spooled = this.#inSink.get(batch) ?? this.#leaving.get(batch);
     this.#leaving.delete(batch);
     if (spooled === undefined) return;
+    this.#countOnDisk(-batch.count);
     faultPoint("before_settle");
     this.#spool!.settle(spooled, settlement);
     faultPoint("after_settle");
@@ -329,8 +330,10 @@ export class SpoolStage {
     if (this.#spool === undefined) return 0;
     const spool = this.#spool;
     for (const [batch, spooled] of this.#inSink) {
-      if (spooled !== undefined) this.#countSpooled(batch);
-      else spool.append(batch, ({ batch }) => this.#countSpooled(batch));
+      if (spooled !== undefined) {
+        this.#countOnDisk(-batch.count);
+        this.#countSpooled(batch);
+      } else spool.append(batch, ({ batch }) => this.#countSpooled(batch));
     }
     this.#inSink.clear();
     faultPoint("before_close");
@@ -344,6 +347,7 @@ export class SpoolStage {
     const books = this.#booksOf(batch.topic);
     this.#pending.delete(spooled);
     books.pending--;
+    this.#countOnDisk(batch.count);
     faultPoint("after_commit");
     if (this.#parts.durability !== "none") commitReceipts(batch);
     faultPoint("after_receipts");
@@ -358,6 +362,7 @@ export class SpoolStage {
   #giveUp(spooled: SpooledBatch, books: TopicBooks): void {
     const { batch } = spooled;
     const { at } = batch;
+    this.#countOnDisk(-batch.count);
     this.#countSpooled(batch);
     this.#givenUp++;
     this.#parts.gaveUp?.(batch);
@@ -366,6 +371,10 @@ export class SpoolStage {
     spoolReceipts(batch, batch.committed ? "disk" : "memory");
     faultPoint("after_give_up");
     this.#free(at, batch.end - at);
+  }
+
+  #countOnDisk(lines: number): void {
+    this.#parts.counters.add(counter.in_flight_on_disk, lines);
   }
 
   #countSpooled(batch: ClosedBatch): void {
@@ -454,6 +463,7 @@ export class SpoolStage {
     const { counters } = this.#parts;
     counters.add(counter.spooled, -batch.count);
     counters.add(counter.in_flight, batch.count);
+    this.#countOnDisk(batch.count);
     counters.publish();
     this.#readBack++;
     faultPoint("after_read_back");

@@ -27,7 +27,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { activityOf, Pulse } from "../observe/activity.ts";
 import { flightKind, FlightRecorder } from "../observe/flight.ts";
 import { HistogramRow } from "../observe/histogram.ts";
-import { counter, CounterRow } from "../observe/row.ts";
+import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { stage, StageTable } from "../observe/stage_table.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
@@ -367,11 +367,8 @@ export class WorkerPipeline {
     // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
     await this.#stage?.close(Math.max(spoolCloseMsMin, deadline - performance.now()));
-    const inFlight = this.#counters.value(counter.in_flight);
-    this.#counters.add(counter.in_flight, -inFlight);
-    this.#counters.add(counter.dropped_shutdown, inFlight);
-    this.#counters.publish();
-    return inFlight + waiting;
+    const lost = endRow(this.#counters);
+    return lost + waiting;
   }
 
   get #compileOptions() {
@@ -447,13 +444,13 @@ export class WorkerPipeline {
     const delivered = batch.count - (outcome.kind === "delivered" ? outcome.refused ?? 0 : 0);
     this.#counters.add(counter.delivered, delivered);
     this.#counters.add(counter.in_flight, -delivered);
-    this.#counters.publish();
     this.#topics.delivered(batch.topic, delivered);
     if (this.#stage?.isReplayed(batch) !== true) {
       this.#latency.record(performance.now() - batch.openedAtMs, delivered);
     }
     settleReceipts(batch, outcome);
     this.#stage?.settled(batch, "delivered");
+    this.#counters.publish();
     this.#release(batch);
   }
 

@@ -10,7 +10,13 @@ import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { granuleBytes } from "../../../src/batch/arena.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
-import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
+import {
+  counter,
+  CounterRow,
+  CounterRowReader,
+  createCounterRows,
+  endRow,
+} from "../../../src/observe/row.ts";
 import { parkAfterMs, SpoolStage } from "../../../src/pipeline/spool_stage.ts";
 import type { Sink } from "../../../src/sink/sink.ts";
 import type { Durability } from "../../../src/spool/spool.ts";
@@ -198,6 +204,38 @@ describe("SpoolStage", () => {
     rig.settle();
     assert.deepEqual([rig.spool.disk.length, rig.spool.settlements], [0, ["delivered"]]);
     assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
+  });
+
+  it("counts as lost at an end at once what the disk has not, and the rest as spooled", async () => {
+    const fill = "x".repeat(1000);
+    const rig = new Rig({ sinkBytesMax: 64 * 1024 });
+    for (let i = 0; i < 40; i++) {
+      rig.batch("a", `${i} ${fill}`);
+      rig.spool.commit();
+    }
+    for (let i = 0; i < 3; i++) {
+      rig.settle();
+      await turn();
+    }
+    rig.batch("b", "written, and not committed");
+    rig.line("b", "not even in a batch");
+    const { delivered, in_flight, spooled } = rig.ledger();
+    assert.equal(delivered + in_flight + spooled, 42);
+    assert.ok(in_flight > 2, "the sink has some");
+    rig.counters.publish();
+    assert.equal(endRow(rig.counters), 2);
+    const end = rig.ledger();
+    assert.deepEqual([end.in_flight, end.spooled, end.dropped.shutdown], [0, 40 - delivered, 2]);
+  });
+
+  it("knows nothing on the disk when all that was committed is delivered", async () => {
+    const rig = new Rig({ sinkBytesMax: 64 * 1024 });
+    for (let i = 0; i < 40; i++) {
+      rig.batch("a", `${i} ${"x".repeat(1000)}`);
+      rig.spool.commit();
+    }
+    await rig.finish();
+    assert.equal(rig.counters.value(counter.in_flight_on_disk), 0);
   });
 
   it("tells who waits for the disk at the commit, and who waits for Kafka at the ack", () => {

@@ -99,7 +99,7 @@ describe("corndog over HTTP with a broker", { skip: needs.broker }, () => {
         "k1 a",
         "k1 b",
       ]);
-      assert.equal((await corndog.stats()).ledger.delivered, want.length + 2);
+      await corndog.statsWhen("all counted", ({ ledger }) => ledger.delivered === want.length + 2);
       assert.equal(await corndog.stop(), 0);
     } finally {
       client.close();

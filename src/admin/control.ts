@@ -287,6 +287,10 @@ export interface Stats {
     readonly receive_to_ack: Percentiles;
     readonly recent?: Percentiles;
     readonly buckets?: LatencyBuckets;
+    /** Where that time goes, by stage; fixed names, zeros where nothing was there yet. */
+    readonly stages?: Readonly<
+      Record<string, Percentiles & { readonly recent: Percentiles; readonly buckets: LatencyBuckets }>
+    >;
   };
   readonly rules: {
     readonly version: number;
@@ -302,16 +306,41 @@ export interface Stats {
   readonly listeners: readonly Record<string, unknown>[];
   readonly sink: { readonly name: string; readonly ready: boolean; readonly problems: readonly string[] };
   readonly kafka: {
-    readonly brokers: readonly Record<string, unknown>[];
+    readonly brokers: readonly BrokerStats[];
     readonly topics: Readonly<Record<string, TopicStats>>;
   };
   readonly dead_letter?: DeadLetterStats | undefined;
   /** Missing where the sink has no spool before it. */
   readonly spool?: SpoolTotals | undefined;
+  /** What the sentinel and the table of waits have found since the start. */
+  readonly watch?: { readonly stalls: number; readonly orphans: number };
+  readonly process?: { readonly resident_bytes: number; readonly cpu_s: number };
   readonly uptime_s: number;
   readonly version: string;
   readonly runtime: string;
   readonly state: "starting" | "running" | "draining";
+}
+
+/** One broker, over the connections of all workers. */
+export interface BrokerStats extends Record<string, unknown> {
+  readonly id: number;
+  /** `host:port`. */
+  readonly host: string;
+  /** True where all workers have a connection; `connections` says how many have. */
+  readonly connected: boolean;
+  readonly connections: number;
+  /** Produce requests without an answer, and their bytes. */
+  readonly inFlight: number;
+  readonly bytesInFlight: number;
+  /** Since the start: requests, those that came back because the connection ended, and bytes of batches. */
+  readonly requests: number;
+  readonly unanswered: number;
+  readonly bytesSent: number;
+  /** How long it has said nothing though requests are out; of the worker with the longest. */
+  readonly silent_ms: number;
+  /** From a request to its answer. */
+  readonly answer_ms: LatencyBuckets;
+  readonly problem?: string;
 }
 
 /** Where dead letters went, and whether they can go there now. */

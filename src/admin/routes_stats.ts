@@ -1,10 +1,11 @@
 /**
- * The figures: `GET /admin/stats` whole, `GET /metrics` for Prometheus, `GET /stats` as hotdog answers it.
+ * The figures: `GET /admin/stats` whole, `GET /metrics` for Prometheus (OpenMetrics where it is asked for), `GET /stats` as hotdog answers it.
  *
  * @module
  */
-import { Exposition, expositionContentType } from "../observe/exposition.ts";
+import { Exposition } from "../observe/exposition.ts";
 import { hotdogStats } from "../observe/hotdog_stats.ts";
+import { metricContentTypes, metricFormatOf } from "../observe/metric_text.ts";
 import {
   type AdminContext,
   answerDeadlineMs,
@@ -24,7 +25,10 @@ export function statsRoutes({ control }: AdminContext): Route[] {
     {
       path: "/metrics",
       methods: {
-        GET: async () => answerText(exposition.render(await stats()), expositionContentType),
+        GET: async (context) => {
+          const format = metricFormatOf(context.req.header("accept"));
+          return answerText(exposition.render(await stats(), format), metricContentTypes[format]);
+        },
       },
     },
   ];

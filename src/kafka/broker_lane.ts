@@ -15,6 +15,7 @@ import { invariant } from "../core/invariant.ts";
 import type { BrokerAddress, BrokerConnection, KafkaCarrier } from "./carrier.ts";
 import { backoffMs, type CancelTimer, type KafkaClock } from "./clock.ts";
 import type { InFlightRequest } from "./in_flight.ts";
+import { LaneCounts } from "./lane_counts.ts";
 import type { PartitionQueue } from "./partition_queue.ts";
 
 /** Requests out at a time per broker; more than brokers remember batches of a producer would break the order. */
@@ -58,8 +59,12 @@ export class BrokerLane {
   /** No request before this time: the broker asked for a pause (quota). */
   throttledUntilMs = 0;
 
+  /** What went over it. */
+  readonly counts = new LaneCounts();
+
   readonly #options: LaneOptions;
-  readonly #requests = new Set<InFlightRequest>();
+  /** Requests that are out, with the time at which they went. */
+  readonly #requests = new Map<InFlightRequest, number>();
   #state: LaneState = { kind: "idle" };
   #failures = 0;
   #progressAtMs = 0;
@@ -81,14 +86,19 @@ export class BrokerLane {
 
   /** Adds their batches. */
   addHeld(into: Set<ClosedBatch>): void {
-    for (const { entries } of this.#requests) for (const { batch } of entries) into.add(batch);
+    for (const { entries } of this.#requests.keys()) for (const { batch } of entries) into.add(batch);
   }
 
   /** Bytes of them. */
   get bytesInFlight(): number {
     let bytes = 0;
-    for (const request of this.#requests) bytes += request.bytes;
+    for (const request of this.#requests.keys()) bytes += request.bytes;
     return bytes;
+  }
+
+  /** How long the broker has said nothing though requests are out; 0 where none is. */
+  silentMs(nowMs: number): number {
+    return this.#requests.size === 0 ? 0 : nowMs - this.#progressAtMs;
   }
 
   /** The connection, if a request could go out on it now. */
@@ -124,20 +134,29 @@ export class BrokerLane {
 
   /** A request went out. */
   sent(request: InFlightRequest): void {
-    if (this.#requests.size === 0) this.#progressAtMs = this.#options.clock.nowMs();
-    this.#requests.add(request);
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#requests.size === 0) this.#progressAtMs = nowMs;
+    this.#requests.set(request, nowMs);
+    this.counts.sent(request.bytes);
     if (this.#watch === undefined) this.#watchIn(stallMs);
   }
 
   /** A request was answered. */
   answered(request: InFlightRequest): void {
-    this.returned(request);
-    this.#progressAtMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.nowMs();
+    this.counts.answered(nowMs - (this.#requests.get(request) ?? nowMs));
+    this.#removed(request);
+    this.#progressAtMs = nowMs;
     this.#failures = 0;
   }
 
   /** A request came back without an answer. */
   returned(request: InFlightRequest): void {
+    this.#removed(request);
+    this.counts.unanswered();
+  }
+
+  #removed(request: InFlightRequest): void {
     invariant(this.#requests.delete(request), "a request is resolved once");
   }
 

@@ -238,6 +238,7 @@ export class KafkaSink implements Sink {
       producerId: this.#producerId,
       metadata: this.#metadata,
       refusal: this.#outcomes.refusal,
+      nowMs: this.#clock.nowMs(),
     });
   }
 

@@ -5,6 +5,7 @@
  */
 import type { ForwarderError } from "../core/errors.ts";
 import type { SinkStatus } from "../sink/sink.ts";
+import type { LaneState } from "./broker_lane.ts";
 import type { Cluster } from "./cluster.ts";
 import type { MetadataLoop } from "./metadata_loop.ts";
 import type { ProducerIdKeeper } from "./producer_id.ts";
@@ -22,6 +23,8 @@ export interface SinkParts {
   readonly metadata: MetadataLoop;
   /** Why the cluster refuses what this client sends. */
   readonly refusal: ForwarderError | undefined;
+  /** Monotonic milliseconds. */
+  readonly nowMs: number;
 }
 
 /** The status of the sink. */
@@ -33,13 +36,13 @@ export function describeSink(parts: SinkParts): SinkStatus {
     ...(problem === undefined ? {} : { problem }),
     batchesInFlight: parts.batches,
     bytesInFlight: parts.bytes,
-    details: { brokers: describeBrokers(parts.cluster), topics: describeTopics(parts.cluster) },
+    details: { brokers: describeBrokers(parts.cluster, parts.nowMs), topics: describeTopics(parts.cluster) },
   };
 }
 
 /** Why nothing can be delivered; undefined while something can. */
 export function problemOf(
-  { cluster, producerId, metadata, refusal }: Omit<SinkParts, "name" | "batches" | "bytes">,
+  { cluster, producerId, metadata, refusal }: Omit<SinkParts, "name" | "batches" | "bytes" | "nowMs">,
 ): string | undefined {
   if (refusal !== undefined) return refusal.message;
   let lost: string | undefined;
@@ -53,15 +56,21 @@ export function problemOf(
   return undefined;
 }
 
-function describeBrokers(cluster: Cluster): Record<string, unknown>[] {
-  return [...cluster.lanes.values()].map(({ address, state, inFlight, bytesInFlight }) => ({
-    id: address.id,
-    host: `${address.host}:${address.port}`,
-    connected: state.kind === "ready",
-    inFlight,
-    bytesInFlight,
-    ...(state.kind === "paused" ? { problem: state.cause.message } : {}),
+function describeBrokers(cluster: Cluster, nowMs: number): Record<string, unknown>[] {
+  return [...cluster.lanes.values()].map((lane) => ({
+    id: lane.address.id,
+    host: `${lane.address.host}:${lane.address.port}`,
+    connected: lane.state.kind === "ready",
+    inFlight: lane.inFlight,
+    bytesInFlight: lane.bytesInFlight,
+    silentMs: lane.silentMs(nowMs),
+    ...lane.counts.report(),
+    ...problemOfLane(lane.state),
   }));
+}
+
+function problemOfLane(state: LaneState): { readonly problem?: string } {
+  return state.kind === "paused" ? { problem: state.cause.message } : {};
 }
 
 function describeTopics(cluster: Cluster): Record<string, unknown> {

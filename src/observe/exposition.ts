@@ -1,30 +1,34 @@
 /**
- * Renders `Stats` in the Prometheus text format 0.0.4 for `GET /metrics`.
+ * Renders `Stats` for `GET /metrics`, in either format of metric_text.ts.
  *
- *     # HELP name text            backslash and newline escaped
- *     # TYPE name counter|gauge|histogram
- *     name{label="value",...} 1   label values: backslash, quote and newline escaped
- *
- * The label names are fixed; the values of those that a log line can choose are capped.
+ * The label names are fixed; the values of those that a log line, a sender or a cluster can choose are capped.
  *
  * @module
  */
-import type { LatencyBuckets, Stats } from "../admin/control.ts";
-import { LabelCap } from "./label_cap.ts";
-
-/** `Content-Type` of the format. */
-export const expositionContentType = "text/plain; version=0.0.4; charset=utf-8";
+import type { BrokerStats, Stats } from "../admin/control.ts";
+import { LabelCap, otherLabel } from "./label_cap.ts";
+import {
+  type Family,
+  family,
+  histogram,
+  type MetricFormat,
+  metricText,
+  type Samples,
+  single,
+} from "./metric_text.ts";
 
 /** Topics, and rules, with series of their own. */
 const labelledMax = 200;
-
-type Labels = Readonly<Record<string, string>>;
-type Samples = Iterable<readonly [Labels, number]>;
+/** Senders with series of their own, brokers, and parked topics. */
+const peersMax = 100;
 
 /** Renders `Stats`; one per process, because it remembers which topics have series of their own. */
 export class Exposition {
   readonly #topics: LabelCap;
   readonly #rules: LabelCap;
+  readonly #peers = new LabelCap(peersMax);
+  readonly #brokers = new LabelCap(peersMax);
+  readonly #parked = new LabelCap(peersMax);
 
   constructor(namesMax: number = labelledMax) {
     this.#topics = new LabelCap(namesMax);
@@ -32,17 +36,66 @@ export class Exposition {
   }
 
   /** The whole text, ready to send. */
-  render(stats: Stats): string {
-    return [
+  render(stats: Stats, format: MetricFormat = "prometheus"): string {
+    return metricText([
       ...ledgerFamilies(stats),
       ...totalFamilies(stats),
       ...this.#namedFamilies(stats),
+      ...this.#brokerFamilies(stats),
       ...stateFamilies(stats),
-      stats.latency_ms.buckets === undefined ? "" : latencyFamily(stats.latency_ms.buckets),
-    ].join("");
+      ...processFamilies(stats),
+      ...latencyFamilies(stats),
+    ], format);
   }
 
-  #namedFamilies(stats: Stats): string[] {
+  /** Over the connections of all workers. */
+  #brokerFamilies({ kafka: { brokers } }: Stats): Family[] {
+    const named = brokers.slice(0, peersMax).map((broker) =>
+      [this.#brokers.labelOf(broker.host), broker] as const
+    );
+    const each = (name: string, type: "counter" | "gauge", help: string, pick: (of: BrokerStats) => number) =>
+      family(
+        `corndog_kafka_broker_${name}`,
+        type,
+        help,
+        labelled("broker", this.#brokers.sum(named, pick)),
+      );
+    return [
+      each("connections", "gauge", "Workers that are connected to the broker.", (of) => of.connections),
+      each("in_flight_requests", "gauge", "Produce requests without an answer.", (of) => of.inFlight),
+      each("in_flight_bytes", "gauge", "Bytes of batches in them.", (of) => of.bytesInFlight),
+      each(
+        "silent_seconds",
+        "gauge",
+        "How long the broker has said nothing though requests are out.",
+        (of) => of.silent_ms / 1000,
+      ),
+      each("requests_total", "counter", "Produce requests.", (of) => of.requests),
+      each("sent_bytes_total", "counter", "Bytes of batches in them.", (of) => of.bytesSent),
+      each(
+        "requests_unanswered_total",
+        "counter",
+        "Produce requests that came back because their connection ended.",
+        (of) => of.unanswered,
+      ),
+      histogram(
+        "corndog_kafka_broker_answer_seconds",
+        "From a Produce request to its answer.",
+        named.filter(([label]) => label !== otherLabel).map(([broker, { answer_ms }]) =>
+          [{ broker }, answer_ms] as const
+        ),
+      ),
+    ];
+  }
+
+  #namedFamilies(stats: Stats): Family[] {
+    const senders = Object.entries(stats.senders ?? {});
+    const troubles = (["oversize", "unparsed", "damaged"] as const).flatMap((trouble) =>
+      Array.from(
+        this.#peers.sum(senders, (sender) => sender[trouble]),
+        ([peer, count]) => [{ peer, trouble }, count] as const,
+      )
+    );
     const topics = Object.entries(stats.kafka.topics);
     const hits = stats.rules.hits.map((hit) => [hit.rule, hit.hits] as const);
     return [
@@ -70,12 +123,30 @@ export class Exposition {
         "Lines that a rule matched.",
         labelled("rule", this.#rules.sum(hits, (count) => count)),
       ),
+      family(
+        "corndog_sender_troubles_total",
+        "counter",
+        "Lines that are not as they should be, of senders that have such: oversize, unparsed, damaged.",
+        troubles,
+      ),
+      family(
+        "corndog_spool_parked_lines",
+        "gauge",
+        "Lines of topics that cannot be delivered, in a place of their own.",
+        labelled(
+          "topic",
+          this.#parked.sum(
+            (stats.spool?.parked ?? []).map(({ topic, lines }) => [topic, lines] as const),
+            (lines) => lines,
+          ),
+        ),
+      ),
     ];
   }
 }
 
 /** By place and reason, and how full the file is. */
-function deadLetterFamilies(stats: Stats["dead_letter"]): string[] {
+function deadLetterFamilies(stats: Stats["dead_letter"]): Family[] {
   if (stats === undefined) return [];
   const { file, topic, reasons } = stats;
   return [
@@ -99,7 +170,7 @@ function deadLetterFamilies(stats: Stats["dead_letter"]): string[] {
   ];
 }
 
-function spoolFamilies(stats: Stats["spool"]): string[] {
+function spoolFamilies(stats: Stats["spool"]): Family[] {
   if (stats === undefined) return [];
   const gauge = (name: string, help: string, value: number) =>
     single(`corndog_spool_${name}`, "gauge", help, value);
@@ -145,16 +216,10 @@ function spoolFamilies(stats: Stats["spool"]): string[] {
     ),
     total("damaged_batches", "Batches that could not be read.", stats.damaged_batches),
     total("quarantined_batches", "Batches that were put aside.", stats.quarantined_batches),
-    family(
-      "corndog_spool_parked_lines",
-      "gauge",
-      "Lines of topics that cannot be delivered, in a place of their own.",
-      stats.parked.map(({ topic, lines }) => [{ topic }, lines] as const),
-    ),
   ];
 }
 
-function ledgerFamilies({ ledger, dead_letter: deadLetter, spool }: Stats): string[] {
+function ledgerFamilies({ ledger, dead_letter: deadLetter, spool }: Stats): Family[] {
   const dropped = Object.entries(ledger.dropped).map(([reason, count]) => [{ reason }, count] as const);
   return [
     single("corndog_lines_received_total", "counter", "Lines read from all listeners.", ledger.received),
@@ -198,7 +263,7 @@ function ledgerFamilies({ ledger, dead_letter: deadLetter, spool }: Stats): stri
   ];
 }
 
-function totalFamilies({ totals }: Stats): string[] {
+function totalFamilies({ totals }: Stats): Family[] {
   return [
     single(
       "corndog_received_bytes_total",
@@ -294,7 +359,7 @@ function totalFamilies({ totals }: Stats): string[] {
   ];
 }
 
-function stateFamilies(stats: Stats): string[] {
+function stateFamilies(stats: Stats): Family[] {
   const heartbeats = stats.workers.map((worker, index) =>
     [{ worker: String(worker.worker ?? index) }, Number(worker.heartbeat_age_ms) / 1000] as const
   ).filter(([, age]) => Number.isFinite(age));
@@ -335,41 +400,47 @@ function stateFamilies(stats: Stats): string[] {
   ];
 }
 
-function latencyFamily(buckets: LatencyBuckets): string {
-  const name = "corndog_receive_to_ack_seconds";
-  const lines = buckets.upper_bounds_ms.map((bound, index) =>
-    sample(`${name}_bucket`, { le: String(bound / 1000) }, buckets.cumulative[index])
-  );
-  return header(name, "histogram", "From the reading of a line to the sink's acknowledgement.") +
-    lines.join("") +
-    sample(`${name}_bucket`, { le: "+Inf" }, buckets.count) +
-    sample(`${name}_sum`, {}, buckets.sum_ms / 1000) +
-    sample(`${name}_count`, {}, buckets.count);
+function latencyFamilies({ latency_ms: { buckets, stages = {} } }: Stats): Family[] {
+  if (buckets === undefined) return [];
+  return [
+    histogram(
+      "corndog_receive_to_ack_seconds",
+      "From the reading of a line to the sink's acknowledgement.",
+      [[{}, buckets]],
+    ),
+    histogram(
+      "corndog_stage_seconds",
+      "Where that time goes: lines by stage; requests for http_reply and relp_reply.",
+      Object.entries(stages).map(([stage, { buckets }]) => [{ stage }, buckets] as const),
+    ),
+  ];
+}
+
+function processFamilies({ process, watch, workers }: Stats): Family[] {
+  const sum = (pick: (worker: Stats["workers"][number]) => unknown) =>
+    workers.reduce((total, worker) => total + (Number(pick(worker)) || 0), 0);
+  const arena = (name: string) =>
+    sum((worker) => (worker.arena as Record<string, number> | undefined)?.[name]);
+  return [
+    single("corndog_batch_memory_bytes", "gauge", "Memory for batches, of all workers.", arena("bytes")),
+    single("corndog_batch_memory_used_bytes", "gauge", "Of that, what batches hold.", arena("bytesInUse")),
+    single(
+      "corndog_connections_waiting",
+      "gauge",
+      "Connections that are not read because something of ours has no room or time.",
+      sum(({ waiting }) => (waiting as Record<string, number> | undefined)?.connections),
+    ),
+    ...(watch === undefined ? [] : [
+      single("corndog_stalls_total", "counter", "Times that a worker was held for 100 ms.", watch.stalls),
+      single("corndog_orphans_total", "counter", "Waits that nothing would have woken.", watch.orphans),
+    ]),
+    ...(process === undefined ? [] : [
+      single("process_resident_memory_bytes", "gauge", "Resident memory.", process.resident_bytes),
+      single("process_cpu_seconds_total", "counter", "CPU time, user and system.", process.cpu_s),
+    ]),
+  ];
 }
 
 function labelled(label: string, sums: Map<string, number>): Samples {
   return Array.from(sums, ([value, count]) => [{ [label]: value }, count] as const);
-}
-
-function single(name: string, type: "counter" | "gauge", help: string, value: number): string {
-  return family(name, type, help, [[{}, value]]);
-}
-
-function family(name: string, type: "counter" | "gauge", help: string, samples: Samples): string {
-  let text = header(name, type, help);
-  for (const [labels, value] of samples) text += sample(name, labels, value);
-  return text;
-}
-
-function header(name: string, type: string, help: string): string {
-  return `# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n# TYPE ${name} ${type}\n`;
-}
-
-function sample(name: string, labels: Labels, value: number): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
-}
-
-function escapeLabel(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

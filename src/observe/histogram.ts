@@ -48,17 +48,17 @@ function lowerEndMs(bucket: number): number {
   return 2 ** octave * (1 + (bucket & (bucketsPerOctave - 1)) / bucketsPerOctave) / 1000;
 }
 
-/** Shared memory for one histogram row per worker. */
-export function createHistogramRows(workers: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(rowWords * 8 * workers);
+/** Shared memory for so many rows: each has one writer. */
+export function createHistogramRows(rows: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(rowWords * 8 * rows);
 }
 
-/** The writer's side, one per worker. */
+/** The writer's side of one row. */
 export class HistogramRow {
   readonly #words: Float64Array;
 
-  constructor(rows: SharedArrayBuffer, worker: number) {
-    this.#words = new Float64Array(rows, worker * rowWords * 8, rowWords);
+  constructor(rows: SharedArrayBuffer, row: number) {
+    this.#words = new Float64Array(rows, row * rowWords * 8, rowWords);
   }
 
   /** Counts `count` occurrences of `valueMs`; a batch is one call. */
@@ -90,14 +90,18 @@ export class HistogramSnapshot {
     this.count = count;
   }
 
-  /** Adds up all rows of `rows`. */
-  static of(rows: SharedArrayBuffer): HistogramSnapshot {
+  /** Adds up `count` rows of `rows` from `first` on; all of them unless said otherwise. */
+  static of(
+    rows: SharedArrayBuffer,
+    first = 0,
+    count = rows.byteLength / (rowWords * 8) - first,
+  ): HistogramSnapshot {
     const buckets = new Float64Array(bucketCount);
     const row = new Float64Array(rowWords);
     let sumMs = 0;
     let maxMs = 0;
-    for (let at = 0; at < rows.byteLength; at += rowWords * 8) {
-      row.set(new Float64Array(rows, at, rowWords));
+    for (let nth = first; nth < first + count; nth++) {
+      row.set(new Float64Array(rows, nth * rowWords * 8, rowWords));
       sumMs += row[0];
       maxMs = Math.max(maxMs, row[1]);
       for (let bucket = 0; bucket < bucketCount; bucket++) buckets[bucket] += row[headWords + bucket];

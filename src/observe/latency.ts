@@ -1,11 +1,12 @@
 /**
- * Makes `Stats.latency_ms` from the workers' histogram rows: since the start, over the last seconds, and as
- * buckets for Prometheus.
+ * Makes `Stats.latency_ms` from the workers' histogram rows, for the whole way and each stage: since the start, over
+ * the last seconds, and as buckets for Prometheus.
  *
  * @module
  */
-import type { Stats } from "../admin/control.ts";
+import type { LatencyBuckets, Percentiles, Stats } from "../admin/control.ts";
 import { HistogramSnapshot } from "./histogram.ts";
+import { latencyNames, latencyRowAt } from "./stage_latency.ts";
 
 /** How far `recent` looks back: long enough for a p999 at 100 lines/s, short enough to show what is wrong now. */
 const recentMs = 10_000;
@@ -15,6 +16,9 @@ const snapshotIntervalMs = 1_000;
 
 /** Upper bounds of the buckets that Prometheus gets; a batch's linger is 5 ms, an outage lasts minutes. */
 const bucketBoundsMs = [
+  0.05,
+  0.1,
+  0.25,
   0.5,
   1,
   2.5,
@@ -34,19 +38,50 @@ const bucketBoundsMs = [
   300_000,
 ];
 
-/** Reads one set of histogram rows; lives on the main thread. */
-export class LatencyReader {
-  readonly #rows: SharedArrayBuffer;
-  #snapshots: { readonly atMs: number; readonly snapshot: HistogramSnapshot }[];
+/** Reads the histograms of all workers; lives on the main thread. */
+export class LatencyReaders {
+  readonly #readers: readonly LatencyReader[];
 
-  constructor(rows: SharedArrayBuffer, nowMs: number) {
-    this.#rows = rows;
-    this.#snapshots = [{ atMs: nowMs, snapshot: HistogramSnapshot.of(rows) }];
+  constructor(rows: SharedArrayBuffer, workers: number, nowMs: number) {
+    this.#readers = latencyNames.map((name) =>
+      new LatencyReader(rows, nowMs, latencyRowAt(name, workers), workers)
+    );
   }
 
-  /** Call it for every `stats()` and once a second; `nowMs` is the caller's monotonic clock. */
+  /** Call it for every `stats()`; `nowMs` is the caller's monotonic clock. */
   read(nowMs: number): Stats["latency_ms"] {
-    const now = HistogramSnapshot.of(this.#rows);
+    const all = this.#readers.map((reader) => reader.read(nowMs));
+    const { all: whole, ...rest } = all[0]!;
+    const stages = Object.fromEntries(
+      latencyNames.slice(1).map((name, index) => {
+        const { all: since, ...details } = all[index + 1]!;
+        return [name, { ...since, ...details }];
+      }),
+    );
+    return { receive_to_ack: whole, ...rest, stages };
+  }
+}
+
+/** One histogram: since the start, over the last seconds, and as buckets. */
+interface Latency {
+  readonly all: Percentiles;
+  readonly recent: Percentiles;
+  readonly buckets: LatencyBuckets;
+}
+
+/** Reads one histogram, which is some rows. */
+export class LatencyReader {
+  readonly #snapshot: () => HistogramSnapshot;
+  #snapshots: { readonly atMs: number; readonly snapshot: HistogramSnapshot }[];
+
+  constructor(rows: SharedArrayBuffer, nowMs: number, first?: number, count?: number) {
+    this.#snapshot = () => HistogramSnapshot.of(rows, first, count);
+    this.#snapshots = [{ atMs: nowMs, snapshot: this.#snapshot() }];
+  }
+
+  /** `nowMs` is the caller's monotonic clock. */
+  read(nowMs: number): Latency {
+    const now = this.#snapshot();
     // Keep one snapshot that is older than the window, so that `recent` always covers it wholly.
     while (this.#snapshots.length > 1 && this.#snapshots[1].atMs <= nowMs - recentMs) this.#snapshots.shift();
     const recent = now.since(this.#snapshots[0].snapshot);
@@ -54,7 +89,7 @@ export class LatencyReader {
       this.#snapshots.push({ atMs: nowMs, snapshot: now });
     }
     return {
-      receive_to_ack: now.percentiles(),
+      all: now.percentiles(),
       recent: recent.percentiles(),
       buckets: {
         upper_bounds_ms: bucketBoundsMs,

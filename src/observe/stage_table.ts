@@ -25,6 +25,8 @@ export const stageNames = [
   "memory",
   /** Room in the dead letter file. */
   "dead_letter",
+  /** A thread that packs batches. */
+  "compress",
   /** The disk. */
   "spool",
   /** The broker's acknowledgement. */
@@ -78,6 +80,9 @@ export interface Orphan {
   readonly isNew: boolean;
 }
 
+/** A wait in the stage of this number took `ms`, for `count` lines or requests. */
+export type WaitEnded = (stageNumber: number, ms: number, count: number) => void;
+
 /** Waits of one worker at a time; those beyond have no slot and are counted. */
 export const slotsMax = 16_384;
 /** Waits that are shorter are not looked at: what is handed over at this moment has no waker for an instant. */
@@ -123,10 +128,20 @@ export class StageTable {
   #firstFree = 0;
   /** Slots from here on were never used. */
   #end = 0;
+  readonly #ended: WaitEnded | undefined;
 
-  /** @param originMs epoch milliseconds at 0 of this thread's `performance.now()` */
-  constructor(tables: SharedArrayBuffer, worker: number, originMs = performance.timeOrigin) {
+  /**
+   * @param originMs epoch milliseconds at 0 of this thread's `performance.now()`
+   * @param ended hears of every wait whose end has a time
+   */
+  constructor(
+    tables: SharedArrayBuffer,
+    worker: number,
+    originMs = performance.timeOrigin,
+    ended?: WaitEnded,
+  ) {
     this.#views = viewsOf(tables, worker);
+    this.#ended = ended;
     this.#views.words.fill(0);
     this.#views.head[0] = originMs;
   }
@@ -147,9 +162,11 @@ export class StageTable {
     return slot;
   }
 
-  /** A wait ends. */
-  leave(slot: number): void {
+  /** A wait ends; with a time it counts in its stage's latencies, for so many lines or requests. */
+  leave(slot: number, nowMs = 0, count = 1): void {
     if (slot < 0) return;
+    const word = this.#views.words[slot]!;
+    if (nowMs !== 0) this.#ended?.((word & 0xff) - 1, nowMs - this.#views.since[slot]!, count);
     this.#views.words[slot] = 0;
     this.#generations[slot] = this.#generations[slot]! + 1 & 0x7f_ffff;
     this.#waiting[slot] = undefined;

@@ -6,6 +6,7 @@
  */
 import type { ClosedBatch } from "../batch/record_batch.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
+import type { HistogramRow } from "../observe/histogram.ts";
 import { stage, type StageTable, type Waiting, type WaitingView } from "../observe/stage_table.ts";
 import type { Sink } from "../sink/sink.ts";
 
@@ -14,6 +15,8 @@ export interface BatchWaitsParts {
   readonly waits: StageTable;
   readonly flight: FlightRecorder;
   readonly sink: Sink;
+  /** How long batches are open. */
+  readonly filled?: HistogramRow;
 }
 
 /** A batch that waits. */
@@ -86,6 +89,11 @@ export class BatchWaits {
     this.#parts = parts;
   }
 
+  /** A batch was closed. */
+  closed({ openedAtMs, count }: ClosedBatch): void {
+    this.#parts.filled?.record(performance.now() - openedAtMs, count);
+  }
+
   /** A batch begins to wait, or waits for something else now. */
   begin(batch: ClosedBatch, stageNumber: number): void {
     const nowMs = performance.now();
@@ -96,7 +104,7 @@ export class BatchWaits {
       const { count, at, end, openedAtMs } = batch;
       this.#parts.flight.record(flightKind["batch filled"], openedAtMs, nowMs - openedAtMs, count, end - at);
     } else {
-      this.#parts.waits.leave(waiting.slot);
+      this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
       waiting.stage = stageNumber;
     }
     // Kafka may be away for hours, and a disk be full: these waits have no end of their own.
@@ -108,15 +116,10 @@ export class BatchWaits {
     const waiting = this.#waiting.get(batch);
     if (waiting === undefined) return;
     this.#waiting.delete(batch);
-    this.#parts.waits.leave(waiting.slot);
+    const nowMs = performance.now();
+    this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
     const { closedAtMs } = waiting;
-    this.#parts.flight.record(
-      kind,
-      closedAtMs,
-      performance.now() - closedAtMs,
-      batch.count,
-      batch.end - batch.at,
-    );
+    this.#parts.flight.record(kind, closedAtMs, nowMs - closedAtMs, batch.count, batch.end - batch.at);
   }
 
   /** Looks at what the sink has, for the scan that follows. */

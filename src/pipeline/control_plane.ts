@@ -30,9 +30,10 @@ import { createPeerTable } from "../io/peer_table.ts";
 import { createActivity } from "../observe/activity.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createFlight, flightKind, FlightRecorder, flightTrace } from "../observe/flight.ts";
-import { createHistogramRows } from "../observe/histogram.ts";
 import type { Inflight } from "../observe/inflight.ts";
-import { LatencyReader } from "../observe/latency.ts";
+import { LabelCap } from "../observe/label_cap.ts";
+import { LatencyReaders } from "../observe/latency.ts";
+import { brokerTotals } from "./broker_totals.ts";
 import { spoolProblems, spoolTotals } from "./spool_totals.ts";
 import { deadLetterStats } from "./letter_stats.ts";
 import { ledgerOf, sumRows, totalsOf, workerStatsOf } from "../observe/ledger.ts";
@@ -40,12 +41,13 @@ import type { Logger } from "../observe/log.ts";
 import type { EventList, RecentEvents } from "../observe/recent_events.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows, endRow } from "../observe/row.ts";
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
+import { createLatencyRows } from "../observe/stage_latency.ts";
 import { createStageTables } from "../observe/stage_table.ts";
 import { FlightDumps } from "./flight_dumps.ts";
 import { LookDesk } from "./look_desk.ts";
 import { createHttpShared } from "./http_listener.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
-import { sumTroubles } from "./peer_troubles.ts";
+import { peersMax, sumTroubles } from "./peer_troubles.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
@@ -53,6 +55,8 @@ import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
 const heartbeatAgeMax = 10_000;
+/** Latencies are looked at this often, so that the last seconds are told whenever somebody asks. */
+const latencyReadMs = 1_000;
 /** What a dump of the flight recorder holds. */
 const dumpSeconds = 60;
 /** Taps at a time: each costs the workers some text per line that it shows. */
@@ -93,7 +97,10 @@ export class ControlPlane implements Control {
   readonly #rows: SharedRows;
   readonly #readers: CounterRowReader[];
   readonly #heartbeats: HeartbeatWatch;
-  readonly #latency: LatencyReader;
+  readonly #latency: LatencyReaders;
+  /** Senders that are named in statistics; they stay so, or counts of others would fall. */
+  readonly #senders = new LabelCap(peersMax);
+  #latencyTimer: ReturnType<typeof setInterval> | undefined;
   readonly #startedAtMs = performance.now();
   #state: Stats["state"] = "starting";
   #failures: string[] = [];
@@ -106,7 +113,7 @@ export class ControlPlane implements Control {
     this.#parts = parts;
     this.#rows = {
       counters: createCounterRows(config.workers),
-      latency: createHistogramRows(config.workers),
+      latency: createLatencyRows(config.workers),
       peers: createPeerTable(config.limits.connections),
       inherited: parts.inherited ?? [],
       http: createHttpShared(config),
@@ -119,7 +126,7 @@ export class ControlPlane implements Control {
       (_, worker) => new CounterRowReader(this.#rows.counters, worker),
     );
     this.#heartbeats = new HeartbeatWatch(config.workers, performance.now());
-    this.#latency = new LatencyReader(this.#rows.latency, performance.now());
+    this.#latency = new LatencyReaders(this.#rows.latency, config.workers, performance.now());
     this.#workers = new Workers({
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
       reported: () => this.#tellProblems(),
@@ -174,6 +181,7 @@ export class ControlPlane implements Control {
     await this.#workers.start(config, spawn, this.#rows, this.#desk.version, version);
     this.#state = "running";
     this.#sentinel.start();
+    this.#latencyTimer = setInterval(() => this.#latency.read(performance.now()), latencyReadMs);
   }
 
   /** Listeners in force. */
@@ -240,8 +248,13 @@ export class ControlPlane implements Control {
         lines: reports.reduce((total, report) => total + (report.listeners[index]?.lines ?? 0), 0),
       })),
       sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
-      kafka: { brokers: brokersOf(reports), topics: topicsOf(reports) },
-      senders: sumTroubles(reports.map(({ troubles }) => troubles)),
+      kafka: { brokers: brokerTotals(reports.map(({ sink }) => sink)), topics: topicsOf(reports) },
+      senders: sumTroubles(reports.map(({ troubles }) => troubles), this.#senders),
+      watch: {
+        stalls: this.#sentinel.total,
+        orphans: reports.reduce((total, { orphans }) => total + orphans, 0),
+      },
+      process: processStats(),
       dead_letter: deadLetterStats(reports.map(({ deadLetter }) => deadLetter), sum),
       spool: spoolTotals(reports.map(({ spool }) => spool)),
       uptime_s: Math.round((performance.now() - this.#startedAtMs) / 100) / 10,
@@ -363,6 +376,7 @@ export class ControlPlane implements Control {
     if (this.#finishing) return;
     this.#finishing = true;
     this.#sentinel.stop();
+    clearInterval(this.#latencyTimer);
     await this.#workers.terminate();
     // A worker that was held, or ended at once, could not do this itself.
     for (const worker of this.#readers.keys()) endRow(new CounterRow(this.#rows.counters, worker));
@@ -453,6 +467,12 @@ function ruleStats(
   return tries === 0 ? { rule, hits } : { rule, hits, mean_ns: Math.round(ms / tries * 1e6) };
 }
 
+/** What the operating system gives this process. */
+function processStats(): Stats["process"] {
+  const { user, system } = process.cpuUsage();
+  return { resident_bytes: process.memoryUsage.rss(), cpu_s: (user + system) / 1e6 };
+}
+
 function workerDetails(report: WorkerReport | undefined): Record<string, unknown> {
   if (report === undefined) return {};
   return { arena: report.arena, waiting: report.waiting, sink: report.sink };
@@ -460,12 +480,6 @@ function workerDetails(report: WorkerReport | undefined): Record<string, unknown
 
 function certificateEnd({ certificateEndsAtMs: endsAtMs }: ListenerReport): Record<string, unknown> {
   return endsAtMs === undefined ? {} : { certificate_ends_at: new Date(endsAtMs).toISOString() };
-}
-
-/** The brokers as the first worker sees them; all workers talk to the same cluster. */
-function brokersOf(reports: readonly WorkerReport[]): readonly Record<string, unknown>[] {
-  const brokers = reports[0]?.sink.details.brokers;
-  return Array.isArray(brokers) ? brokers as Record<string, unknown>[] : [];
 }
 
 function topicsOf(reports: readonly WorkerReport[]): Record<string, TopicStats> {

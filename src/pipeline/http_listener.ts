@@ -117,7 +117,7 @@ export class HttpListeners {
     const { submissions, waits } = this.#parts;
     let slot = -1;
     const submission = submissions.submit(request, (result) => {
-      waits.leave(slot);
+      if (slot >= 0) waits.leave(slot, performance.now());
       answer(result);
     });
     if (submission.state === "answered") return submission;

@@ -23,6 +23,7 @@ import { Framer, type FramingMode } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityWord, type Pulse } from "../observe/activity.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
+import type { HistogramRow } from "../observe/histogram.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { StageTable, Waiting, WaitingView } from "../observe/stage_table.ts";
 import type { Program } from "../rules/program.ts";
@@ -111,6 +112,8 @@ export interface IntakeParts {
   readonly pulse?: Pulse;
   readonly taps?: Taps;
   readonly flight?: FlightRecorder;
+  /** What a chunk takes from its coming until its lines are in batches. */
+  readonly work?: HistogramRow;
   readonly program: Program;
   /** @see PlacerParts */
   readonly lanes?: RecordLanes;
@@ -319,14 +322,11 @@ export class Intake {
   #goOn(stream: Stream): void {
     this.#parts.pulse?.work();
     const sinceMs = performance.now();
+    const linesBefore = stream.lines;
     const wait = this.#pump(stream);
-    this.#parts.flight?.record(
-      flightKind.chunk,
-      sinceMs,
-      performance.now() - sinceMs,
-      stream.connection.id ?? 0,
-      stream.heldBytes,
-    );
+    const ms = performance.now() - sinceMs;
+    this.#parts.flight?.record(flightKind.chunk, sinceMs, ms, stream.connection.id ?? 0, stream.heldBytes);
+    if (stream.lines > linesBefore) this.#parts.work?.record(ms, stream.lines - linesBefore);
     this.#parts.activity[activityWord.connection] = 0;
     this.#countFrames(stream);
     this.#halfLines.count(stream);

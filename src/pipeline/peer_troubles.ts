@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { LabelCap } from "../observe/label_cap.ts";
 
 /** What is counted of one sender. */
 export interface PeerTrouble {
@@ -48,19 +49,19 @@ export class PeerTroubles {
   }
 }
 
-/** All workers' reports as one, with no more entries than a worker has. */
+/** All workers' reports as one. `named` bounds the senders, and remembers which have an entry of their own. */
 export function sumTroubles(
   reports: readonly Readonly<Record<string, PeerTrouble>>[],
+  named: LabelCap,
 ): Record<string, PeerTrouble> {
-  const sum = new PeerTroubles();
-  for (const report of reports) {
-    for (const [peer, trouble] of Object.entries(report)) {
-      for (const kind of ["oversize", "unparsed", "damaged"] as const) {
-        if (trouble[kind] > 0) sum.add(peer, kind, trouble[kind]);
-      }
-    }
+  const sum = new Map<string, PeerTrouble>();
+  for (const [peer, trouble] of reports.flatMap((report) => Object.entries(report))) {
+    const name = named.labelOf(peer);
+    const total = sum.get(name) ?? { oversize: 0, unparsed: 0, damaged: 0 };
+    for (const kind of ["oversize", "unparsed", "damaged"] as const) total[kind] += trouble[kind];
+    sum.set(name, total);
   }
-  return sum.report();
+  return Object.fromEntries(sum);
 }
 
 /** `10.0.0.1:514` and `[::1]:514` without the port. */

@@ -11,6 +11,7 @@
 import { defaultFrameBytesMax, type RelpListen } from "../config/config.ts";
 import type { Tracked, TrackedHandler } from "../io/tracked.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
+import { stage, type StageTable } from "../observe/stage_table.ts";
 import { type RelpHost, type RelpLines, RelpSession } from "../relp/session.ts";
 import { type LineOptions, type LineTally, requestLinesOf } from "./line_options.ts";
 import type { Refusals } from "./refusals.ts";
@@ -26,6 +27,7 @@ const retryMs = 20;
 export interface RelpListenersParts {
   readonly submissions: Submissions;
   readonly counters: CounterRow;
+  readonly waits: StageTable;
   readonly programVersion: string;
 }
 
@@ -105,7 +107,7 @@ export class RelpListeners {
       end: () => connection.end(),
       destroy: () => connection.destroy(),
       submit: (lines, placed, answered) =>
-        this.#submit(state, connection, listen, refusals, lines, placed, answered),
+        this.#submit(state, connection, name, listen, refusals, lines, placed, answered),
       emptyFrame: () => {
         counters.add(counter.received, 1);
         counters.add(counter.frames_empty, 1);
@@ -139,14 +141,17 @@ export class RelpListeners {
   #submit(
     state: RelpConnection,
     connection: Tracked<RelpConnection>,
+    name: string,
     listen: RelpListen,
     refusals: Refusals,
     lines: RelpLines,
     placed: () => void,
     answered: () => void,
   ): void {
-    const { submissions } = this.#parts;
+    const { submissions, waits } = this.#parts;
+    let slot = -1;
     const answer = (result: SubmissionResult) => {
+      if (slot >= 0) waits.leave(slot, performance.now());
       if (made !== undefined) state.open.delete(made);
       if (state.ended) return;
       if (result.kind === "kept") return answered();
@@ -155,7 +160,7 @@ export class RelpListeners {
         if (result.placed === 0) {
           const waitMs = Math.max(retryMs, result.retryAfterMs);
           state.retry = setTimeout(
-            () => this.#submit(state, connection, listen, refusals, lines, placed, answered),
+            () => this.#submit(state, connection, name, listen, refusals, lines, placed, answered),
             waitMs,
           );
           return;
@@ -177,6 +182,23 @@ export class RelpListeners {
       waitMs: answerMs,
       placed,
     }, answer);
-    if (made.state !== "answered") state.open.add(made);
+    if (made.state === "answered") return;
+    const submission = made;
+    state.open.add(submission);
+    const nowMs = performance.now();
+    slot = waits.enter(
+      stage.relp_reply,
+      {
+        isHeld: () => submission.state !== "answered",
+        describe: () => ({
+          kind: "request",
+          peer: connection.peer,
+          listener: name,
+          bytes: lines.bytes.byteLength,
+        }),
+      },
+      nowMs,
+      nowMs + answerMs,
+    );
   }
 }

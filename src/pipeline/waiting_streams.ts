@@ -55,7 +55,7 @@ export class WaitingStreams {
     if (stream.wait === undefined) return;
     this.#byWait[stream.wait].delete(stream);
     stream.wait = undefined;
-    this.#waits.leave(stream.waitSlot);
+    this.#waits.leave(stream.waitSlot, performance.now());
     stream.waitSlot = -1;
   }
 

@@ -16,7 +16,7 @@
 import process from "node:process";
 import { Batcher } from "../batch/batcher.ts";
 import { settleReceipts } from "../batch/receipt.ts";
-import { Compressor } from "../batch/compress.ts";
+import { Compressor, type CompressorSink } from "../batch/compress.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
@@ -26,8 +26,8 @@ import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityOf, Pulse } from "../observe/activity.ts";
 import { flightKind, FlightRecorder } from "../observe/flight.ts";
-import { HistogramRow } from "../observe/histogram.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
+import { LatencyRows } from "../observe/stage_latency.ts";
 import { stage, StageTable } from "../observe/stage_table.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
@@ -93,7 +93,7 @@ export class WorkerPipeline {
   readonly #start: StartMessage;
   readonly #kernel: Kernel;
   readonly #counters: CounterRow;
-  readonly #latency: HistogramRow;
+  readonly #latency: LatencyRows;
   readonly #waits: StageTable;
   readonly #activity: Int32Array;
   readonly #flight: FlightRecorder;
@@ -128,8 +128,8 @@ export class WorkerPipeline {
     this.#config = config;
     this.#control = new Int32Array(start.control);
     this.#counters = new CounterRow(start.counters, worker);
-    this.#latency = new HistogramRow(start.latency, worker);
-    this.#waits = new StageTable(start.stages, worker);
+    this.#latency = new LatencyRows(start.latency, worker, config.workers);
+    this.#waits = new StageTable(start.stages, worker, undefined, this.#latency.waitEnded);
     this.#activity = activityOf(start.activity, worker);
     this.#pulse = new Pulse(this.#activity);
     this.taps = new Taps(worker, tapped);
@@ -148,7 +148,12 @@ export class WorkerPipeline {
       reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
       free: (at) => this.#batcher.free(at),
     }, log);
-    this.#batches = new BatchWaits({ waits: this.#waits, flight: this.#flight, sink });
+    this.#batches = new BatchWaits({
+      waits: this.#waits,
+      flight: this.#flight,
+      sink,
+      filled: this.#latency.batch,
+    });
     this.#sink = watchedSink(sink, this.#batches, config.sink === "kafka" ? stage.kafka : stage.sink);
     this.#orphans = new Orphans({
       waits: this.#waits,
@@ -161,6 +166,7 @@ export class WorkerPipeline {
     this.#stage = this.#createStage(log);
     this.#compressor = this.#createCompressor();
     const front = this.#compressor ?? this.#stage ?? this.#sink;
+    const frontStage = front === this.#compressor ? stage.compress : stage.spool;
     const timers = {
       nowMs: () => performance.now(),
       set: setTimeout,
@@ -176,7 +182,8 @@ export class WorkerPipeline {
       timers,
       emit: (batch) => {
         this.#topics.submitted(batch.topic, batch.count);
-        if (front !== this.#sink) this.#batches.begin(batch, stage.spool);
+        this.#batches.closed(batch);
+        if (front !== this.#sink) this.#batches.begin(batch, frontStage);
         front.send(batch);
       },
       hurried: () => this.#submissions.closeSoon(),
@@ -231,6 +238,7 @@ export class WorkerPipeline {
       pulse: this.#pulse,
       taps: this.taps,
       flight: this.#flight,
+      work: this.#latency.work,
       halfBytesMax: arenaBytesOf(config),
       log,
       adopt: (version) => this.#adopt(version),
@@ -260,6 +268,7 @@ export class WorkerPipeline {
       relp: new RelpListeners({
         submissions: this.#submissions,
         counters: this.#counters,
+        waits: this.#waits,
         programVersion: start.programVersion,
       }),
       counters: this.#counters,
@@ -432,7 +441,7 @@ export class WorkerPipeline {
       codec,
       level,
       inWorkMax: compressionsMax,
-      sink: this.#stage ?? this.#sink,
+      sink: this.#stage === undefined ? this.#sink : spooling(this.#stage, this.#batches),
       wants: () => this.#batcher.wants(),
       trim: (batch) => this.#batcher.trim(batch),
     });
@@ -446,7 +455,7 @@ export class WorkerPipeline {
     this.#counters.add(counter.in_flight, -delivered);
     this.#topics.delivered(batch.topic, delivered);
     if (this.#stage?.isReplayed(batch) !== true) {
-      this.#latency.record(performance.now() - batch.openedAtMs, delivered);
+      this.#latency.receiveToAck.record(performance.now() - batch.openedAtMs, delivered);
     }
     settleReceipts(batch, outcome);
     this.#stage?.settled(batch, "delivered");
@@ -523,6 +532,20 @@ export class WorkerPipeline {
     if (this.#intake.waiting.connections > 0) this.#wakeSoon();
     this.#letters.wake();
   }
+}
+
+/** The spool behind the compressor: its batches wait for the disk from here on. */
+function spooling(spool: SpoolStage, batches: BatchWaits): CompressorSink {
+  return {
+    get hungry() {
+      return spool.hungry;
+    },
+    send(batch) {
+      batches.begin(batch, stage.spool);
+      spool.send(batch);
+    },
+    status: () => spool.status(),
+  };
 }
 
 /** Bytes of one worker's arena. A batch and its successor must fit, whatever the limit says. */

@@ -21,6 +21,7 @@ import type {
 } from "../../../src/admin/control.ts";
 import type { Inflight } from "../../../src/observe/inflight.ts";
 import type { EventList } from "../../../src/observe/recent_events.ts";
+import { sampleBroker } from "../observe/stats_sample.ts";
 
 /** Faults for a text that holds "bad". */
 export const badText = "rules: bad";
@@ -272,8 +273,8 @@ export class FakeControl implements Control {
       sink: { name: "kafka", ready: this.sinkProblems.length === 0, problems: this.sinkProblems },
       kafka: {
         brokers: [
-          { broker: 1, address: "kafka-1:9092", connected: true, in_flight: 3 },
-          { broker: 2, address: "kafka-2:9092", connected: true, in_flight: 2 },
+          sampleBroker(1, "kafka-1:9092"),
+          sampleBroker(2, "kafka-2:9092"),
         ],
         topics: Object.fromEntries(names.map((name, index) => {
           const share = weights[index] / whole;

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Exposition } from "../../../src/observe/exposition.ts";
-import { sampleStats } from "./stats_sample.ts";
+import { LabelCap } from "../../../src/observe/label_cap.ts";
+import { metricFormatOf } from "../../../src/observe/metric_text.ts";
+import { peersMax, PeerTroubles, sumTroubles } from "../../../src/pipeline/peer_troubles.ts";
+import { sampleBroker, sampleStats } from "./stats_sample.ts";
 
 /** Parses the text format strictly enough that a broken line fails. */
 function parse(text: string): Map<string, number> {
@@ -92,6 +95,27 @@ const wanted: [string, number][] = [
   ['corndog_receive_to_ack_seconds_bucket{le="+Inf"}', 900],
   ["corndog_receive_to_ack_seconds_sum", 3.6],
   ["corndog_receive_to_ack_seconds_count", 900],
+  ['corndog_stage_seconds_bucket{stage="kafka",le="0.01"}', 891],
+  ['corndog_stage_seconds_bucket{stage="kafka",le="+Inf"}', 900],
+  ['corndog_stage_seconds_sum{stage="kafka"}', 2.7],
+  ['corndog_kafka_broker_connections{broker="kafka-1:9092"}', 2],
+  ['corndog_kafka_broker_in_flight_requests{broker="kafka-1:9092"}', 3],
+  ['corndog_kafka_broker_in_flight_bytes{broker="kafka-1:9092"}', 4096],
+  ['corndog_kafka_broker_silent_seconds{broker="kafka-1:9092"}', 1.5],
+  ['corndog_kafka_broker_requests_total{broker="kafka-1:9092"}', 71],
+  ['corndog_kafka_broker_requests_unanswered_total{broker="kafka-1:9092"}', 8],
+  ['corndog_kafka_broker_sent_bytes_total{broker="kafka-1:9092"}', 72_000],
+  ['corndog_kafka_broker_answer_seconds_bucket{broker="kafka-1:9092",le="0.01"}', 59],
+  ['corndog_kafka_broker_answer_seconds_count{broker="kafka-1:9092"}', 60],
+  ['corndog_sender_troubles_total{peer="192.0.2.7",trouble="oversize"}', 81],
+  ['corndog_sender_troubles_total{peer="192.0.2.7",trouble="damaged"}', 83],
+  ["corndog_batch_memory_bytes", 16_777_216],
+  ["corndog_batch_memory_used_bytes", 1_048_576],
+  ["corndog_connections_waiting", 2],
+  ["corndog_stalls_total", 91],
+  ["corndog_orphans_total", 92],
+  ["process_resident_memory_bytes", 50_000_000],
+  ["process_cpu_seconds_total", 1.5],
 ];
 
 test("Exposition.render() has every figure when Stats are complete", () => {
@@ -117,6 +141,71 @@ test("Exposition.render() escapes labels when a rule's name holds quotes, backsl
     sampleStats({ rules: { ...stats.rules, hits: [{ rule: 'a"b\\c\nd', hits: 1 }] } }),
   );
   assert.equal(parse(text).get('corndog_rule_hits_total{rule="a\\"b\\\\c\\nd"}'), 1);
+});
+
+test("Exposition.render() is valid OpenMetrics when that is asked for", () => {
+  const text = new Exposition().render(sampleStats(), "openmetrics");
+  assert.ok(text.endsWith("\n# EOF\n"));
+  const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!]));
+  assert.equal(types.get("corndog_lines_received"), "counter");
+  assert.equal(types.get("corndog_stage_seconds"), "histogram");
+  for (const line of text.split("\n").filter((one) => one !== "" && !one.startsWith("#"))) {
+    const [name] = /^[a-z_:]+/.exec(line)!;
+    const plain = name.replace(/_(total|bucket|sum|count)$/, "");
+    assert.equal(types.get(plain) === "counter", name.endsWith("_total"), line);
+    assert.ok(types.has(plain) || types.has(name), line);
+    const le = /[{,]le="([^"]+)"/.exec(line)?.[1];
+    assert.ok(le === undefined || le === "+Inf" || /^\d+\.\d+$/.test(le), line);
+  }
+});
+
+test("metricFormatOf() is OpenMetrics only when the header names it", () => {
+  const wide = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+  assert.equal(metricFormatOf(wide), "openmetrics");
+  assert.equal(metricFormatOf("text/plain"), "prometheus");
+  assert.equal(metricFormatOf(undefined), "prometheus");
+});
+
+test("Exposition.render() has a bounded number of series when 100,000 peers, topics and brokers come", () => {
+  const exposition = new Exposition();
+  const peers = Array.from(
+    { length: 100_000 },
+    (_, index) => `10.${index >> 16}.${index >> 8 & 255}.${index & 255}`,
+  );
+  const workers = [new PeerTroubles(), new PeerTroubles()];
+  const named = new LabelCap(peersMax);
+  const seriesOf = () => {
+    const stats = sampleStats({
+      senders: sumTroubles(workers.map((troubles) => troubles.report()), named),
+      kafka: {
+        brokers: peers.map((peer, index) => sampleBroker(index, `${peer}:9092`)),
+        topics: Object.fromEntries(
+          peers.map((peer) => [peer, { submitted: 1, delivered: 1, dead_lettered: 0 }]),
+        ),
+      },
+      rules: { ...sampleStats().rules, hits: peers.map((rule) => ({ rule, hits: 1 })) },
+      spool: {
+        ...sampleStats().spool!,
+        parked: peers.map((topic) => ({ topic, lines: 1, bytes: 1, full: false })),
+      },
+    });
+    return parse(exposition.render(stats));
+  };
+  peers.forEach((peer, index) => workers[index & 1]!.add(`${peer}:514`, "oversize", 1));
+  const before = seriesOf();
+  assert.ok(before.size < 4000, `${before.size} series`);
+  const unparsed = (series: Map<string, number>, trouble: string) =>
+    [...series].filter(([name]) => name.startsWith("corndog_sender_troubles") && name.includes(trouble))
+      .reduce((sum, [, count]) => sum + count, 0);
+  assert.equal(unparsed(before, "oversize"), 100_000, "none is lost, those beyond the bound are others");
+  // Others come in another order: no series is new, and no counter falls.
+  peers.toReversed().forEach((peer, index) => workers[index & 1]!.add(`${peer}:514`, "unparsed", 1));
+  const after = seriesOf();
+  assert.equal(unparsed(after, "unparsed"), 100_000);
+  assert.deepEqual([...after.keys()], [...before.keys()]);
+  for (const [name, value] of before) {
+    if (name.includes("_total")) assert.ok(after.get(name)! >= value, name);
+  }
 });
 
 test("Exposition.render() caps topics when a log line invents many", () => {

@@ -3,7 +3,24 @@
  *
  * @module
  */
-import type { Stats } from "../../../src/admin/control.ts";
+import type { BrokerStats, Stats } from "../../../src/admin/control.ts";
+
+/** A broker that four fifths of the answers come from at once. */
+export function sampleBroker(id: number, host: string): BrokerStats {
+  return {
+    id,
+    host,
+    connected: true,
+    connections: 2,
+    inFlight: 3,
+    bytesInFlight: 4096,
+    requests: 71,
+    unanswered: 8,
+    bytesSent: 72_000,
+    silent_ms: 1500,
+    answer_ms: { upper_bounds_ms: [1, 10], cumulative: [48, 59], sum_ms: 120, count: 60 },
+  };
+}
 
 /** Every counter has a value of its own, so that a mix-up shows. */
 export function sampleStats(changes: Partial<Stats> = {}): Stats {
@@ -48,6 +65,17 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       receive_to_ack: { count: 900, p50: 3.5, p99: 9, p999: 12, max: 15 },
       recent: { count: 100, p50: 3.1, p99: 8, p999: 11, max: 14 },
       buckets: { upper_bounds_ms: [1, 10], cumulative: [100, 890], sum_ms: 3600, count: 900 },
+      stages: {
+        kafka: {
+          count: 900,
+          p50: 2.5,
+          p99: 7,
+          p999: 8,
+          max: 9,
+          recent: { count: 100, p50: 2.5, p99: 7, p999: 8, max: 9 },
+          buckets: { upper_bounds_ms: [1, 10], cumulative: [200, 891], sum_ms: 2700, count: 900 },
+        },
+      },
     },
     rules: {
       version: 4,
@@ -55,7 +83,13 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       source: "rules/main.yml",
       hits: [{ rule: "by-topic", hits: 800 }, { rule: "rest", hits: 200 }],
     },
-    workers: [{ worker: 0, received: 1000, heartbeat_age_ms: 250 }],
+    workers: [{
+      worker: 0,
+      received: 1000,
+      heartbeat_age_ms: 250,
+      arena: { bytes: 16_777_216, bytesInUse: 1_048_576 },
+      waiting: { connections: 2 },
+    }],
     listeners: [{ kind: "syslog", transport: "tcp", address: "127.0.0.1:1514" }, {
       kind: "syslog",
       transport: "tls",
@@ -64,7 +98,7 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
     }],
     sink: { name: "kafka", ready: true, problems: [] },
     kafka: {
-      brokers: [{ address: "kafka-1:9092", connected: true }],
+      brokers: [sampleBroker(1, "kafka-1:9092")],
       topics: {
         orders: { submitted: 700, delivered: 600, dead_lettered: 4 },
         logs: { submitted: 320, delivered: 300, dead_lettered: 6 },
@@ -110,6 +144,9 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       damaged_batches: 47,
       quarantined_batches: 48,
     },
+    senders: { "192.0.2.7": { oversize: 81, unparsed: 82, damaged: 83 } },
+    watch: { stalls: 91, orphans: 92 },
+    process: { resident_bytes: 50_000_000, cpu_s: 1.5 },
     uptime_s: 12.5,
     version: "0.1.0",
     runtime: "bun 1.4.5",

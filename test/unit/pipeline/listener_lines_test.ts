@@ -9,6 +9,7 @@ import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import type { Listen } from "../../../src/config/config.ts";
 import { parseRuleFile } from "../../../src/config/rule_files.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
+import { LabelCap } from "../../../src/observe/label_cap.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
 import { createStageTables, StageTable } from "../../../src/observe/stage_table.ts";
@@ -317,7 +318,7 @@ describe("PeerTroubles", () => {
     const sum = sumTroubles([report, {
       "2001:db8::1": { oversize: 1, unparsed: 0, damaged: 0 },
       unix: report.other!,
-    }]);
+    }], new LabelCap(peersMax + 1));
     assert.deepEqual(sum["2001:db8::1"], { oversize: 3, unparsed: 1, damaged: 0 });
   });
 });

@@ -157,10 +157,10 @@ static uint32_t crc32c(const uint8_t *p, size_t n) {
 
 static struct {
     const char *host;
-    int port, ctl, partitions, verify, pipeline, autocreate, quiet, max_batch;
+    int port, advertise, ctl, partitions, verify, pipeline, autocreate, quiet, max_batch;
     double ack_ms;
     uint32_t conns, seqs;
-} opt = { "127.0.0.1", 19092, 19093, 4, 1, 0, 1, 0, 1048588, 0.0, 0, 0 };
+} opt = { "127.0.0.1", 19092, 0, 19093, 4, 1, 0, 1, 0, 1048588, 0.0, 0, 0 };
 
 #define PIDS 8                                  /* producer ids remembered per partition */
 typedef struct { int64_t pid; int16_t epoch; int32_t last_seq; } PidState;
@@ -579,7 +579,7 @@ static int do_metadata(Rd *r, Buf *o, int v) {
     putarr(o, 1, f);
     put32(o, 1);
     putstr(o, opt.host, strlen(opt.host), f);
-    put32(o, opt.port);
+    put32(o, opt.advertise ? opt.advertise : opt.port);
     if (v >= 1) putstr(o, NULL, -1, f);
     if (f) put8(o, 0);
     if (v >= 2) putstr(o, "ksink", 5, f);
@@ -858,14 +858,14 @@ static void on_timer(void) {
 }
 
 static void usage(void) {
-    puts("ksink [--host A] [--port N] [--ctl N] [--partitions N] [--ack-ms X] [--pipeline]\n"
+    puts("ksink [--host A] [--port N] [--advertise PORT] [--ctl N] [--partitions N] [--ack-ms X] [--pipeline]\n"
          "      [--topic NAME]... [--no-autocreate] [--max-batch BYTES] [--verify CONNS,SEQS | --no-verify] [--quiet]");
     exit(2);
 }
 
 int main(int argc, char **argv) {
     static const struct option lo[] = {
-        { "host", 1, 0, 'h' }, { "port", 1, 0, 'p' }, { "ctl", 1, 0, 'c' }, { "partitions", 1, 0, 'P' },
+        { "host", 1, 0, 'h' }, { "port", 1, 0, 'p' }, { "advertise", 1, 0, 'A' }, { "ctl", 1, 0, 'c' }, { "partitions", 1, 0, 'P' },
         { "ack-ms", 1, 0, 'a' }, { "pipeline", 0, 0, 'l' }, { "topic", 1, 0, 't' }, { "no-autocreate", 0, 0, 'n' },
         { "verify", 1, 0, 'v' }, { "no-verify", 0, 0, 'V' }, { "max-batch", 1, 0, 'm' }, { "quiet", 0, 0, 'q' }, { 0 } };
     const char *pre[256];
@@ -873,6 +873,7 @@ int main(int argc, char **argv) {
     for (int o; (o = getopt_long(argc, argv, "", lo, NULL)) != -1;) switch (o) {
         case 'h': opt.host = optarg; break;
         case 'p': opt.port = atoi(optarg); break;
+        case 'A': opt.advertise = atoi(optarg); break;
         case 'c': opt.ctl = atoi(optarg); break;
         case 'P': opt.partitions = atoi(optarg); break;
         case 'a': opt.ack_ms = atof(optarg); break;

@@ -6,7 +6,7 @@
  * so that the receiving end (ksink) can tell loss, duplicates, order and latency.
  *
  * blast (default): every connection is written as fast as the peer accepts it; the time in
- *     a line is the moment its block was handed to the socket.
+ *     a line is the moment its block was handed to the socket.  With --seconds S it ends then.
  * --rate R: open loop.  R lines/s on a fixed schedule of ticks, whatever the peer does; what
  *     the socket does not take waits in this process.  The time in a line is the tick it was
  *     due at, so a stalled peer shows up in the latency (no coordinated omission).
@@ -41,7 +41,7 @@ static struct {
     const char *host, *cafile, *sni;
     int port, conns, size, fmt, octet, tls, apps, base, chunk, linger_ms, tick_us;
     int64_t lines;
-    double rate;
+    double rate, seconds;
 } opt = { .host = "127.0.0.1", .port = 5514, .conns = 4, .size = 200, .fmt = RFC5424, .apps = 8,
           .chunk = 0, .linger_ms = 10000, .tick_us = 1000, .lines = 1000000 };
 
@@ -115,16 +115,16 @@ static int build_line(char *p, int j, int conn, size_t *mark) {
     char pre[256], post[8] = "", mid[16] = " ";
     int n, want = opt.size, app = j % opt.apps, host = conn % 100;
     if (opt.fmt == RFC3164)
-        n = sprintf(pre, "<134>Nov 20 19:00:00 host%02d app%02d[%d]: ", host, app, 1000 + conn);
+        n = sprintf(pre, "<134>Nov 20 19:00:00 host%02d app%02d[%d]: ", host, app, 1000 + conn % 9000);
     else if (opt.fmt == RFC5424)
-        n = sprintf(pre, "<134>1 2025-11-20T19:00:00.123456Z host%02d app%02d %d ID47 [ex@32473 iut=\"3\" src=\"web\"] ", host, app, 1000 + conn);
+        n = sprintf(pre, "<134>1 2025-11-20T19:00:00.123456Z host%02d app%02d %d ID47 [ex@32473 iut=\"3\" src=\"web\"] ", host, app, 1000 + conn % 9000);
     else if (opt.fmt == MIXED) {
-        n = sprintf(pre, "<134>1 2025-11-20T19:00:00.123456Z host%02d app%02d %d - - ", host, app, 1000 + conn);
+        n = sprintf(pre, "<134>1 2025-11-20T19:00:00.123456Z host%02d app%02d %d - - ", host, app, 1000 + conn % 9000);
         n += mixed_text(pre + n, mid, post, j, app);
     } else {
-        n = sprintf(pre, "<134>1 2025-11-20T19:00:00.123456Z host%02d app%02d %d - - ", host, app, 1000 + conn);
+        n = sprintf(pre, "<134>1 2025-11-20T19:00:00.123456Z host%02d app%02d %d - - ", host, app, 1000 + conn % 9000);
         want += n;                                  /* the size is that of the JSON text */
-        n += sprintf(pre + n, "{\"ts\":\"2025-11-20T19:00:00.123Z\",\"host\":\"host%02d\",\"app\":\"app%02d\",\"level\":\"info\",\"pid\":%d,\"ok\":true,\"dur\":12.75,\"id\":\"", host, app, 1000 + conn);
+        n += sprintf(pre + n, "{\"ts\":\"2025-11-20T19:00:00.123Z\",\"host\":\"host%02d\",\"app\":\"app%02d\",\"level\":\"info\",\"pid\":%d,\"ok\":true,\"dur\":12.75,\"id\":\"", host, app, 1000 + conn % 9000);
         strcpy(mid, "\",\"msg\":\"");
         strcpy(post, "\"}");
     }
@@ -220,6 +220,7 @@ static void blast(void) {
     int left = opt.conns;
     for (int i = 0; i < opt.conns; i++) arm(&cs[i], 1);
     first_ns = now_ns(CLOCK_REALTIME);
+    int64_t end_ns = opt.seconds > 0 ? first_ns + (int64_t)(opt.seconds * 1e9) : 0;
     while (left) {
         struct epoll_event ev[64];
         int n = epoll_wait(ep, ev, 64, -1);
@@ -227,7 +228,9 @@ static void blast(void) {
             Conn *c = ev[i].data.ptr;
             if (c->done) continue;
             if (c->off == c->len) {
-                int64_t k = c->lines - c->seq, t = now_ns(CLOCK_REALTIME);
+                int64_t t = now_ns(CLOCK_REALTIME), k;
+                if (end_ns && t >= end_ns) c->lines = c->seq;
+                k = c->lines - c->seq;
                 if (k > blk_lines) k = blk_lines;
                 for (int j = 0; j < k; j++) stamp(c->blk + j * stride, j, c->seq + j, t);
                 c->seq += k;
@@ -314,7 +317,7 @@ static void finish(void) {
 static void usage(void) {
     puts("sendlines [--host A] [--port N] [--conns C] [--lines N] [--size BYTES] [--rate LINES_PER_S]\n"
          "          [--format rfc3164|rfc5424|json|mixed] [--framing nl|octet] [--tls [--ca FILE] [--sni NAME]]\n"
-         "          [--apps K] [--conn-base B] [--chunk BYTES] [--tick-us T] [--linger MS]");
+         "          [--apps K] [--conn-base B] [--chunk BYTES] [--tick-us T] [--linger MS] [--seconds S]");
     exit(2);
 }
 
@@ -323,7 +326,7 @@ int main(int argc, char **argv) {
         { "host", 1, 0, 'h' }, { "port", 1, 0, 'p' }, { "conns", 1, 0, 'c' }, { "lines", 1, 0, 'n' }, { "size", 1, 0, 's' },
         { "rate", 1, 0, 'r' }, { "format", 1, 0, 'f' }, { "framing", 1, 0, 'F' }, { "tls", 0, 0, 't' }, { "ca", 1, 0, 'C' },
         { "sni", 1, 0, 'S' }, { "apps", 1, 0, 'a' }, { "conn-base", 1, 0, 'b' }, { "chunk", 1, 0, 'k' }, { "tick-us", 1, 0, 'T' },
-        { "linger", 1, 0, 'l' }, { 0 } };
+        { "linger", 1, 0, 'l' }, { "seconds", 1, 0, 'S' + 128 }, { 0 } };
     for (int o; (o = getopt_long(argc, argv, "", lo, NULL)) != -1;) switch (o) {
         case 'h': opt.host = optarg; break;
         case 'p': opt.port = atoi(optarg); break;
@@ -342,16 +345,17 @@ int main(int argc, char **argv) {
         case 'k': opt.chunk = atoi(optarg); break;
         case 'T': opt.tick_us = atoi(optarg); break;
         case 'l': opt.linger_ms = atoi(optarg); break;
+        case 'S' + 128: opt.seconds = atof(optarg); break;
         default: usage();
     }
     if (opt.conns < 1 || opt.size > 65000 || opt.apps < 1 || opt.apps > 100) usage();
     signal(SIGPIPE, SIG_IGN);
-    if (!opt.chunk) opt.chunk = opt.conns <= 32 ? 65536 : 16384;
+    if (!opt.chunk) opt.chunk = opt.conns <= 32 ? 65536 : opt.conns <= 1000 ? 16384 : 4096;
 
     char probe[70000];
     size_t m;
     int n = build_line(probe, 0, 0, &m);            /* every line has the same length, */
-    stride = n + (opt.octet ? snprintf(NULL, 0, "%d ", n) : 1);   /* also with 4-digit pids */
+    stride = n + (opt.octet ? snprintf(NULL, 0, "%d ", n) : 1);   /* pids have four digits */
     blk_lines = opt.chunk / stride;
     if (blk_lines < opt.apps) blk_lines = opt.apps;
     if (blk_lines > 256) blk_lines = 256;
@@ -382,6 +386,8 @@ int main(int argc, char **argv) {
     if (opt.rate > 0) paced(); else blast();
     getrusage(RUSAGE_SELF, &r1);
     finish();
+    opt.lines = 0;
+    for (int i = 0; i < opt.conns; i++) opt.lines += cs[i].seq;
 
     double wall = (last_ns - first_ns) / 1e9;
 #define SEC(a) (a.tv_sec + a.tv_usec / 1e6)

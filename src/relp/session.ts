@@ -183,7 +183,8 @@ export class RelpSession {
       if (status === "damaged") {
         // The lines before the damage are whole.
         if (lines.count > 0) this.#submit(lines, new Uint8Array(bytes.subarray(0, at)), false);
-        this.#refuse(foreign(bytes, at) ?? `a frame is damaged: ${reader.problem}`);
+        const other = this.#state === "opening" ? foreign(bytes) : undefined;
+        this.#refuse(other ?? `a frame is damaged: ${reader.problem}`);
         return at;
       }
       at = reader.nextAt;
@@ -207,15 +208,14 @@ export class RelpSession {
     }
     switch (command) {
       case "syslog": {
-        const end = Math.min(trimmed(bytes, dataAt, dataEnd), dataAt + this.#frameBytesMax);
-        if (end === dataAt) {
+        const lineEnd = trimmed(bytes, dataAt, dataEnd);
+        const keptEnd = Math.min(lineEnd, dataAt + this.#frameBytesMax);
+        if (keptEnd === dataAt) {
           this.#host.emptyFrame();
           this.#host.write(answer(txnr, "200 OK"));
         } else {
-          if (dataEnd - dataAt > this.#frameBytesMax && end - dataAt === this.#frameBytesMax) {
-            this.#host.truncated();
-          }
-          lines.add(dataAt, end, txnr);
+          if (keptEnd < lineEnd) this.#host.truncated();
+          lines.add(dataAt, keptEnd, txnr);
         }
         return true;
       }
@@ -229,7 +229,11 @@ export class RelpSession {
     }
   }
 
-  /** Of an unfinished frame, what will be kept: a line over the limit is cut here, and its rest skipped. */
+  /**
+   * Of an unfinished frame, what will be kept: data over the limit is skipped while it comes. What stays is a frame
+   * of the same command and so much longer than the limit that it is read as the whole one would be: a frame means
+   * the same in however many pieces it comes.
+   */
   #cut(rest: Uint8Array): Uint8Array {
     const reader = this.#reader;
     if (
@@ -237,13 +241,11 @@ export class RelpSession {
     ) {
       return rest;
     }
-    const keptEnd = reader.dataAt + this.#frameBytesMax;
+    const keptBytes = this.#frameBytesMax + trailerBytesMax + 1;
+    const keptEnd = reader.dataAt + keptBytes;
     if (reader.dataEnd <= keptEnd || rest.length < keptEnd) return rest;
-    this.#skip = reader.dataEnd - Math.min(rest.length, reader.dataEnd);
-    this.#host.truncated();
-    // What is no line is answered with an error, however long it is.
-    const command = reader.command === "syslog" ? "syslog" : "none";
-    const head = new TextEncoder().encode(`${reader.txnr} ${command} ${this.#frameBytesMax} `);
+    this.#skip = reader.dataEnd - rest.length;
+    const head = new TextEncoder().encode(`${reader.txnr} ${reader.command} ${keptBytes} `);
     return joined(head, rest.subarray(reader.dataAt, keptEnd));
   }
 
@@ -323,6 +325,9 @@ class LineList {
   }
 }
 
+/** CR and LF. */
+const trailerBytesMax = 2;
+
 /** Where a line ends without what senders put behind it: one LF with or without CR, or one NUL. */
 function trimmed(bytes: Uint8Array, start: number, end: number): number {
   if (end === start) return end;
@@ -339,9 +344,8 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** What else is spoken to a RELP port, if it can be told. */
-function foreign(bytes: Uint8Array, at: number): string | undefined {
-  if (at > 0) return undefined;
+/** What else is spoken to a RELP port, if it can be told by the first bytes. */
+function foreign(bytes: Uint8Array): string | undefined {
   if (bytes[0] === 0x16 && bytes[1] === 0x03) return "it speaks TLS to a plain RELP port";
   if (bytes[0] === 0x3c) return "it speaks syslog to a RELP port";
   const text = String.fromCharCode(...bytes.subarray(0, 8));

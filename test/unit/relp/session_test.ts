@@ -172,6 +172,54 @@ describe("RelpSession", () => {
     });
   }
 
+  // Whatever a frame is, it means the same in pieces: its data is skipped over the limit, nothing else of it.
+  const long = "z".repeat(3000);
+  const overLong = [
+    {
+      name: "open",
+      stream: `1 open ${long.length} ${long}\n${line(2, "next")}`,
+      want: ["next"],
+      ended: false,
+    },
+    {
+      name: "close",
+      stream: `${open}${line(2, "one")}3 close 3000 ${long}\n${line(4, "x")}`,
+      want: ["one"],
+      ended: true,
+    },
+    {
+      name: "starttls",
+      stream: `${open}2 starttls 3000 ${long}\n${line(3, "next")}`,
+      want: ["next"],
+      ended: false,
+    },
+    {
+      name: "syslog that has newlines at the limit",
+      stream: open + line(2, `${"y".repeat(1022)}\n\n${"\n".repeat(500)}`) + line(3, "next"),
+      want: [`${"y".repeat(1022)}\n\n`, "next"],
+      ended: false,
+    },
+    {
+      name: "syslog that is only as long as it is by CR LF",
+      stream: open + line(2, `${"y".repeat(1024)}\r\n`) + line(3, "next"),
+      want: ["y".repeat(1024), "next"],
+      ended: false,
+    },
+  ];
+  for (const { name, stream, want, ended } of overLong) {
+    it(`does the same with a frame over the limit in pieces and whole: ${name}`, () => {
+      const seen = [10_000, 1, 7, 512, 1030, 1060].map((size) => {
+        const { session, lines, written, counts, calls } = setUp();
+        const bytes = encode(stream);
+        for (let at = 0; at < bytes.length; at += size) session.received(bytes.slice(at, at + size));
+        assert.deepEqual(lines, want, `pieces of ${size}`);
+        assert.equal(calls.includes("end"), ended);
+        return { lines, written: written(), counts, calls };
+      });
+      for (const each of seen) assert.deepEqual(each, seen[0]);
+    });
+  }
+
   it("holds no more than a frame of a line that never ends", () => {
     const { session, lines } = setUp();
     session.received(encode(`${open}2 syslog 999999999 `));

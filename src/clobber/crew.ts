@@ -28,6 +28,7 @@ export class Crew {
     | undefined;
   #fail: (error: Error) => void = () => {};
   #died: Error | undefined;
+  #halted = false;
   #closed = false;
 
   /** @param first connections to open at first; more are opened by `steer` */
@@ -66,11 +67,13 @@ export class Crew {
     const untilMs = phase.startsAtMs - (performance.timeOrigin + performance.now()) + phase.durationMs;
     const done = this.#all("phaseDone", untilMs + this.#plan.drainMs + slackMs, true);
     for (const thread of this.#threads) thread.post({ kind: "phase", phase });
+    if (this.#halted) this.halt();
     await done;
   }
 
-  /** Ends the present phase now. */
+  /** Ends the present phase now, and each that is asked for later as soon as it begins. */
   halt(): void {
+    this.#halted = true;
     for (const thread of this.#threads) thread.post({ kind: "halt" });
   }
 

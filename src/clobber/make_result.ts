@@ -149,14 +149,14 @@ export function workText(plan: Plan): string {
   const { http, work } = plan;
   const fuzz = plan.fuzz.length === 0 ? "" : `, made wrong (${plan.fuzz.join(" ")})`;
   if (http !== undefined && http.batch === 0) return `${http.method} ${plan.target.path}${fuzz}`;
-  const body = messageText(work);
+  const body = messageText(work, http !== undefined);
   if (http === undefined) return body + fuzz;
   return `${http.method} ${plan.target.path} with ${
     http.batch === 1 ? body : `${http.batch} x ${body}`
   }${fuzz}`;
 }
 
-function messageText(work: Work): string {
+function messageText(work: Work, http: boolean): string {
   switch (work.kind) {
     case "payload":
       return `a payload of ${work.bytes.length} bytes`;
@@ -171,9 +171,10 @@ function messageText(work: Work): string {
         : size.kind === "uniform"
         ? `${size.low} to ${size.high}`
         : `about ${size.median}`;
-      return `syslog lines, RFC ${work.format}${
-        work.json ? " with JSON" : ""
-      }, ${bytes} bytes, ${work.framing}`;
+      // In a body they are JSON alone, and no frame is around them.
+      if (http && work.json) return `JSON events of ${bytes} bytes`;
+      return `syslog lines, RFC ${work.format}${work.json ? " with JSON" : ""}, ${bytes} bytes` +
+        (http ? "" : `, ${work.framing}`);
     }
   }
 }

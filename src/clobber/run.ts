@@ -22,8 +22,8 @@ import { LiveView } from "./report/live.ts";
 import { writeReports } from "./report/reports.ts";
 import { makeResult } from "./make_result.ts";
 import type { Settings } from "./settings.ts";
-import { probe, reach } from "./targets/reach.ts";
-import { targetFindings } from "./target_view/findings.ts";
+import { probe, reach, refusal } from "./targets/reach.ts";
+import { type SlowLimits, targetFindings } from "./target_view/findings.ts";
 import { TargetWatch } from "./target_view/watch.ts";
 import type { EndToEnd } from "./verify/tally.ts";
 import { Verifier } from "./verify/verify.ts";
@@ -80,10 +80,9 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
     await crew.open(openDeadlineMs(plan));
     const opened = crew.sampler.totals();
     if (opened.get("open") === 0) {
-      return fail(
-        clobberExit.refused,
-        `${target.url}: no connection could be opened (${failuresText(opened)})`,
-      );
+      live.end();
+      const why = await refusal(outside.dial, target, reached.address, tls, failuresText(opened));
+      return fail(clobberExit.refused, `${target.url}: ${why}`);
     }
     await watch?.start();
     const driven = await drive({
@@ -134,7 +133,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
   } finally {
     stopListening();
     live.end();
-    await crew.terminate();
+    await Promise.all([crew.terminate(), verifier?.close()]);
   }
 }
 
@@ -150,12 +149,14 @@ async function drive(given: Drive, verifier: Verifier | undefined): Promise<Driv
 }
 
 /** The latency that the target's waits are held against: through it where that was measured, else to its answer. */
-function slowest({ from, to }: Driven, endToEnd: EndToEnd | null): { p99: number; p999: number } | null {
+function slowest({ from, to }: Driven, endToEnd: EndToEnd | null): SlowLimits | null {
   if (endToEnd?.latency) return endToEnd.latency;
   const corrected = to.latency.corrected.since(from.latency.corrected);
-  return corrected.count === 0
-    ? null
-    : { p99: corrected.percentileMs(99), p999: corrected.percentileMs(99.9) };
+  return corrected.count === 0 ? null : {
+    p90: corrected.percentileMs(90),
+    p99: corrected.percentileMs(99),
+    p999: corrected.percentileMs(99.9),
+  };
 }
 
 function tlsOf(settings: Settings): DialTls | undefined {

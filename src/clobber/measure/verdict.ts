@@ -14,6 +14,9 @@ export const achievedMin = 0.99;
 /** If no connection could take anything for more of the time, the target was the limit. */
 export const stalledMin = 0.05;
 
+/** Waiting for a processor is said from this share of the time on. */
+const waitedSaid = 0.02;
+
 /** What a verdict is made of. */
 export interface VerdictInput {
   /** Messages had times. */
@@ -38,7 +41,10 @@ export function generatorLimits(input: VerdictInput): string[] {
       `one message in a hundred was sent ${
         input.latenessP99Ms.toFixed(1)
       } ms or more after its time although a ` +
-        `connection was free (${latenessMsMax} ms are allowed)`,
+        `connection was free (${latenessMsMax} ms are allowed)` +
+        (input.waited >= waitedSaid
+          ? `; a thread waited for a processor ${(100 * input.waited).toFixed(0)} % of the time`
+          : ""),
     );
   }
   if (input.open && input.achieved < achievedMin && input.stalled < stalledMin) {

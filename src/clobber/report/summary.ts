@@ -143,10 +143,9 @@ function latency(result: Result, paint: Paint): string[] {
     const line = cells.map((cell, at) => at === 0 ? cell.padEnd(width) : cell.padStart(10)).join("");
     return index === 0 ? paint.faint(`  ${line}`) : `  ${line}`;
   });
-  if (
-    open && corrected !== null && uncorrected !== null && corrected.p99 > 2 * uncorrected.p99 &&
-    corrected.p99 > 1
-  ) {
+  // What the generator itself was late by is no wait for a connection.
+  const explained = (uncorrected?.p99 ?? 0) + (result.generator.lateness?.p99 ?? 0);
+  if (open && corrected !== null && corrected.p99 > 2 * explained && corrected.p99 > 1) {
     lines.push(
       paint.faint(
         "  Messages waited for a free connection: that wait is in the first row and not in the second.",
@@ -186,7 +185,7 @@ function troubles(result: Result, paint: Paint): string[] {
   return rows.length === 0 ? [] : [...rows, ""];
 }
 
-function farEnd({ endToEnd }: Result, paint: Paint): string[] {
+function farEnd({ endToEnd, requested }: Result, paint: Paint): string[] {
   if (endToEnd === null) return [];
   const { arrived, duplicates, lost, reordered, sent, strange, worst } = endToEnd;
   const rows = [
@@ -203,7 +202,7 @@ function farEnd({ endToEnd }: Result, paint: Paint): string[] {
     const { p50, p90, p99, p999, p9999, max } = endToEnd.latency;
     rows.push(
       paint.faint(`  ${"".padEnd(width)}${columnNames.map((name) => name.padStart(10)).join("")}`),
-      `  ${"from due time".padEnd(width)}${
+      `  ${(requested.rate === null ? "from sending" : "from due time").padEnd(width)}${
         [p50, p90, p99, p999, p9999, max].map((ms) => msText(ms).padStart(10)).join("")
       }`,
     );
@@ -227,7 +226,10 @@ function generator(result: Result, paint: Paint): string[] {
     ? ""
     : `, lateness p99 ${msText(lateness.p99)}`;
   return [
-    row("generator", `${threads} threads, ${cpu.toFixed(2)} of ${cores} processors${late}`),
+    row(
+      "generator",
+      `${threads} ${threads === 1 ? "thread" : "threads"}, ${cpu.toFixed(2)} of ${cores} processors${late}`,
+    ),
     ...(verdict === "ok" ? [] : [
       `  ${paint.bad("GENERATOR-LIMITED")}: these numbers are about the generator, not about the target:`,
       ...reasons.map((reason) => `    ${reason}`),

@@ -10,16 +10,26 @@ import type { Watched } from "./watch.ts";
 /** Places that are named, at most. */
 const placesMax = 3;
 
+/** Latencies that the waits inside are held against. */
+export interface SlowLimits {
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+/** Shorter waits are every line's. */
+const slowMsMin = 1;
+
 /**
  * Sentences about where the slow lines were: the part of the time with a wait as long as the slowest lines took, by
  * the stage that had the longest one.
  *
- * @param p999Ms p99.9 and p99 of the latency, end to end where that was measured
+ * @param latency of the load, end to end where that was measured
  * @param sent messages the load sent
  */
 export function targetFindings(
   watched: Watched,
-  latency: { readonly p99: number; readonly p999: number } | null,
+  latency: SlowLimits | null,
   sent: number,
 ): TargetView {
   const findings = [
@@ -35,11 +45,10 @@ export function targetFindings(
   return { url: watched.url, answers: watched.looks.length, failures: watched.failures, findings };
 }
 
-function slowPlaces(
-  { looks }: Watched,
-  { p99, p999 }: { readonly p99: number; readonly p999: number },
-): string[] {
-  for (const [name, limitMs] of [["p99.9", p999], ["p99", p99]] as const) {
+function slowPlaces({ looks }: Watched, { p90, p99, p999 }: SlowLimits): string[] {
+  for (const [name, limitMs] of [["p99.9", p999], ["p99", p99], ["p90", p90]] as const) {
+    // A wait inside is a part of the whole way, so the slowest lines show themselves below their percentile too.
+    if (limitMs < slowMsMin) break;
     const places = new Map<string, number>();
     let slow = 0;
     for (const { waits } of looks) {
@@ -54,11 +63,16 @@ function slowPlaces(
     if (slow === 0) continue;
     const sorted = [...places].sort(([, a], [, b]) => b - a).slice(0, placesMax);
     const list = sorted.map(([place, count]) => `${shareText(count / slow)} ${place}`).join("; ");
-    return [`of the time in which something waited longer than ${name} (${msText(limitMs)}): ${list}`];
+    return [
+      `something in it waited longer than ${name} (${
+        msText(limitMs)
+      }) in ${slow} of ${looks.length} looks; ` +
+      `of that time ${list}`,
+    ];
   }
   return looks.length === 0 ? [] : [
-    `nothing in it was seen to wait as long as p99 (${
-      msText(p99)
+    `nothing in it was seen to wait as long as p90 (${
+      msText(p90)
     }): the time went elsewhere, or between two looks`,
   ];
 }

@@ -1,6 +1,7 @@
 /**
- * Before the load: the name is resolved, and one connection is tried, so that a target that is not there is said at
- * once and with its reason.
+ * Before the load: the name is resolved. Where it has several addresses, the first that takes a connection is used;
+ * a single one is not tried, because a target that is to see ten connections should not see eleven. Also finds out why
+ * a target that took none does not.
  *
  * @module
  */
@@ -17,7 +18,10 @@ export type Reached = { readonly ok: true; readonly address: DialAddress } | {
   readonly problem: string;
 };
 
-/** Finds an address of the target that accepts a connection; datagrams are not tried. */
+/** Why a target takes no connection is asked for so long. */
+const whyMsMax = 2000;
+
+/** Finds an address of the target; of several, one that accepts a connection. Datagrams are not tried. */
 export async function reach(
   dial: Dial,
   target: Target,
@@ -26,7 +30,7 @@ export async function reach(
 ): Promise<Reached> {
   if (target.scheme === "unix") {
     if (!existsSync(target.path)) return { ok: false, problem: `there is no socket ${target.path}` };
-    return await firstOf(dial, [{ path: target.path }], tls, timeoutMs, target.path);
+    return { ok: true, address: { path: target.path } };
   }
   let hosts: string[];
   try {
@@ -38,7 +42,7 @@ export async function reach(
   }
   const addresses = hosts.map((hostname) => ({ hostname, port: target.port }));
   if (addresses.length === 0) return { ok: false, problem: `the name ${target.host} has no address` };
-  if (target.scheme === "udp") return { ok: true, address: addresses[0]! };
+  if (target.scheme === "udp" || addresses.length === 1) return { ok: true, address: addresses[0]! };
   return await firstOf(dial, addresses, tls, timeoutMs, `${target.host}:${target.port}`);
 }
 
@@ -56,6 +60,19 @@ async function firstOf(
     problem ||= failed;
   }
   return { ok: false, problem: `${name} does not take connections: ${problem}` };
+}
+
+/** Why a target that took no connection does not, after what came of the attempts. */
+export async function refusal(
+  dial: Dial,
+  target: Target,
+  address: DialAddress,
+  tls: DialTls | undefined,
+  attempts: string,
+): Promise<string> {
+  const name = "path" in address ? address.path : `${target.host}:${target.port}`;
+  const why = target.scheme === "udp" ? undefined : await probe(dial, address, tls, whyMsMax);
+  return `${name} does not take connections: ${why ?? attempts}`;
 }
 
 /** Connects once and closes; undefined when it worked. */

@@ -56,6 +56,7 @@ export async function openKafkaSource(
 class KafkaReader implements MarkSource {
   problem: string | null = null;
   readonly #brokers: readonly string[];
+  readonly #names: string;
   readonly #wanted: RegExp;
   readonly #opening: Buffer;
   readonly #tally: Tally;
@@ -68,6 +69,7 @@ class KafkaReader implements MarkSource {
 
   constructor(brokers: readonly string[], topics: readonly string[], run: string, tally: Tally) {
     this.#brokers = brokers;
+    this.#names = topics.join(", ");
     const patterns = topics.map((topic) => topic.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*"));
     this.#wanted = new RegExp(`^(?:${patterns.join("|")})$`);
     this.#opening = Buffer.from(markOpening + run);
@@ -83,6 +85,7 @@ class KafkaReader implements MarkSource {
     this.#closing = true;
     await Promise.all([this.#watching, ...this.#loops.values()]);
     this.#control?.close();
+    if (this.#cursors.size === 0) this.problem ??= `there is no topic ${this.#names}`;
   }
 
   /** Looks for new topics and leaders until the end. */

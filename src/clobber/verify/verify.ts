@@ -16,6 +16,7 @@ export class Verifier {
   readonly tally: Tally;
   readonly #name: string;
   readonly #source: MarkSource;
+  #closed: Promise<void> | undefined;
 
   private constructor(name: string, source: MarkSource, tally: Tally) {
     this.#name = name;
@@ -55,12 +56,12 @@ export class Verifier {
       progress(this.tally.arrived, wanted);
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
-    const { problem } = this.#source;
-    await this.#source.close();
-    return this.tally.result(sent, this.#name, problem);
+    await this.close();
+    return this.tally.result(sent, this.#name, this.#source.problem);
   }
 
+  /** Stops reading; again it does nothing. */
   async close(): Promise<void> {
-    await this.#source.close();
+    await (this.#closed ??= this.#source.close());
   }
 }

@@ -44,7 +44,8 @@ export function runLoadThread(post: (message: FromLoadThread) => void): (message
     if (message.kind === "open") {
       run = new ThreadRun(message.plan, message.thread, viewRow(message.memory), post);
     } else {
-      run!.take(message);
+      // An interrupt may come before anything is opened; the crew repeats it then.
+      run?.take(message);
     }
   };
 }

@@ -99,8 +99,7 @@ describe("lines", () => {
       const { unique, gapless } = marksOf(target.bytes(), ran.run);
       assert.equal(unique, 5000);
       assert.ok(gapless, "each sender counts without a gap");
-      // One looked whether the target is there, and none is opened again when all is over.
-      assert.equal(target.connections(), 4);
+      assert.equal(target.connections(), 3, "none to try it out, and none when all is over");
       assert.deepEqual(ran.failures, {});
     });
   }
@@ -171,7 +170,6 @@ describe("lines", () => {
     const target = await sink();
     const ran = await resultOf([`tcp://127.0.0.1:${target.port}`, "-l", "400", "-c", "4", "-r", "20"]);
     await until("all lines", () => marksOf(target.bytes(), ran.run).unique === 400 || undefined);
-    // One connection looks whether the target is there.
     assert.ok(target.connections() >= 20, `${target.connections()} connections`);
   });
 });
@@ -242,10 +240,13 @@ describe("requests", () => {
     });
     const ran = await resultOf([url, "--rate", "200", "-d", "1s", "-c", "1"]);
     const { corrected, uncorrected } = ran.latency;
-    assert.equal(ran.messages.answered, 200);
+    assert.equal(ran.messages.answered + ran.messages.unsent, 200);
     // 60 messages were due while it stalled: more than a tenth waited, and only one of them was slow to be answered.
     assert.ok(corrected!.p90 > 40, `due time p90 ${corrected!.p90}`);
-    assert.ok(uncorrected!.p90 < corrected!.p90 / 2, `sending p90 ${uncorrected!.p90}`);
+    assert.ok(
+      corrected!.mean > uncorrected!.mean + 20,
+      `mean ${corrected!.mean} from due time, ${uncorrected!.mean} from sending`,
+    );
     assert.ok(ran.generator.targetStalled > 0.1, `stalled ${ran.generator.targetStalled}`);
   });
 
@@ -364,11 +365,26 @@ describe("exit codes", () => {
 
 describe("the whole", () => {
   it("ends at an interrupt and still reports", async () => {
-    const url = await serveHttp((_request, response) => response.end());
-    const { code, result } = await clobberInline([url, "-d", "1h", "-c", "2"], (act) => setTimeout(act, 300));
+    let interrupt = (): void => {};
+    let requests = 0;
+    const url = await serveHttp((_request, response) => {
+      response.end();
+      if (++requests === 10) interrupt();
+    });
+    const { code, result } = await clobberInline([url, "-d", "1h", "-c", "2"], (act) => interrupt = act);
     assert.ok(result!.interrupted);
     assert.ok(result!.messages.answered > 0);
     assert.ok(code === 0 || code === 98, `exit ${code}`);
+  });
+
+  it("ends at an interrupt that comes before the load begins", async () => {
+    const { port } = await sink();
+    const { result } = await clobberInline(
+      [`tcp://127.0.0.1:${port}`, "--rate", "10", "-d", "1h"],
+      (act) => act(),
+    );
+    assert.ok(result!.interrupted);
+    assert.ok(result!.messages.sent < 100, `${result!.messages.sent} sent`);
   });
 
   it("keeps a rate over several threads", async () => {

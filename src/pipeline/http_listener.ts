@@ -139,12 +139,21 @@ export class HttpListeners {
 
   /** Ends slow requests, looks at token files, refreshes the counters. A few times a second. */
   tick(): void {
+    for (const server of this.#servers) server.tick();
+    this.count();
+    const nowMs = performance.now();
+    if (nowMs - this.#tokensAtMs < tokensMs) return;
+    this.#tokensAtMs = nowMs;
+    for (const tokens of this.#tokens) if (tokens.look()) this.#tellTokens(tokens);
+  }
+
+  /** Brings the counters of requests up to date. */
+  count(): void {
     const { counters } = this.#parts;
     let requests = 0;
     let failures = 0;
     let timeouts = 0;
     for (const server of this.#servers) {
-      server.tick();
       requests += server.counts.requests;
       failures += server.counts.failures;
       timeouts += server.counts.timeouts;
@@ -152,10 +161,6 @@ export class HttpListeners {
     counters.set(counter.http_requests, requests);
     counters.set(counter.http_failures, failures);
     counters.set(counter.http_timeouts, timeouts);
-    const nowMs = performance.now();
-    if (nowMs - this.#tokensAtMs < tokensMs) return;
-    this.#tokensAtMs = nowMs;
-    for (const tokens of this.#tokens) if (tokens.look()) this.#tellTokens(tokens);
   }
 
   /** Connections end with the answer to the request that they are at. */

@@ -102,7 +102,7 @@ export class Listeners {
       nowMs,
       refused: (listener, peer, reason, problem) => {
         this.#refusals.tell("connection_refused", listener, peer, reason, problem ?? refusalProblems[reason]);
-        this.#count();
+        this.count();
       },
     });
     this.#bound = listen.map((entry, index) => ({
@@ -180,7 +180,7 @@ export class Listeners {
         this.#refusals.tell("connection_ended", "", peer, "partial", problem);
       }
     }
-    this.#count();
+    this.count();
   }
 
   /** All open connections. */
@@ -303,7 +303,7 @@ export class Listeners {
       opened: (connection) => {
         bound.connections++;
         const state = server.opened(connection);
-        this.#count();
+        this.count();
         return state;
       },
       received: (state, chunk) => server.received(state, chunk),
@@ -323,7 +323,7 @@ export class Listeners {
       ...handler,
       opened: (connection) => {
         bound.connections++;
-        this.#count();
+        this.count();
         return handler.opened(connection);
       },
       closed: (state, error) => {
@@ -341,7 +341,7 @@ export class Listeners {
       opened: (connection) => {
         bound.connections++;
         const stream = intake.open(connection, lines);
-        this.#count();
+        this.count();
         return stream;
       },
       received: (stream, chunk) => {
@@ -405,10 +405,11 @@ export class Listeners {
         code: error.code,
       });
     }
-    this.#count();
+    this.count();
   }
 
-  #count(): void {
+  /** Brings the counters of connections up to date. */
+  count(): void {
     const { counters } = this.#parts;
     const { open, accepted, refused, handshakesFailed, idled, held } = this.#connections.counts();
     let refusals = 0;

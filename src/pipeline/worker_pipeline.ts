@@ -309,8 +309,11 @@ export class WorkerPipeline {
     return this.#submissions;
   }
 
+  /** What this worker knows of itself. Its counters in shared memory are those of now, not of the last tick. */
   report(): WorkerReport {
     const { arenaBytes, arenaBytesUsed, arenaBytesHighWater } = this.#batcher.stats();
+    this.#http.count();
+    this.#listeners.count();
     this.#counters.publish();
     return {
       worker: this.#start.worker,

@@ -255,7 +255,6 @@ action(type="omelasticsearch" server="127.0.0.1" serverport="${corndog.port("htt
   });
 
   it("balances its books, and counts requests", async () => {
-    // Counters of workers at rest are some 250 ms old.
     const { ledger } = await corndog.statsWhen(
       "all delivered and counted",
       ({ ledger, totals }) =>

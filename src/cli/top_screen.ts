@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConnectionList, ConnectionView, Stats, TopicStats } from "../admin/control.ts";
+import type { ConnectionList, ConnectionView, Percentiles, Stats, TopicStats } from "../admin/control.ts";
 import type { Inflight, StageWaits } from "../observe/inflight.ts";
 
 /** What was answered at one moment. */
@@ -78,17 +78,29 @@ function headLines({ now, before, width, paused }: TopView, paint: Paint): strin
   });
 }
 
+/** How long lines took in each stage in the last seconds, and what waits there now. */
 function stageTable({ now, width }: TopView, paint: Paint): string[] {
-  const rows = now.inflight.stages.map((stage: StageWaits) => [
-    stage.stage,
-    String(stage.count),
-    `${stage.p50_ms}`,
-    `${stage.p99_ms}`,
-    `${stage.max_ms}`,
-  ]);
+  const waits = new Map(now.inflight.stages.map((stage) => [stage.stage as string, stage]));
+  const took = now.stats.latency_ms.stages ?? {};
+  const names = [...new Set([...Object.keys(took), ...waits.keys()])];
+  const rows = names.flatMap((name) => {
+    const recent = took[name]?.recent;
+    const waiting: StageWaits | undefined = waits.get(name);
+    if ((recent?.count ?? 0) === 0 && waiting === undefined) return [];
+    const percentile = (pick: (of: Percentiles) => number) =>
+      recent === undefined || recent.count === 0 ? "-" : String(Number(pick(recent).toPrecision(3)));
+    return [[
+      name,
+      percentile(({ p50 }) => p50),
+      percentile(({ p99 }) => p99),
+      percentile(({ p999 }) => p999),
+      String(waiting?.count ?? 0),
+      waiting === undefined ? "-" : String(waiting.max_ms),
+    ]];
+  });
   return rows.length === 0
     ? []
-    : table(["WAITS IN", "COUNT", "P50 MS", "P99 MS", "MAX MS"], rows, width, paint);
+    : table(["STAGE", "P50 MS", "P99 MS", "P99.9 MS", "WAIT NOW", "OLDEST MS"], rows, width, paint);
 }
 
 function topicTable({ now, before, width }: TopView, paint: Paint): string[] {

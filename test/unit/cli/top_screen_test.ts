@@ -35,6 +35,11 @@ const row: ConnectionView = {
   stuck: true,
 };
 
+const took = (count: number) => {
+  const recent = { count, p50: 0.5, p99: 1.25, p999: 2, max: 2 };
+  return { ...recent, recent, buckets: { upper_bounds_ms: [], cumulative: [], sum_ms: 0, count } };
+};
+
 const shape = { width: 100, height: 30, paused: false, stuckOnly: false, colors: false };
 
 describe("topScreen()", () => {
@@ -44,7 +49,11 @@ describe("topScreen()", () => {
     const { ledger } = before.stats;
     const now: TopSample = {
       ...later,
-      stats: { ...later.stats, ledger: { ...ledger, received: ledger.received + 3_000_000 } },
+      stats: {
+        ...later.stats,
+        latency_ms: { ...later.stats.latency_ms, stages: { rules: took(0), spool: took(9), kafka: took(0) } },
+        ledger: { ...ledger, received: ledger.received + 3_000_000 },
+      },
       inflight: {
         waits: 4,
         stages: [{ stage: "kafka", count: 4, p50_ms: 2, p99_ms: 3, max_ms: 3, oldest: [] }],
@@ -54,7 +63,10 @@ describe("topScreen()", () => {
     };
     const text = topScreen({ now, before, ...shape }).join("\n");
     assert.match(text, /lines\/s {3}in 1\.5M {2}out 0/);
-    assert.match(text, /WAITS IN +COUNT +P50 MS +P99 MS +MAX MS\nkafka +4 +2 +3 +3/);
+    assert.match(text, /STAGE +P50 MS +P99 MS +P99\.9 MS +WAIT NOW +OLDEST MS\n/);
+    assert.match(text, /\nspool +0\.5 +1\.25 +2 +0 +-\n/);
+    assert.match(text, /\nkafka +- +- +- +4 +3\n/);
+    assert.doesNotMatch(text, /\nrules /, "nothing was there, nothing waits there");
     assert.match(text, /TOPIC +LINES\/S +DELIVERED +UNDER WAY\n/);
     assert.match(text, /0-1 +10\.0\.0\.1:4711 +1m30s +0\.1s +9 +12M +kafka, 41s/);
     assert.match(text, /q quit {2}space pause {2}s stuck only$/);

@@ -79,6 +79,29 @@ export interface TapFilter {
   readonly sample: number;
   /** True where the text of lines is to be shown. */
   readonly payload: boolean;
+  /** True where lines are followed to their acknowledgement, and told then. */
+  readonly trace?: boolean;
+}
+
+/** One stage that a line, or a copy of it, passed. */
+export interface TraceStep {
+  readonly stage: string;
+  /** Since the chunk with the line came, and how long it took; milliseconds. */
+  readonly at_ms: number;
+  readonly ms: number;
+  readonly topic?: string;
+  readonly partition?: number;
+  readonly broker?: string;
+  /** It is there still. */
+  readonly unfinished?: boolean;
+}
+
+/** A line's way. */
+export interface LineTraceView {
+  readonly steps: readonly TraceStep[];
+  /** `spooled`: the disk alone has it, it will be sent later; `unfinished`: not at its end in time. */
+  readonly end: "delivered" | "spooled" | "dead_lettered" | "dropped" | "unfinished";
+  readonly ms: number;
 }
 
 /** One line that passed. */
@@ -98,6 +121,8 @@ export interface TapEvent {
   readonly bytes: number;
   /** The beginning of the frame, where it was asked for and no rule has redacted the line. */
   readonly text?: string;
+  /** Where it was followed. */
+  readonly trace?: LineTraceView;
 }
 
 /** Takes what a tap saw: lines, and how many were left out for want of room. */

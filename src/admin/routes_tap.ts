@@ -73,14 +73,16 @@ export function tapRoutes({ control }: AdminContext): Route[] {
 
 /** The filter that a query says, or what is wrong with it. */
 function filterOf(query: Readonly<Record<string, string>>): TapFilter | string {
-  const { connection, peer, topic, rule, field, sample = "1", payload = "0", ...unknown } = query;
+  const { connection, peer, topic, rule, field, sample = "1", payload = "0", trace = "0", ...unknown } =
+    query;
   const [name] = Object.keys(unknown);
   if (name !== undefined) {
-    return `Unknown parameter "${name}"; known are connection, peer, topic, rule, field, sample, payload`;
+    return `Unknown parameter "${name}"; known are connection, peer, topic, rule, field, sample, payload, trace`;
   }
   const part = Number(sample);
   if (!(part > 0 && part <= 1)) return `sample: expected a number above 0 and up to 1, got "${sample}"`;
   if (!["0", "1", "true", "false"].includes(payload)) return `payload: expected 1 or 0, got "${payload}"`;
+  if (!["0", "1", "true", "false"].includes(trace)) return `trace: expected 1 or 0, got "${trace}"`;
   const equals = field?.indexOf("=") ?? -1;
   if (field !== undefined && equals < 1) return `field: expected NAME=VALUE, got "${field}"`;
   const fieldName = field?.slice(0, equals);
@@ -97,5 +99,6 @@ function filterOf(query: Readonly<Record<string, string>>): TapFilter | string {
       : { field: { name: fieldName as FieldName, value: field.slice(equals + 1) } }),
     sample: part,
     payload: payload === "1" || payload === "true",
+    ...(trace === "1" || trace === "true" ? { trace: true } : {}),
   };
 }

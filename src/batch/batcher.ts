@@ -60,6 +60,8 @@ export interface BatcherStats {
 export class Batcher {
   /** The request whose lines are appended now; their batches carry it. */
   receipt: Receipt | undefined = undefined;
+  /** Who traces the line that is appended now. */
+  trace: Receipt | undefined = undefined;
   readonly #kernel: Kernel;
   readonly #memory: LaneMemory;
   readonly #linger: Linger;
@@ -142,6 +144,7 @@ export class Batcher {
         if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
         row = next;
         if (this.receipt !== undefined) this.#attach(lane, this.receipt);
+        if (this.trace !== undefined) this.#attach(lane, this.trace);
         if (alone) this.close(lane);
       } else {
         const need = this.#rowBytesMax(row, part);
@@ -183,6 +186,7 @@ export class Batcher {
     );
     lane.count++;
     if (this.receipt !== undefined) this.#attach(lane, this.receipt);
+    if (this.trace !== undefined) this.#attach(lane, this.trace);
     if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
     invariant(lane.end <= lane.limit, "a record ends inside the room that was made for it");
     if (lane.limit - lane.at - batchHeaderBytes > this.#batchBytesMax) this.close(lane);

@@ -93,6 +93,9 @@ export class Receipt {
     this.#look();
   }
 
+  /** A batch has come to another stage, or left the last one (undefined). Of interest to who traces lines. */
+  moved(_stage: string | undefined, _batch: ClosedBatch, _broker?: string): void {}
+
   /** All lines of the request are placed. */
   placed(): void {
     this.#placing = false;

@@ -7,7 +7,14 @@
 import type { ClosedBatch } from "../batch/record_batch.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
 import type { HistogramRow } from "../observe/histogram.ts";
-import { stage, type StageTable, type Waiting, type WaitingView } from "../observe/stage_table.ts";
+import {
+  stage,
+  type StageName,
+  stageNames,
+  type StageTable,
+  type Waiting,
+  type WaitingView,
+} from "../observe/stage_table.ts";
 import type { Sink } from "../sink/sink.ts";
 
 /** What the books of batches join. */
@@ -107,6 +114,7 @@ export class BatchWaits {
       this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
       waiting.stage = stageNumber;
     }
+    if (batch.receipts !== undefined) this.#moved(batch, stageNames[stageNumber]);
     // Kafka may be away for hours, and a disk be full: these waits have no end of their own.
     waiting.slot = this.#parts.waits.enter(stageNumber, waiting, nowMs, Infinity);
   }
@@ -116,6 +124,7 @@ export class BatchWaits {
     const waiting = this.#waiting.get(batch);
     if (waiting === undefined) return;
     this.#waiting.delete(batch);
+    if (batch.receipts !== undefined) this.#moved(batch, undefined);
     const nowMs = performance.now();
     this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
     const { closedAtMs } = waiting;
@@ -130,6 +139,12 @@ export class BatchWaits {
   /** True while its stage knows the batch. Sinks that cannot tell are believed. */
   isHeld({ batch, stage: number }: WaitingBatch): boolean {
     return number !== stage.kafka || this.#held === undefined || this.#held.has(batch);
+  }
+
+  /** Tells who traces lines of the batch. */
+  #moved(batch: ClosedBatch, to: StageName | undefined): void {
+    const broker = to === undefined ? this.brokerOf(batch) : undefined;
+    for (const receipt of batch.receipts!) receipt.moved(to, batch, broker);
   }
 
   brokerOf(batch: ClosedBatch): string | undefined {

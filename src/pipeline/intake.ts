@@ -71,6 +71,8 @@ export interface Stream {
   readonly framer: FrameSource;
   /** The request, if it is one. */
   readonly submission: Submission | undefined;
+  /** When its last chunk came (`performance.now()`). */
+  receivedMs: number;
   /** Bytes of the chunk that waits with it. */
   heldBytes: number;
   /** Bytes of its half line, and since when there is one (`performance.now()`). */
@@ -205,6 +207,7 @@ export class Intake {
     this.#counters.add(counter.bytes_received, chunk.byteLength);
     // A chunk that is begun and not scanned lies outside of the input region: it may wait as it is.
     stream.framer.begin(chunk);
+    stream.receivedMs = performance.now();
     stream.heldBytes = chunk.byteLength;
     this.#goOn(stream);
     this.#counters.publish();
@@ -252,6 +255,7 @@ export class Intake {
     this.#counters.add(counter.datagrams, 1);
     this.#counters.add(counter.bytes_received, packet.byteLength);
     const { frameBytesMax, oversize } = lines.framing;
+    if (this.#parts.taps?.tracing === true) this.#placer.receivedMs = performance.now();
     const rows = frameDatagram(this.#parts.kernel, packet, { frameBytesMax, splits: oversize === "split" });
     lines.tally.lines += rows;
     if (rows === 0) this.#emptyFrames(1);
@@ -322,6 +326,7 @@ export class Intake {
   #goOn(stream: Stream): void {
     this.#parts.pulse?.work();
     const sinceMs = performance.now();
+    this.#placer.receivedMs = stream.receivedMs;
     const linesBefore = stream.lines;
     const wait = this.#pump(stream);
     const ms = performance.now() - sinceMs;
@@ -516,6 +521,7 @@ export class Intake {
       joinUntilMs: 0,
       // Requests have their own bound; what they hold does not pause connections.
       heldBytes: 0,
+      receivedMs: performance.now(),
       halfBytes: 0,
       halfSinceMs: 0,
       wait: undefined,

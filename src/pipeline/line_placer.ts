@@ -29,6 +29,7 @@ import { zoneOf } from "../syslog/time_zone.ts";
 import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
 import type { LineOptions } from "./line_options.ts";
+import type { LineTrace, TraceTimes } from "./line_trace.ts";
 import type { PeerTroubles } from "./peer_troubles.ts";
 import type { Submission } from "./submission.ts";
 import { plainLanes, type RecordLanes } from "./record_lanes.ts";
@@ -49,6 +50,8 @@ export interface PendingLine {
   /** The frame's redacted text, where rules redacted the line. */
   readonly redactedFrame: string | undefined;
   next: number;
+  /** Where somebody follows the line. */
+  readonly trace?: LineTrace | undefined;
 }
 
 /** What a placer joins. */
@@ -90,8 +93,12 @@ const dropCounter: Readonly<Record<RuleDropReason, number>> = {
   rule_throttle: counter.dropped_rule_throttle,
 };
 
+type Uniform = NonNullable<Program["uniform"]>;
+
 /** The placer of one worker. */
 export class LinePlacer {
+  /** When the chunk came that is placed now (`performance.now()`), for who follows lines. */
+  receivedMs = 0;
   /** Why the last `place` took fewer rows than it was given. */
   stopped: Wait = "room";
   /** What is left of the row at which it stopped; give it back with that row. */
@@ -120,6 +127,8 @@ export class LinePlacer {
   /** Redaction of the line at hand, and what is kept of it where it waited. */
   #redaction: Outcome["redaction"] = "none";
   #pending: PendingLine | undefined;
+  /** Who follows the line at hand. */
+  #trace: LineTrace | undefined;
 
   constructor(parts: PlacerParts) {
     this.#kernel = parts.kernel;
@@ -205,6 +214,7 @@ export class LinePlacer {
     const nowMs = Date.now();
     const { uniform } = this.#program;
     const isTapped = this.#taps?.open === true;
+    const isTraced = isTapped && this.#taps!.tracing;
     const key = this.#submission?.request.key;
     const eventTimes = this.#eventTimes;
     if (this.#refusesUnparsed) this.#kernel.parseHeaders(0, rows);
@@ -213,8 +223,9 @@ export class LinePlacer {
       !refuses && uniform !== undefined && first === undefined && key === undefined &&
       eventTimes === undefined
     ) {
-      if (isTapped) this.#tapUniform(Math.min(rows, tappedRowsMax), peer, nowMs);
-      return this.#placeUniform(rows, uniform, nowMs);
+      const trace = isTapped ? this.#tapUniform(Math.min(rows, tappedRowsMax), peer, nowMs) : undefined;
+      if (trace === undefined) return this.#placeUniform(0, rows, uniform, nowMs);
+      return this.#placeTraced(rows, uniform, nowMs, trace);
     }
     const needsMessage = this.#submission?.request.value === "message";
     if (
@@ -237,14 +248,24 @@ export class LinePlacer {
           continue;
         }
       }
+      const rulesFromMs = isTraced ? performance.now() : 0;
       const outcome = pending?.outcome ?? program.apply(line);
-      if (isTapped && pending === undefined) this.#taps!.saw(line, outcome, program, this.#connection[0]!);
+      let trace = pending?.trace;
+      if (isTapped && pending === undefined) {
+        const times = isTraced ? this.#times(rulesFromMs) : undefined;
+        trace = this.#taps!.saw(line, outcome, program, this.#connection[0]!, times);
+      }
+      this.#trace = this.#batcher.trace = trace;
       this.#nextCopy = pending?.next ?? 0;
       this.#redaction = outcome.redaction;
       this.#pending = pending;
       const timeMs = eventTimes === undefined ? nowMs : this.#timeOf(row, eventTimes, nowMs);
-      if (!this.#dispose(outcome, program, timeMs)) {
+      const isPlaced = this.#dispose(outcome, program, timeMs);
+      this.#trace = this.#batcher.trace = undefined;
+      if (isPlaced) trace?.placed();
+      else {
         this.left = {
+          trace,
           outcome: pending?.outcome ?? copyOf(outcome, line),
           program,
           redactedFrame: this.#frameText(program),
@@ -293,30 +314,51 @@ export class LinePlacer {
     this.#batcher.receipt = submission.receipt;
   }
 
-  /** Shows the first rows of those that go on in one call. */
-  #tapUniform(rows: number, peer: string, nowMs: number): void {
+  /** The first row by itself, because somebody follows it; then the others. */
+  #placeTraced(rows: number, uniform: Uniform, nowMs: number, trace: LineTrace): number {
+    this.#batcher.trace = trace;
+    const first = this.#placeUniform(0, 1, uniform, nowMs);
+    this.#batcher.trace = undefined;
+    if (first === 1) trace.placed();
+    // No room: when there is, it goes unseen.
+    else trace.forget();
+    return first + (first === 1 && rows > 1 ? this.#placeUniform(1, rows, uniform, nowMs) : 0);
+  }
+
+  #times(rulesFromMs: number): TraceTimes {
+    return { receivedMs: this.receivedMs, rulesFromMs, rulesToMs: performance.now() };
+  }
+
+  /** Shows the first rows of those that go on in one call. Somebody may want to follow the first. */
+  #tapUniform(rows: number, peer: string, nowMs: number): LineTrace | undefined {
+    let trace: LineTrace | undefined;
     const line = this.#line;
     this.#kernel.parseHeaders(0, rows);
     line.nowMs = nowMs;
     line.peer = peer;
     for (let row = 0; row < rows; row++) {
       line.move(row);
-      this.#taps!.saw(line, this.#program.apply(line), this.#program, this.#connection[0]!);
+      const fromMs = performance.now();
+      const outcome = this.#program.apply(line);
+      const times = row === 0 ? this.#times(fromMs) : undefined;
+      const seen = this.#taps!.saw(line, outcome, this.#program, this.#connection[0]!, times);
+      trace ??= seen;
     }
     // They are counted with the others when they are placed.
     const { rule } = this.#program.uniform!;
     if (rule >= 0) this.#program.hits[rule]! -= rows;
+    return trace;
   }
 
   /** Every line gets the same: rows become records in one call. */
-  #placeUniform(rows: number, uniform: NonNullable<Program["uniform"]>, nowMs: number): number {
+  #placeUniform(from: number, to: number, uniform: Uniform, nowMs: number): number {
     const isRaw = uniform.value === "raw" &&
       (uniform.rule >= 0 || this.#submission?.request.value !== "message");
     const part = isRaw ? framePart.raw : framePart.message;
-    if (part === framePart.message) this.#kernel.parseHeaders(0, rows);
+    if (part === framePart.message) this.#kernel.parseHeaders(from, to);
     const topic = uniform.rule >= 0 ? uniform.topic : this.#submission?.request.topic ?? uniform.topic;
-    const taken = this.#batcher.appendRows(this.#batcher.lane(topic), 0, rows, part, nowMs);
-    if (taken < rows) this.stopped = "room";
+    const taken = this.#batcher.appendRows(this.#batcher.lane(topic), from, to, part, nowMs);
+    if (taken < to - from) this.stopped = "room";
     this.#counters.add(counter.received, taken);
     this.#counters.add(counter.in_flight, taken);
     if (uniform.rule >= 0) this.#program.hits[uniform.rule]! += taken;
@@ -473,7 +515,8 @@ export class LinePlacer {
       truncated: line.truncated,
       redacted,
       value: frame === undefined ? line.raw : Buffer.from(frame),
-    }, submission?.receipt);
+    }, submission?.receipt ?? this.#trace);
+    if (wait === undefined) this.#trace?.lettered();
     if (wait === undefined) {
       submission?.note(line.row, "dead_lettered", reason);
       return true;

@@ -83,6 +83,28 @@ describe("corndog tap", () => {
     for (const event of events) assert.equal(event.text, undefined);
   });
 
+  it("follows lines to their end with --trace, with each stage's time", async () => {
+    const { events } = await tap("--limit", "6", "--trace", "--field", "appname=sshd");
+    for (const { trace, topics } of events) {
+      assert.deepEqual(topics, ["logs-auth"]);
+      assert.deepEqual(trace!.steps.map(({ stage }) => stage), ["intake", "rules", "batch", "sink"]);
+      assert.equal(trace!.end, "delivered");
+      assert.deepEqual(trace!.steps.map(({ topic }) => topic), [
+        undefined,
+        undefined,
+        "logs-auth",
+        "logs-auth",
+      ]);
+      // Each stage begins where the one before it ended, and together they are the whole.
+      let atMs = 0;
+      for (const { at_ms, ms } of trace!.steps) {
+        assert.ok(Math.abs(at_ms - atMs) < 0.01, JSON.stringify(trace));
+        atMs = at_ms + ms;
+      }
+      assert.ok(atMs <= trace!.ms + 0.01, JSON.stringify(trace));
+    }
+  });
+
   it("leaves counters as they are, and the ledger balanced", async () => {
     const { ledger, rules } = await corndog.statsWhen("quiet", (stats) => stats.ledger.in_flight === 0);
     assert.equal(ledger.balanced, true);

@@ -5,7 +5,7 @@
  * @runtimes bun deno
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import type { StallList } from "../../src/admin/control.ts";
 import type { Inflight } from "../../src/observe/inflight.ts";
@@ -81,6 +81,46 @@ describe("corndog that forgets", { skip: needs.broker }, () => {
       await corndog.statsWhen("all delivered", (stats) => stats.ledger.delivered === sent);
       assert.equal((await (await fetch(`${corndog.admin}/admin/inflight`)).json() as Inflight).orphans, 0);
       assert.equal(why(corndog).code, 0);
+      assert.equal(await corndog.stop(), 0);
+    } finally {
+      await corndog.dispose();
+    }
+  });
+});
+
+describe("corndog tap --trace", { skip: needs.broker }, () => {
+  it("shows a line's way through spool and broker to the acknowledgement", async () => {
+    const kafka = await sharedKafka();
+    const topic = await kafka.createTopic("traced");
+    const corndog = await (await Corndog.start(
+      config(kafka.bootstrap, topic).replace("durability: none", "durability: os"),
+    )).started();
+    try {
+      const socket = await dial(corndog.port("tcp"));
+      const [command, ...first] = corndogCommand();
+      const tap = spawn(command!, [...first, "tap", "--trace", "--limit", "1", "--admin", corndog.admin]);
+      let seen = "";
+      tap.stdout.on("data", (data) => seen += data);
+      let code: number | null | undefined;
+      tap.on("close", (value) => code = value);
+      let sent = 0;
+      await until("a line that was followed", () => {
+        if (code !== undefined) return true;
+        socket.write(`<13>1 - h a - - - line ${sent++}\n`);
+        return undefined;
+      }, 30_000);
+      assert.equal(code, 0, seen);
+      const stages =
+        "intake [0-9.]+ ms, rules [0-9.]+ ms, batch [0-9.]+ ms(?:, compress [0-9.]+ ms)?, spool [0-9.]+ ms";
+      assert.match(
+        seen,
+        new RegExp(
+          `^ +${stages}, kafka [0-9.]+ ms \\(partition \\d+ at [^)]+:\\d+\\): delivered after [0-9.]+ ms$`,
+          "m",
+        ),
+      );
+      socket.end();
+      await corndog.statsWhen("all delivered", (stats) => stats.ledger.delivered === sent);
       assert.equal(await corndog.stop(), 0);
     } finally {
       await corndog.dispose();

@@ -323,7 +323,8 @@ export class HttpConnection<Plan> {
       this.#refuse(503, "memory_full", "Too many unfinished requests are held", retrySoon);
       return at;
     }
-    this.#half = bytes.slice();
+    // Not slice(): of a Buffer that is a view, and the chunk is the runtime's again.
+    this.#half = new Uint8Array(bytes);
     this.#time();
     return at;
   }

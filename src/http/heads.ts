@@ -53,7 +53,12 @@ export class Heads<Plan> {
     if (before !== undefined) return { ok: true, known: before };
     const read = readHead(text.slice(0, -4));
     if (!read.ok) return read;
-    const known = { bytes: chunk.slice(from, to), head: read.head, plan: this.#plan(read.head) };
+    // Not slice(): of a Buffer that is a view, and the chunk is the runtime's again.
+    const known = {
+      bytes: new Uint8Array(chunk.subarray(from, to)),
+      head: read.head,
+      plan: this.#plan(read.head),
+    };
     // One whose key is its own does not come again.
     if (to - from <= keptBytesMax && !read.head.fields.has("idempotency-key")) {
       if (this.#known.size >= headsMax) this.#known.clear();

@@ -32,7 +32,9 @@ export class Losses {
   /** Keeps the bytes of a batch that is live, and counts it. */
   async quarantine(place: Place, records: number, reason: string, bytes: Uint8Array): Promise<void> {
     const { home, segment, batch } = place;
-    const kept = this.#folders.quarantineOf(home).keep(batchFileName(segment.number, batch), bytes.slice());
+    // Not slice(): of a Buffer that is a view.
+    const copy = new Uint8Array(bytes);
+    const kept = this.#folders.quarantineOf(home).keep(batchFileName(segment.number, batch), copy);
     const path = await kept;
     if (path !== undefined) this.quarantined++;
     this.#lose(place, records, reason, path);

@@ -156,6 +156,29 @@ describe("corndog over HTTP", () => {
     assert.equal(values.filter((value) => value === line).length, 6 * 1024);
   });
 
+  it("takes large bodies one after the other on one connection, byte for byte", async () => {
+    const socket = await dial(corndog.port("http"));
+    let text = "";
+    socket.on("data", (data) => text += data);
+    const sent: string[] = [];
+    for (let round = 0; round < 6; round++) {
+      // Large enough that the runtime uses the memory of what it read again at once.
+      const lines = Array.from({ length: 600 }, (_, index) => `f-again ${round} ${index} ${"x".repeat(100)}`);
+      const body = lines.join("\n");
+      const framing = round < 3 ? `Content-Length: ${body.length}` : "Transfer-Encoding: chunked";
+      const head = `POST /v1/ingest HTTP/1.1\r\nHost: h\r\n${framing}\r\n\r\n`;
+      await write(
+        socket,
+        round < 3 ? head + body : `${head}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+      );
+      await until("the answer", () => text.split("HTTP/1.1 200").length === round + 2 || undefined, 15_000);
+      assert.ok(text.endsWith('{"accepted":600,"durable":true}\n'), text);
+      sent.push(...lines);
+    }
+    await finish(socket);
+    assert.deepEqual((await written(corndog.dir)).filter((value) => value.startsWith("f-again")), sent);
+  });
+
   it("speaks the words of Splunk, Loki, OpenTelemetry and Elasticsearch", async () => {
     const json = ["-H", "Content-Type: application/json", "--data-binary", "@-"];
     const hec = await curl(

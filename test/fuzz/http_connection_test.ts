@@ -77,7 +77,7 @@ function converse(chunks: readonly Uint8Array[]): { served: string[]; statuses: 
   for (const chunk of chunks) {
     if (connection.paused) answerAll();
     assert.equal(connection.paused, false, "an answered connection is read");
-    server.received(state, chunk);
+    connection.lend(chunk, (lent) => server.received(state, lent));
     assert.ok(server.heldBytes <= budget);
   }
   answerAll();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { type Answer, textAnswer } from "../../../src/http/answer.ts";
 import type { HttpConnection } from "../../../src/http/connection.ts";
 import type { RequestHead } from "../../../src/http/head.ts";
@@ -19,6 +20,19 @@ export class FakeConnection implements Connection {
   paused = false;
   ended = false;
   destroyed = false;
+  #lent: Uint8Array | undefined;
+
+  /**
+   * Gives `bytes` as a runtime does: in a Buffer, whose memory is used again when `take` returned or, where it paused,
+   * at `resume`.
+   */
+  lend(bytes: Uint8Array, take: (chunk: Uint8Array) => void): void {
+    const chunk = Buffer.alloc(bytes.length);
+    chunk.set(bytes);
+    this.#lent = chunk;
+    take(chunk);
+    if (!this.paused) this.#spoil();
+  }
 
   pause(): void {
     this.paused = true;
@@ -26,6 +40,12 @@ export class FakeConnection implements Connection {
 
   resume(): void {
     this.paused = false;
+    this.#spoil();
+  }
+
+  #spoil(): void {
+    this.#lent?.fill(0x21);
+    this.#lent = undefined;
   }
 
   write(bytes: Uint8Array): void {
@@ -102,7 +122,7 @@ export class Rig {
   /** Gives latin1 text as one chunk; not to be called while paused. */
   send(text: string): void {
     if (this.connection.paused) throw new Error("bytes come while the connection is paused");
-    this.server.received(this.state, bytesOf(text));
+    this.connection.lend(bytesOf(text), (chunk) => this.server.received(this.state, chunk));
   }
 
   /** The answers so far: status and body. */

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { okAnswers } from "../../../src/relp/answers.ts";
 import { type RelpHost, type RelpLines, RelpSession, windowLinesMax } from "../../../src/relp/session.ts";
 
-const encode = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+const encode = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const decode = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
 
 /** How the host treats what it is given. */

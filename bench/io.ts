@@ -3,11 +3,13 @@
  * them. A child process sends 200-byte lines; the listener counts bytes. CPU is this process's alone, so compare rows
  * at the same rate, or the CPU per line where reads are equally full.
  *
- *     bun bench/io.ts [--seconds 3] [--workload all|bulk|steady]
+ *     bun bench/io.ts [--seconds 3] [--workload all|bulk|steady|trickle|idle] [--source all|native|uring]
  *     deno run -A bench/io.ts
  *
  * - `bulk`: 4 connections, 64 KiB a write, as fast as it goes.
  * - `steady`: 500 connections, one line a write, 200,000 lines/s in all.
+ * - `trickle`: 50 connections, one line a write, 2,000 lines/s in all.
+ * - `idle`: 50 connections that send nothing after their first line.
  *
  * @module
  */
@@ -18,6 +20,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runtime } from "../src/runtime/current.ts";
+import { probeUring } from "../src/runtime/uring/probe.ts";
+import { openUringTcp, type UringTcp } from "../src/runtime/uring/tcp_source.ts";
 
 const lineBytes = 200;
 
@@ -32,6 +36,8 @@ interface Workload {
 const workloads: readonly Workload[] = [
   { name: "bulk", connections: 4, linesPerWrite: 327, rate: 0 },
   { name: "steady", connections: 500, linesPerWrite: 1, rate: 200_000 },
+  { name: "trickle", connections: 50, linesPerWrite: 1, rate: 2_000 },
+  { name: "idle", connections: 50, linesPerWrite: 1, rate: 1 },
 ];
 
 /** The child: sends until it is stopped. */
@@ -64,11 +70,20 @@ async function send(port: number, workload: Workload): Promise<void> {
   }, 1);
 }
 
+/** As the kernel module has it: src/kernel/instance.ts. */
+function openUring(): Promise<UringTcp> {
+  const [count, bytes] = [256, 64 * 1024];
+  const { buffer } = new WebAssembly.Memory({ initial: 2 * count, maximum: 2 * count });
+  return openUringTcp({ bytes: new Uint8Array(buffer), at: 0, count, headBytes: bytes, bufferBytes: bytes });
+}
+
 /** Listens, starts the child, and prints one row. */
-async function measure(workload: Workload, seconds: number): Promise<void> {
+async function measure(workload: Workload, seconds: number, source: "native" | "uring"): Promise<void> {
+  const uring = source === "uring" ? await openUring() : undefined;
+  const { listenTcp } = uring ?? runtime;
   let bytes = 0;
   let chunks = 0;
-  const listener = await runtime.listenTcp<object>({ hostname: "127.0.0.1", port: 0, reusePort: false }, {
+  const listener = await listenTcp<object>({ hostname: "127.0.0.1", port: 0, reusePort: false }, {
     opened: () => ({}),
     received(_state, chunk) {
       bytes += chunk.length;
@@ -101,21 +116,25 @@ async function measure(workload: Workload, seconds: number): Promise<void> {
   console.log(JSON.stringify({
     runtime: runtime.version,
     workload: workload.name,
+    source,
     lines_per_s: Math.round(lines / elapsed),
     bytes_per_chunk: Math.round((bytes - from.bytes) / (chunks - from.chunks)),
     cpu_s_per_million_lines: Number((cpuSeconds / lines * 1e6).toFixed(3)),
     cores: Number((cpuSeconds / elapsed).toFixed(2)),
     rss_mib: Math.round(process.memoryUsage().rss / 1024 / 1024),
+    ...uring?.counts,
   }));
   child.kill("SIGKILL");
   await exited;
   await listener.close();
+  await uring?.close();
 }
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "3" },
     workload: { type: "string", default: "all" },
+    source: { type: "string", default: "all" },
     "send-to": { type: "string" },
   },
 });
@@ -123,6 +142,15 @@ const chosen = workloads.filter(({ name }) => values.workload === "all" || value
 if (values["send-to"] !== undefined) {
   await send(Number(values["send-to"]), chosen[0]);
 } else {
-  for (const workload of chosen) await measure(workload, Number(values.seconds));
+  const verdict = await probeUring();
+  if (!verdict.ok) console.error(`no io_uring here: ${verdict.reason}`);
+  for (const workload of chosen) {
+    for (const source of ["native", "uring"] as const) {
+      if (source === "uring" && !verdict.ok) continue;
+      if (values.source === "all" || values.source === source) {
+        await measure(workload, Number(values.seconds), source);
+      }
+    }
+  }
   process.exit(0);
 }

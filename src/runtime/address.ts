@@ -55,9 +55,14 @@ export function errnoError(errno: number): Error & { code?: string } {
   const codes: Readonly<Record<number, string>> = {
     2: "ENOENT",
     13: "EACCES",
+    24: "EMFILE",
+    32: "EPIPE",
     1: "EPERM",
     98: "EADDRINUSE",
     99: "EADDRNOTAVAIL",
+    104: "ECONNRESET",
+    110: "ETIMEDOUT",
+    113: "EHOSTUNREACH",
   };
   const code = codes[errno];
   return Object.assign(new Error(code ?? `errno ${errno}`), code === undefined ? {} : { code });

@@ -8,12 +8,10 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setImmediate } from "node:timers";
 import type { DatagramHandler, HttpServer, ListenAddress, Listener, Runtime } from "./runtime.ts";
 import type { DenoDatagramConn, DenoGlobal } from "./globals.ts";
-import { readAddress } from "../core/networks.ts";
 import { bindError, bindPathError, errnoError, formatAddress, PeerNames } from "./address.ts";
 import { DescriptorDatagrams, formatSockaddr, sockaddrOf } from "./descriptor_datagrams.ts";
 import { listenDescriptor } from "./node_stream.ts";
@@ -25,6 +23,7 @@ import { backlogMax } from "./globals.ts";
 import { handleRequest } from "./http_request.ts";
 import { openLibc } from "./libc.ts";
 import { datagramBytesMax, failedResponse, receiveBufferBytes } from "./limits.ts";
+import { resolveHost } from "./resolve_host.ts";
 import { openToSenders, removeStaleSocket } from "./unix_path.ts";
 
 /** Datagrams between two turns of the event loop. */
@@ -100,21 +99,6 @@ async function listenUdp(
     drops: () => datagrams.drops(),
     close: () => datagrams.close(),
   };
-}
-
-/** The 4 or 16 bytes of the address of `hostname`. */
-async function resolveHost(hostname: string, port: number): Promise<Uint8Array> {
-  let address = readAddress(hostname);
-  let isIpv6 = hostname.includes(":");
-  if (address === undefined) {
-    const found = await lookup(hostname).catch((error: unknown) => {
-      throw bindError(hostname, port, error);
-    });
-    address = readAddress(found.address);
-    isIpv6 = found.family === 6;
-  }
-  if (address === undefined) throw bindError(hostname, port, new Error("no address"));
-  return isIpv6 ? address : address.subarray(12);
 }
 
 async function listenOwnUdp(

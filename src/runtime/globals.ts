@@ -199,7 +199,10 @@ export interface DenoGlobal {
   ): { readonly symbols: Record<string, (...args: unknown[]) => number> };
   readonly stdin: { read(into: Uint8Array): Promise<number | null> };
   readonly UnsafePointer: { of(bytes: Uint8Array): unknown; value(pointer: unknown): bigint | number };
-  readonly UnsafePointerView: new (pointer: unknown) => { getInt32(offset?: number): number };
+  readonly UnsafePointerView: {
+    new (pointer: unknown): { getInt32(offset?: number): number };
+    getArrayBuffer(pointer: unknown, bytes: number): ArrayBuffer;
+  };
 }
 
 /** `Bun`, or undefined on another runtime. */

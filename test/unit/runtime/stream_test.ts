@@ -7,10 +7,14 @@ import { runtime } from "../../../src/runtime/current.ts";
 import { setFaultReporter } from "../../../src/runtime/fault.ts";
 import type { ConnectionHandler, Listener } from "../../../src/runtime/runtime.ts";
 import { dial, quiet, recorder, sendPattern, until } from "./support.ts";
+import { closeUring, tcpSources } from "./tcp_sources.ts";
 
 const mib = 1024 * 1024;
 const dir = await mkdtemp(join(tmpdir(), "corndog-stream-"));
-after(() => rm(dir, { recursive: true }));
+after(async () => {
+  await rm(dir, { recursive: true });
+  assert.ok(await closeUring(), "every receive buffer came back");
+});
 
 let paths = 0;
 
@@ -20,13 +24,13 @@ interface Transport {
 }
 
 const transports: Transport[] = [
-  {
-    name: "listenTcp()",
+  ...tcpSources.map(({ name, listenTcp }): Transport => ({
+    name,
     async listen(handler) {
-      const listener = await runtime.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: true }, handler);
+      const listener = await listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: true }, handler);
       return { listener, to: listener.port };
     },
-  },
+  })),
   {
     name: "listenUnix()",
     async listen(handler) {
@@ -220,72 +224,74 @@ for (const { name, listen } of transports) {
   });
 }
 
-describe("listenTcp()", () => {
-  it("closes with ECONNRESET when the peer resets, and delivers what came before", async () => {
-    const handler = recorder();
-    const listener = await runtime.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
-    const socket = await dial(listener.port);
-    socket.write("before");
-    await until("bytes", () => handler.records[0]?.text === "before");
-    socket.resetAndDestroy();
-    await until("closed", () => handler.records[0].closed === 1);
-    assert.equal((handler.records[0].error as { code?: string }).code, "ECONNRESET");
-    await listener.close();
-  });
+for (const { name, listenTcp } of tcpSources) {
+  describe(name, () => {
+    it("closes with ECONNRESET when the peer resets, and delivers what came before", async () => {
+      const handler = recorder();
+      const listener = await listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
+      const socket = await dial(listener.port);
+      socket.write("before");
+      await until("bytes", () => handler.records[0]?.text === "before");
+      socket.resetAndDestroy();
+      await until("closed", () => handler.records[0].closed === 1);
+      assert.equal((handler.records[0].error as { code?: string }).code, "ECONNRESET");
+      await listener.close();
+    });
 
-  it("delivers nothing before resume() and closes after it when the peer resets while paused", async () => {
-    let pausedBytes = 0;
-    let paused = false;
-    const handler = recorder((record, chunk) => {
-      if (paused) pausedBytes += chunk.length;
-      if (record.chunks === 1) {
-        paused = true;
-        record.connection.pause();
+    it("delivers nothing before resume() and closes after it when the peer resets while paused", async () => {
+      let pausedBytes = 0;
+      let paused = false;
+      const handler = recorder((record, chunk) => {
+        if (paused) pausedBytes += chunk.length;
+        if (record.chunks === 1) {
+          paused = true;
+          record.connection.pause();
+        }
+      });
+      const listener = await listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
+      const socket = await dial(listener.port);
+      await new Promise<void>((resolve) => socket.write(new Uint8Array(200_000), () => resolve()));
+      await until("the first chunk", () => paused);
+      socket.resetAndDestroy();
+      await quiet(60);
+      const record = handler.records[0];
+      assert.equal(pausedBytes, 0);
+      paused = false;
+      record.connection.resume();
+      await until("closed", () => record.closed === 1);
+      assert.equal((record.error as { code?: string }).code, "ECONNRESET");
+      await listener.close();
+    });
+
+    it("names the peer and its own address when it is bound to IPv4, IPv6 or both", async () => {
+      const table = [
+        { name: "IPv4", hostname: "127.0.0.1", peer: /^127\.0\.0\.1:\d+$/, address: /^127\.0\.0\.1:\d+$/ },
+        { name: "dual stack", hostname: "::", peer: /^127\.0\.0\.1:\d+$/, address: /^\[::\]:\d+$/ },
+      ];
+      for (const { name, hostname, peer, address } of table) {
+        const handler = recorder();
+        const listener = await listenTcp({ hostname, port: 0, reusePort: false }, handler);
+        assert.match(listener.address, address, name);
+        assert.ok(listener.address.endsWith(`:${listener.port}`), name);
+        const socket = await dial(listener.port);
+        await until("opened", () => handler.records.length === 1);
+        assert.match(handler.records[0].connection.peer, peer, name);
+        socket.destroy();
+        await listener.close();
       }
     });
-    const listener = await runtime.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
-    const socket = await dial(listener.port);
-    await new Promise<void>((resolve) => socket.write(new Uint8Array(200_000), () => resolve()));
-    await until("the first chunk", () => paused);
-    socket.resetAndDestroy();
-    await quiet(60);
-    const record = handler.records[0];
-    assert.equal(pausedBytes, 0);
-    paused = false;
-    record.connection.resume();
-    await until("closed", () => record.closed === 1);
-    assert.equal((record.error as { code?: string }).code, "ECONNRESET");
-    await listener.close();
-  });
 
-  it("names the peer and its own address when it is bound to IPv4, IPv6 or both", async () => {
-    const table = [
-      { name: "IPv4", hostname: "127.0.0.1", peer: /^127\.0\.0\.1:\d+$/, address: /^127\.0\.0\.1:\d+$/ },
-      { name: "dual stack", hostname: "::", peer: /^127\.0\.0\.1:\d+$/, address: /^\[::\]:\d+$/ },
-    ];
-    for (const { name, hostname, peer, address } of table) {
+    it("lets timers run when one connection sends without end", async () => {
       const handler = recorder();
-      const listener = await runtime.listenTcp({ hostname, port: 0, reusePort: false }, handler);
-      assert.match(listener.address, address, name);
-      assert.ok(listener.address.endsWith(`:${listener.port}`), name);
-      const socket = await dial(listener.port);
-      await until("opened", () => handler.records.length === 1);
-      assert.match(handler.records[0].connection.peer, peer, name);
-      socket.destroy();
+      const listener = await listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
+      const sending = sendPattern(await dial(listener.port), 64 * mib);
+      let ticks = 0;
+      const timer = setInterval(() => ticks += 1, 1);
+      await sending;
+      await until("all bytes", () => handler.records[0].bytes === 64 * mib, 10_000);
+      clearInterval(timer);
+      assert.ok(ticks >= 3, `timer ran ${ticks} times`);
       await listener.close();
-    }
+    });
   });
-
-  it("lets timers run when one connection sends without end", async () => {
-    const handler = recorder();
-    const listener = await runtime.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
-    const sending = sendPattern(await dial(listener.port), 64 * mib);
-    let ticks = 0;
-    const timer = setInterval(() => ticks += 1, 1);
-    await sending;
-    await until("all bytes", () => handler.records[0].bytes === 64 * mib, 10_000);
-    clearInterval(timer);
-    assert.ok(ticks >= 3, `timer ran ${ticks} times`);
-    await listener.close();
-  });
-});
+}

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
-import { describe, it } from "node:test";
-import { runtime } from "../../../src/runtime/current.ts";
+import { after, describe, it } from "node:test";
 import { type Writable, WriteLoop } from "../../../src/runtime/write_loop.ts";
 import type { Connection, ConnectionHandler } from "../../../src/runtime/runtime.ts";
 import { until } from "./support.ts";
+import { closeUring, tcpSources } from "./tcp_sources.ts";
 
 const mib = 1024 * 1024;
 
@@ -29,9 +29,7 @@ function client(port: number): Peer {
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-async function listen<State>(handler: ConnectionHandler<State>) {
-  return await runtime.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
-}
+after(async () => assert.ok(await closeUring(), "every receive buffer came back"));
 
 /** Answers each chunk, and after the peer's FIN once more. */
 function answering(calls: string[]): ConnectionHandler<Connection> {
@@ -53,128 +51,133 @@ function answering(calls: string[]): ConnectionHandler<Connection> {
   };
 }
 
-describe("Connection", () => {
-  it("write() and end() answer behind the peer's FIN when the handler has halfClosed()", async () => {
-    const calls: string[] = [];
-    const listener = await listen(answering(calls));
-    const peer = client(listener.port);
-    peer.socket.end("ping");
-    await until("both ends closed", () => peer.closed && calls.length === 2);
-    assert.equal(peer.text, "<ping>last");
-    assert.deepEqual(calls, ["halfClosed", "closed"]);
-    await listener.close();
-  });
+for (const { name, listenTcp } of tcpSources) {
+  const listen = <State>(handler: ConnectionHandler<State>) =>
+    listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
 
-  it("halfClosed() comes behind the bytes when the handler paused", async () => {
-    const calls: string[] = [];
-    const listener = await listen<Connection>({
-      opened: (connection) => connection,
-      received(connection, chunk) {
-        calls.push(new TextDecoder().decode(chunk));
-        connection.pause();
-        setTimeout(() => {
-          calls.push("resume");
-          connection.resume();
-        }, 40);
-      },
-      halfClosed(connection) {
-        calls.push("halfClosed");
-        connection.end();
-      },
-      closed() {
-        calls.push("closed");
-      },
+  describe(`Connection of ${name}`, () => {
+    it("write() and end() answer behind the peer's FIN when the handler has halfClosed()", async () => {
+      const calls: string[] = [];
+      const listener = await listen(answering(calls));
+      const peer = client(listener.port);
+      peer.socket.end("ping");
+      await until("both ends closed", () => peer.closed && calls.length === 2);
+      assert.equal(peer.text, "<ping>last");
+      assert.deepEqual(calls, ["halfClosed", "closed"]);
+      await listener.close();
     });
-    client(listener.port).socket.end("x");
-    await until("closed", () => calls.includes("closed"));
-    assert.deepEqual(calls, ["x", "resume", "halfClosed", "closed"]);
-    await listener.close();
-  });
 
-  it("end() sends FIN and reads on when the peer has more to say", async () => {
-    let received = "";
-    let closed = false;
-    const listener = await listen<Connection>({
-      opened(connection) {
-        connection.write(bytesOf("bye"));
-        connection.end();
-        connection.write(bytesOf("too late"));
-        return connection;
-      },
-      received(_connection, chunk) {
-        received += new TextDecoder().decode(chunk);
-      },
-      halfClosed() {},
-      closed() {
-        closed = true;
-      },
+    it("halfClosed() comes behind the bytes when the handler paused", async () => {
+      const calls: string[] = [];
+      const listener = await listen<Connection>({
+        opened: (connection) => connection,
+        received(connection, chunk) {
+          calls.push(new TextDecoder().decode(chunk));
+          connection.pause();
+          setTimeout(() => {
+            calls.push("resume");
+            connection.resume();
+          }, 40);
+        },
+        halfClosed(connection) {
+          calls.push("halfClosed");
+          connection.end();
+        },
+        closed() {
+          calls.push("closed");
+        },
+      });
+      client(listener.port).socket.end("x");
+      await until("closed", () => calls.includes("closed"));
+      assert.deepEqual(calls, ["x", "resume", "halfClosed", "closed"]);
+      await listener.close();
     });
-    const peer = client(listener.port);
-    await until("FIN", () => peer.ended);
-    assert.equal(peer.text, "bye");
-    peer.socket.end("more");
-    await until("closed", () => closed);
-    assert.equal(received, "more");
-    await listener.close();
-  });
 
-  it("unsentBytes counts what a peer does not read, and drained() tells when it did", async () => {
-    let connection: Connection | undefined;
-    let drained = 0;
-    const listener = await listen<Connection>({
-      opened: (opened) => connection = opened,
-      received() {},
-      drained() {
-        drained += 1;
-      },
-      closed() {},
+    it("end() sends FIN and reads on when the peer has more to say", async () => {
+      let received = "";
+      let closed = false;
+      const listener = await listen<Connection>({
+        opened(connection) {
+          connection.write(bytesOf("bye"));
+          connection.end();
+          connection.write(bytesOf("too late"));
+          return connection;
+        },
+        received(_connection, chunk) {
+          received += new TextDecoder().decode(chunk);
+        },
+        halfClosed() {},
+        closed() {
+          closed = true;
+        },
+      });
+      const peer = client(listener.port);
+      await until("FIN", () => peer.ended);
+      assert.equal(peer.text, "bye");
+      peer.socket.end("more");
+      await until("closed", () => closed);
+      assert.equal(received, "more");
+      await listener.close();
     });
-    const socket = connect({ port: listener.port, host: "127.0.0.1" });
-    socket.pause();
-    await until("open", () => connection !== undefined);
-    const block = new Uint8Array(mib);
-    for (let i = 0; i < block.length; i++) block[i] = (i * 31 + (i >> 8)) & 0xff;
-    const sent = createHash("sha1");
-    for (let i = 0; i < 24; i++) {
-      sent.update(block);
-      connection!.write(block);
-    }
-    assert.ok(connection!.unsentBytes > mib, `${connection!.unsentBytes} bytes wait`);
-    const got = createHash("sha1");
-    let bytes = 0;
-    socket.on("data", (chunk) => {
-      bytes += chunk.length;
-      got.update(chunk);
-    });
-    socket.resume();
-    await until("all of it", () => bytes === 24 * mib, 20_000);
-    await until("drained", () => drained > 0 && connection!.unsentBytes === 0);
-    assert.equal(got.digest("hex"), sent.digest("hex"));
-    socket.destroy();
-    await listener.close();
-  });
 
-  it("destroy() drops what was not sent", async () => {
-    let closed = false;
-    const listener = await listen<Connection>({
-      opened(connection) {
-        for (let i = 0; i < 24; i++) connection.write(new Uint8Array(mib));
-        setTimeout(() => connection.destroy(), 5);
-        return connection;
-      },
-      received() {},
-      closed() {
-        closed = true;
-      },
+    it("unsentBytes counts what a peer does not read, and drained() tells when it did", async () => {
+      let connection: Connection | undefined;
+      let drained = 0;
+      const listener = await listen<Connection>({
+        opened: (opened) => connection = opened,
+        received() {},
+        drained() {
+          drained += 1;
+        },
+        closed() {},
+      });
+      const socket = connect({ port: listener.port, host: "127.0.0.1" });
+      socket.pause();
+      await until("open", () => connection !== undefined);
+      const block = new Uint8Array(mib);
+      for (let i = 0; i < block.length; i++) block[i] = (i * 31 + (i >> 8)) & 0xff;
+      const sent = createHash("sha1");
+      for (let i = 0; i < 24; i++) {
+        sent.update(block);
+        connection!.write(block);
+      }
+      assert.ok(connection!.unsentBytes > mib, `${connection!.unsentBytes} bytes wait`);
+      const got = createHash("sha1");
+      let bytes = 0;
+      socket.on("data", (chunk) => {
+        bytes += chunk.length;
+        got.update(chunk);
+      });
+      socket.resume();
+      await until("all of it", () => bytes === 24 * mib, 20_000);
+      await until("drained", () => drained > 0 && connection!.unsentBytes === 0);
+      assert.equal(got.digest("hex"), sent.digest("hex"));
+      socket.destroy();
+      await listener.close();
     });
-    const socket = connect({ port: listener.port, host: "127.0.0.1" });
-    socket.on("error", () => {});
-    socket.pause();
-    await until("closed", () => closed);
-    socket.destroy();
-    await listener.close();
+
+    it("destroy() drops what was not sent", async () => {
+      let closed = false;
+      const listener = await listen<Connection>({
+        opened(connection) {
+          for (let i = 0; i < 24; i++) connection.write(new Uint8Array(mib));
+          setTimeout(() => connection.destroy(), 5);
+          return connection;
+        },
+        received() {},
+        closed() {
+          closed = true;
+        },
+      });
+      const socket = connect({ port: listener.port, host: "127.0.0.1" });
+      socket.on("error", () => {});
+      socket.pause();
+      await until("closed", () => closed);
+      socket.destroy();
+      await listener.close();
+    });
   });
-});
+}
 
 /** A socket that takes `step` bytes at a time. */
 class SlowSocket implements Writable {

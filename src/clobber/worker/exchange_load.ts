@@ -234,6 +234,8 @@ export class ExchangeLoad implements Load {
 
   #answered(status: number, id: number): void {
     const link = this.#reading;
+    // What follows an answer that nobody awaited is not read any more.
+    if (link.state !== "open") return;
     if (link.inFlight === 0 || (id >= 0 && !this.#relp!.isAwaited(link, id))) {
       this.connections.fail(link, "badAnswer");
       return;

@@ -16,7 +16,14 @@
  * @module
  */
 import { invariant } from "../core/invariant.ts";
-import { batchHeaderBytes, framePart, frameRowBytes, type Kernel, recordBytesMax } from "../kernel/kernel.ts";
+import {
+  batchHeaderBytes,
+  framePart,
+  frameRowBytes,
+  jsonFormResult,
+  type Kernel,
+  recordBytesMax,
+} from "../kernel/kernel.ts";
 import { markFlags, markHeaderBytesMax } from "../kernel/marks.ts";
 import { Lane, LaneTable, OpenLanes } from "./lane.ts";
 import { LaneMemory } from "./lane_memory.ts";
@@ -62,6 +69,8 @@ export class Batcher {
   receipt: Receipt | undefined = undefined;
   /** Who traces the line that is appended now. */
   trace: Receipt | undefined = undefined;
+  /** True where the last `appendJsonRows` stopped at a row that the kernel cannot write. */
+  refusedRow = false;
   readonly #kernel: Kernel;
   readonly #memory: LaneMemory;
   readonly #linger: Linger;
@@ -138,19 +147,44 @@ export class Batcher {
         nowMs - lane.baseTimestampMs,
       );
       if (next > row) {
-        lane.count += next - row;
-        lane.end = this.#kernel.encodedEnd;
-        if (alone) lane.limit = lane.end;
-        if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
+        this.#tookRows(lane, next - row, alone, nowMs);
         row = next;
-        if (this.receipt !== undefined) this.#attach(lane, this.receipt);
-        if (this.trace !== undefined) this.#attach(lane, this.trace);
-        if (alone) this.close(lane);
       } else {
         const need = this.#rowBytesMax(row, part);
         invariant(lane.limit - lane.end < need, "the kernel takes a row that has room");
         if (!this.#makeRoom(lane, need, nowMs)) return row - from;
       }
+    }
+    return row - from;
+  }
+
+  /**
+   * The same with the JSON form of each row as value (`Kernel.encodeJsonRows`). It also takes fewer where the kernel
+   * leaves a row to the writer of text: then `refusedRow` is set.
+   */
+  appendJsonRows(lane: Lane, from: number, to: number, tailLength: number, nowMs: number): number {
+    let row = from;
+    this.refusedRow = false;
+    while (row < to) {
+      // Only a row that will be taken opens a batch.
+      if (lane.at === 0 || this.#farFrom(lane, nowMs)) {
+        if (!this.#makeJsonRoom(lane, row, tailLength, nowMs)) return row - from;
+      }
+      // In an extent made for one oversized record only that record goes.
+      const alone = lane.limit - lane.at - batchHeaderBytes > this.#batchBytesMax;
+      const next = this.#kernel.encodeJsonRows(
+        row,
+        alone ? row + 1 : to,
+        lane.end,
+        lane.limit,
+        lane.count,
+        nowMs - lane.baseTimestampMs,
+        tailLength,
+      );
+      if (next > row) {
+        this.#tookRows(lane, next - row, alone, nowMs);
+        row = next;
+      } else if (!this.#makeJsonRoom(lane, row, tailLength, nowMs)) return row - from;
     }
     return row - from;
   }
@@ -289,6 +323,30 @@ export class Batcher {
       arenaBytesHighWater: this.#memory.bytesHighWater,
       noRoom: this.#noRoom,
     };
+  }
+
+  /** The kernel put `count` rows behind the lane's records. */
+  #tookRows(lane: Lane, count: number, alone: boolean, nowMs: number): void {
+    lane.count += count;
+    lane.end = this.#kernel.encodedEnd;
+    if (alone) lane.limit = lane.end;
+    if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
+    if (this.receipt !== undefined) this.#attach(lane, this.receipt);
+    if (this.trace !== undefined) this.#attach(lane, this.trace);
+    if (alone) this.close(lane);
+  }
+
+  /** Room for the JSON form of a row; how much that is is known when it is written. False: refused, or no room now. */
+  #makeJsonRoom(lane: Lane, row: number, tailLength: number, nowMs: number): boolean {
+    const { scratchAt, sizes, words, rowsAt } = this.#kernel;
+    const end = this.#kernel.writeJsonForm(row, scratchAt, scratchAt + sizes.scratchBytes, 0, 0, tailLength);
+    if (end === jsonFormResult.refused || end === jsonFormResult.needsTime) {
+      this.refusedRow = true;
+      return false;
+    }
+    const flags = words[((rowsAt + row * frameRowBytes) >>> 2) + 2]!;
+    const headersBytes = (flags & markFlags) === 0 ? 0 : markHeaderBytesMax;
+    return this.#makeRoom(lane, recordBytesMax(-1, end - scratchAt, headersBytes), nowMs);
   }
 
   /** Upper bound of a row's record. */

@@ -11,6 +11,7 @@ import { Buffer } from "node:buffer";
 import { ForwarderError } from "../core/errors.ts";
 import { kernelBase64 } from "./generated.ts";
 import { frameRowBytes, headerRowBytes, type Kernel, type KernelSizes } from "./kernel.ts";
+import { JsonTail, jsonTailBytesMax, jsonTextsBytes, writeJsonTexts } from "./json_form.ts";
 import { writeMarks } from "./marks.ts";
 
 /** What a worker gets unless its configuration says otherwise. */
@@ -43,7 +44,15 @@ const pageBytes = 64 * 1024;
 const memoryBytesMax = 2 * 1024 * 1024 * 1024 - pageBytes;
 
 /** Indexes of the control words. */
-const control = { consumed: 0, stop: 1, skip: 2, emptyFrames: 3, encodedEnd: 4, continues: 5 } as const;
+const control = {
+  consumed: 0,
+  stop: 1,
+  skip: 2,
+  emptyFrames: 3,
+  encodedEnd: 4,
+  continues: 5,
+  refused: 6,
+} as const;
 
 type KernelCalls = Pick<
   Kernel,
@@ -57,6 +66,8 @@ type KernelCalls = Pick<
   | "scanJson"
   | "copyBytes"
   | "encodeRows"
+  | "encodeJsonRows"
+  | "writeJsonForm"
   | "encodeRecord"
   | "sealBatch"
   | "crc32c"
@@ -64,11 +75,13 @@ type KernelCalls = Pick<
 
 interface KernelExports extends KernelCalls {
   configure(rowsAt: number, rowsMax: number, headersAt: number, frameBytesMax: number): void;
+  configureJsonForm(textsAt: number, tailAt: number, scratchAt: number, scratchBytes: number): void;
 }
 
 interface Layout {
   readonly rowsAt: number;
   readonly headersAt: number;
+  readonly jsonTextsAt: number;
   readonly scratchAt: number;
   readonly inputAt: number;
   readonly inputBytes: number;
@@ -94,6 +107,9 @@ export function createKernel(sizes: Partial<KernelSizes> = {}): Kernel {
   const calls = instance.exports as unknown as KernelExports;
   calls.configure(layout.rowsAt, chosen.rowsMax, layout.headersAt, chosen.frameBytesMax);
   writeMarks(new Uint8Array(memory.buffer));
+  const tailAt = layout.jsonTextsAt + jsonTextsBytes;
+  writeJsonTexts(new Uint8Array(memory.buffer), layout.jsonTextsAt);
+  calls.configureJsonForm(layout.jsonTextsAt, tailAt, layout.scratchAt, chosen.scratchBytes);
   return new KernelInstance(chosen, layout, memory, calls);
 }
 
@@ -118,11 +134,12 @@ function layOut(sizes: KernelSizes): Layout {
   const inputBytes = sizes.frameBytesMax + framingBytesMax + sizes.pieceBytes;
   const rowsAt = region(sizes.rowsMax * frameRowBytes);
   const headersAt = region(sizes.rowsMax * headerRowBytes);
+  const jsonTextsAt = region(jsonTextsBytes + jsonTailBytesMax);
   const scratchAt = region(sizes.scratchBytes);
   const inputAt = region(inputBytes + slackBytes);
   const arenaAt = region(sizes.arenaBytes);
   const pages = Math.ceil((at + slackBytes) / pageBytes);
-  return { rowsAt, headersAt, scratchAt, inputAt, inputBytes, arenaAt, pages };
+  return { rowsAt, headersAt, jsonTextsAt, scratchAt, inputAt, inputBytes, arenaAt, pages };
 }
 
 function allocate(pages: number): WebAssembly.Memory {
@@ -163,6 +180,9 @@ class KernelInstance implements Kernel {
   readonly scanJson: KernelCalls["scanJson"];
   readonly copyBytes: KernelCalls["copyBytes"];
   readonly encodeRows: KernelCalls["encodeRows"];
+  readonly encodeJsonRows: KernelCalls["encodeJsonRows"];
+  readonly writeJsonForm: KernelCalls["writeJsonForm"];
+  readonly jsonTail: JsonTail;
   readonly encodeRecord: KernelCalls["encodeRecord"];
   readonly sealBatch: KernelCalls["sealBatch"];
   readonly #crc32c: KernelCalls["crc32c"];
@@ -191,6 +211,9 @@ class KernelInstance implements Kernel {
     this.scanJson = calls.scanJson;
     this.copyBytes = calls.copyBytes;
     this.encodeRows = calls.encodeRows;
+    this.encodeJsonRows = calls.encodeJsonRows;
+    this.writeJsonForm = calls.writeJsonForm;
+    this.jsonTail = new JsonTail(this.bytes, layout.jsonTextsAt + jsonTextsBytes);
     this.encodeRecord = calls.encodeRecord;
     this.sealBatch = calls.sealBatch;
     this.#crc32c = calls.crc32c;
@@ -225,6 +248,10 @@ class KernelInstance implements Kernel {
 
   get emptyFrames(): number {
     return this.words[control.emptyFrames]!;
+  }
+
+  get refused(): boolean {
+    return this.words[control.refused] !== 0;
   }
 
   get encodedEnd(): number {

@@ -18,6 +18,7 @@
  *
  * @module
  */
+import type { JsonTail } from "./json_form.ts";
 
 /** Sizes of a kernel memory, in bytes unless the name says otherwise. */
 export interface KernelSizes {
@@ -131,6 +132,14 @@ export const jsonFlag = {
 /** Which part of a frame becomes the value of its record. */
 export const framePart = { raw: 0, message: 1 } as const;
 
+/** What `writeJsonForm` gives where it wrote nothing. */
+export const jsonFormResult = {
+  /** The writer of text has to do it: not UTF-8, names that stand twice, or no room. */
+  refused: 0,
+  /** The members that tell the time are wanted: it is not written as RFC 3339 with a zone. */
+  needsTime: 1,
+} as const;
+
 /** The kernel as the stages use it. Single-threaded; results of a call stay until the next one. */
 export interface Kernel {
   readonly sizes: KernelSizes;
@@ -211,6 +220,34 @@ export interface Kernel {
     timestampDelta: number,
   ): number;
   readonly encodedEnd: number;
+  /**
+   * The same with the JSON form of each row (src/rules/json_form.ts) as value; headers must have been parsed and
+   * `jsonTail` set to the peer. It also stops at a row that is left to the writer of text: then it is `refused`.
+   */
+  encodeJsonRows(
+    from: number,
+    to: number,
+    at: number,
+    limit: number,
+    offsetDelta: number,
+    timestampDelta: number,
+    tailLength: number,
+  ): number;
+  readonly refused: boolean;
+  /**
+   * Writes the JSON form of one row at `at`, not past `limit`; returns its end or one of `jsonFormResult`. The
+   * members that tell the time lie in [timeAt, timeAt + timeLength); length 0: they are as in the header.
+   */
+  writeJsonForm(
+    row: number,
+    at: number,
+    limit: number,
+    timeAt: number,
+    timeLength: number,
+    tailLength: number,
+  ): number;
+  /** What ends the JSON form of a row. */
+  readonly jsonTail: JsonTail;
 
   /**
    * Encodes one record; returns its end. The caller has checked room with `recordBytesMax`.

@@ -9,7 +9,7 @@
 import { isUtf8 } from "node:buffer";
 import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
 import { KernelJsonMembers } from "../kernel/json_members.ts";
-import { frameFlag, frameRowBytes, jsonScan, type Kernel } from "../kernel/kernel.ts";
+import { frameFlag, frameRowBytes, jsonFormResult, jsonScan, type Kernel } from "../kernel/kernel.ts";
 import type { Edits } from "../rules/edits.ts";
 import type { JsonMembers } from "../rules/json_members.ts";
 import { parseJsonText } from "../rules/json_text.ts";
@@ -186,6 +186,27 @@ export class FrameLine implements Line, FrameBytes {
     this.splicedStart = start;
     this.splicedEnd = to + messageEnd - from;
     this.scratchUsed = this.splicedEnd - kernel.scratchAt;
+    return true;
+  }
+
+  writeJsonForm(time: string | undefined): boolean | "needs_time" {
+    const kernel = this.#kernel;
+    const { scratchAt, jsonTail } = kernel;
+    const limit = scratchAt + (kernel.sizes.scratchBytes >> 1);
+    let at = scratchAt + this.scratchUsed;
+    const timeAt = at;
+    if (time !== undefined) {
+      if (time.length * utf8BytesMax > limit - at) return false;
+      at += this.#buffer.utf8Write(time, at, time.length * utf8BytesMax);
+    }
+    jsonTail.set(this.peer);
+    if (jsonTail.length === 0) return false;
+    const end = kernel.writeJsonForm(this.#row, at, limit, timeAt, at - timeAt, jsonTail.length);
+    if (end === jsonFormResult.needsTime) return "needs_time";
+    if (end === jsonFormResult.refused) return false;
+    this.splicedStart = at;
+    this.splicedEnd = end;
+    this.scratchUsed = end - scratchAt;
     return true;
   }
 

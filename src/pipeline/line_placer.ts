@@ -214,15 +214,15 @@ export class LinePlacer {
     const nowMs = Date.now();
     const { uniform } = this.#program;
     const isTapped = this.#taps?.open === true;
-    const isTraced = isTapped && this.#taps!.tracing;
     const key = this.#submission?.request.key;
     const eventTimes = this.#eventTimes;
     if (this.#refusesUnparsed) this.#kernel.parseHeaders(0, rows);
     const refuses = (this.#refusesOversize || this.#refusesUnparsed) && this.#refusesOneOf(rows);
     if (
       !refuses && uniform !== undefined && first === undefined && key === undefined &&
-      eventTimes === undefined
+      eventTimes === undefined && !(isTapped && uniform.value === "json")
     ) {
+      if (uniform.value === "json") return this.#placeJson(rows, uniform, peer, nowMs, untilMs);
       const trace = isTapped ? this.#tapUniform(Math.min(rows, tappedRowsMax), peer, nowMs) : undefined;
       if (trace === undefined) return this.#placeUniform(0, rows, uniform, nowMs);
       return this.#placeTraced(rows, uniform, nowMs, trace);
@@ -234,10 +234,26 @@ export class LinePlacer {
     ) {
       this.#kernel.parseHeaders(0, rows);
     }
+    return this.#placeEach(0, rows, peer, first, nowMs, untilMs, refuses, isTapped);
+  }
+
+  /** Rows one by one, as the rules say. */
+  #placeEach(
+    from: number,
+    rows: number,
+    peer: string,
+    first: PendingLine | undefined,
+    nowMs: number,
+    untilMs: number,
+    refuses = false,
+    isTapped = false,
+  ): number {
+    const eventTimes = this.#eventTimes;
+    const isTraced = isTapped && this.#taps!.tracing;
     const line = this.#line;
     line.nowMs = nowMs;
     line.peer = peer;
-    for (let row = 0; row < rows; row++) {
+    for (let row = from; row < rows; row++) {
       line.move(row);
       const pending = row === 0 ? first : undefined;
       const program = pending?.program ?? this.#program;
@@ -363,6 +379,43 @@ export class LinePlacer {
     this.#counters.add(counter.in_flight, taken);
     if (uniform.rule >= 0) this.#program.hits[uniform.rule]! += taken;
     return taken;
+  }
+
+  /** Every line becomes its JSON form: in one call as far as the kernel writes it, else by the rules. */
+  #placeJson(
+    rows: number,
+    uniform: Uniform,
+    peer: string,
+    nowMs: number,
+    untilMs: number,
+  ): number {
+    this.#kernel.parseHeaders(0, rows);
+    const { jsonTail } = this.#kernel;
+    jsonTail.set(peer);
+    let row = 0;
+    while (row < rows) {
+      if (jsonTail.length > 0) {
+        const lane = this.#batcher.lane(uniform.topic);
+        const taken = this.#batcher.appendJsonRows(lane, row, rows, jsonTail.length, nowMs);
+        this.#counters.add(counter.received, taken);
+        this.#counters.add(counter.in_flight, taken);
+        this.#program.hits[uniform.rule]! += taken;
+        row += taken;
+        if (row === rows) break;
+        if (!this.#batcher.refusedRow) {
+          this.stopped = "room";
+          break;
+        }
+      }
+      const next = this.#placeEach(row, row + 1, peer, undefined, nowMs, untilMs);
+      if (next === row) break;
+      row = next;
+      if (row < rows && performance.now() > untilMs) {
+        this.stopped = "turn";
+        break;
+      }
+    }
+    return row;
   }
 
   /** Brings a line to its state. False: no room; `#nextCopy` is the copy to go on with. */

@@ -41,7 +41,7 @@ export interface CompiledAction {
   /** True for `forward`: it takes a place in `Outcome.forwards`. */
   readonly forwards: boolean;
   /** Set for a forward that sends the same bytes to the same topic whatever the line is. */
-  readonly uniform?: { readonly topic: string; readonly value: "message" | "raw" };
+  readonly uniform?: { readonly topic: string; readonly value: "message" | "raw" | "json" };
   /** True if it needs the message or header of the line. */
   readonly readsHeader: boolean;
 }

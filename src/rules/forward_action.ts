@@ -16,7 +16,7 @@ import {
 } from "./action.ts";
 import { type Action, isPartition, partitionMax } from "./action_schema.ts";
 import { headersMax, type RecordHeaders, recordHeaders } from "./headers.ts";
-import { jsonForm } from "./json_form.ts";
+import { jsonForm, timestampMembers } from "./json_form.ts";
 import type { LineContext } from "./line_context.ts";
 import type { Forward, Outcome, Program } from "./program.ts";
 import { hasVariables, type Template } from "./template.ts";
@@ -65,12 +65,15 @@ export function compileForward(action: ForwardAction, options: ActionOptions): C
     return signal;
   };
   const isUniform = topic.constant !== undefined && action.key === undefined && headers === undefined &&
-    action.partition === undefined && signal === done && (isOutput || action.value === "raw");
+    action.partition === undefined && signal === done &&
+    (isOutput || action.value === "raw" || action.value === "json");
   return {
     run,
     forwards: true,
     readsHeader: isOutput || action.value === "json",
-    uniform: isUniform ? { topic: topic.constant, value: isOutput ? "message" : "raw" } : undefined,
+    uniform: isUniform
+      ? { topic: topic.constant, value: isOutput ? "message" : action.value as "raw" | "json" }
+      : undefined,
   };
 }
 
@@ -98,7 +101,7 @@ function valueWriter(value: string | undefined, options: ActionOptions): WritePa
     case "raw":
       return writeRaw;
     case "json":
-      return (forward, context) => writeText(forward, jsonForm(context));
+      return writeJsonForm;
   }
   if (!hasVariables(value)) {
     options.fault(
@@ -108,6 +111,22 @@ function valueWriter(value: string | undefined, options: ActionOptions): WritePa
   }
   const template = templateOf(value, "value", options);
   return (forward, context) => writeText(forward, template.render(context));
+}
+
+/** The line as a JSON object: as bytes where the line can write it so, as text where rules changed the message. */
+function writeJsonForm(forward: Forward, context: LineContext): boolean {
+  const { line } = context;
+  if (line.writeJsonForm === undefined || context.outputSource !== "message" || context.redacted) {
+    return writeText(forward, jsonForm(context));
+  }
+  let written = line.writeJsonForm(undefined);
+  if (written === "needs_time") written = line.writeJsonForm(timestampMembers(context));
+  if (written !== true) return writeText(forward, jsonForm(context));
+  forward.value = "bytes";
+  forward.text = "";
+  forward.start = line.splicedStart!;
+  forward.end = line.splicedEnd!;
+  return true;
 }
 
 function writeText(forward: Forward, text: string): boolean {

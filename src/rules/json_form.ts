@@ -39,7 +39,8 @@ export function jsonForm(context: LineContext): string {
   return `${text},"peer":${JSON.stringify(context.field(peerIndex) ?? "")}}`;
 }
 
-function timestampMembers(context: LineContext): string {
+/** The members that tell the time, each with a comma behind it; empty where the header has none. */
+export function timestampMembers(context: LineContext): string {
   const written = context.field(timestampIndex);
   if (written === undefined) return "";
   const time = context.line.time === undefined ? written : context.line.time();

@@ -68,6 +68,12 @@ export interface Line {
   splice?(edits: Edits): boolean;
   readonly splicedStart?: number;
   readonly splicedEnd?: number;
+  /**
+   * Writes the line's JSON form as bytes, from `splicedStart` to `splicedEnd` like `splice`. `time` are the members
+   * that tell the time; without it a time that is written as RFC 3339 is taken as it stands, and `needs_time` is the
+   * answer where it is not. False: the text has to be made. A line that keeps no bytes leaves it out.
+   */
+  writeJsonForm?(time: string | undefined): boolean | "needs_time";
   /** Spliced bytes as text. */
   splicedText?(start: number, end: number): string;
   /** Receive time of the line, epoch milliseconds. */
@@ -124,7 +130,7 @@ export interface Outcome {
 export interface Program {
   /** True if no rule can change what every line gets: then `uniform` tells it, and `apply` need not be called. */
   readonly uniform:
-    | { readonly topic: string; readonly value: "message" | "raw"; readonly rule: number }
+    | { readonly topic: string; readonly value: "message" | "raw" | "json"; readonly rule: number }
     | undefined;
   /** One word, which may be shared: 1 + index of the rule that is tried at this moment, 0 outside of rules. */
   tried: Int32Array;

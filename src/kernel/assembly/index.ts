@@ -12,11 +12,12 @@ export function configure(rowsAt: usize, rowsMax: u32, headersAt: usize, frameBy
 }
 
 export { rowOf, rowsOf, scanNewline, scanNul } from "./frames";
-export { limitFrames } from "./memory";
+export { configureJsonForm, limitFrames } from "./memory";
 export { scanOctets } from "./octets";
 export { parseHeaders } from "./headers";
 export { encodeRecord, encodeRows } from "./record";
 export { sealBatch } from "./batch";
 export { scanJson } from "./json";
+export { encodeJsonRows, writeJsonForm } from "./json_form";
 export { copyBytes } from "./bytes";
 export { crc32c } from "./crc32c";

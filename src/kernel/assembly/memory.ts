@@ -17,6 +17,8 @@ const emptyFramesAt: usize = 12;
 const encodedEndAt: usize = 16;
 /** Written by the front before a scan, and by the scan: 1 if the next bytes belong to a frame that was split. */
 const continuesAt: usize = 20;
+/** Written by `encodeJsonRows`: 1 if it stopped at a row that it leaves to others, 0 if for want of room. */
+const refusedAt: usize = 24;
 
 export const crcTablesAt: usize = 1024;
 
@@ -53,6 +55,11 @@ export const stopOversize: u32 = 3;
 export let rowsAt: usize = 0;
 export let rowsEnd: usize = 0;
 export let headersAt: usize = 0;
+/** Slots with keys and names, and behind them what ends the JSON form of a frame. */
+export let jsonTextsAt: usize = 0;
+export let jsonTailAt: usize = 0;
+export let scratchAt: usize = 0;
+export let scratchEnd: usize = 0;
 export let frameBytesMax: u32 = 0;
 /** Whether a longer frame becomes several rows; else it is cut. */
 export let splits: bool = false;
@@ -63,6 +70,14 @@ export function configure(rows: usize, rowsMax: u32, headers: usize, frameMax: u
   rowsEnd = rows + <usize>rowsMax * frameRowBytes;
   headersAt = headers;
   frameBytesMax = frameMax;
+}
+
+/** Where the JSON form of frames is written, and what it is made of. Called once. */
+export function configureJsonForm(texts: usize, tail: usize, scratch: usize, scratchBytes: u32): void {
+  jsonTextsAt = texts;
+  jsonTailAt = tail;
+  scratchAt = scratch;
+  scratchEnd = scratch + <usize>scratchBytes;
 }
 
 /** What holds for the next scans: listeners differ in it. */
@@ -87,6 +102,10 @@ export function endScan(row: usize, consumed: usize, stop: u32, skip: u32, empty
   store<u32>(skipAt, skip);
   store<u32>(emptyFramesAt, emptyFrames);
   return <u32>((row - rowsAt) / frameRowBytes);
+}
+
+export function setRefused(refused: u32): void {
+  store<u32>(refusedAt, refused);
 }
 
 export function setEncodedEnd(at: usize): void {

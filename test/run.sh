@@ -212,6 +212,9 @@ if grep -rqs --include='*_test.ts' omelasticsearch test; then
   [ -f "$module" ] || debian_install rsyslog-elasticsearch ||
     remark "rsyslog's omelasticsearch is missing: the test that uses it as a client fails"
 fi
+if grep -rqs --include='*_test.ts' syslog_ng test; then
+  sh tools/syslog_ng.sh 9>&- || remark "syslog-ng is missing: the test that uses it as a client fails"
+fi
 # What installs corndog or reads what it generates; the shells that users have.
 for program in busybox zsh fish curl wget; do
   need $program $program || remark "$program is missing: tests of install.sh or of completions fail"

@@ -4,17 +4,39 @@
  *
  * @module
  */
-import chart from "./chart.js" with { type: "text" };
+import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
+import uplot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
+import announce from "./announce.js" with { type: "text" };
+import api from "./api.js" with { type: "text" };
+import baseCss from "./base.css" with { type: "text" };
+import delivery from "./delivery.js" with { type: "text" };
+import dom from "./dom.js" with { type: "text" };
+import editor from "./editor.js" with { type: "text" };
+import editor_text from "./editor_text.js" with { type: "text" };
+import explain from "./explain.js" with { type: "text" };
+import explain_steps from "./explain_steps.js" with { type: "text" };
 import flow from "./flow.js" with { type: "text" };
+import flow_layout from "./flow_layout.js" with { type: "text" };
+import flow_nodes from "./flow_nodes.js" with { type: "text" };
 import format from "./format.js" with { type: "text" };
+import happened from "./happened.js" with { type: "text" };
 import history from "./history.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
+import layoutCss from "./layout.css" with { type: "text" };
+import ledger from "./ledger.js" with { type: "text" };
 import looks from "./looks.js" with { type: "text" };
-import css from "./page.css" with { type: "text" };
+import overview from "./overview.js" with { type: "text" };
 import html from "./page.html" with { type: "text" };
 import page from "./page.js" with { type: "text" };
+import plot from "./plot.js" with { type: "text" };
+import plotsCss from "./plots.css" with { type: "text" };
 import problems from "./problems.js" with { type: "text" };
+import rules from "./rules.js" with { type: "text" };
+import rulesCss from "./rules.css" with { type: "text" };
+import scales from "./scales.js" with { type: "text" };
+import sign_in from "./sign_in.js" with { type: "text" };
 import tables from "./tables.js" with { type: "text" };
+import text_area from "./text_area.js" with { type: "text" };
 
 /** One file as it is served. */
 export interface Asset {
@@ -23,32 +45,53 @@ export interface Asset {
   readonly text: string;
 }
 
-const javascript = "text/javascript; charset=utf-8";
+const scripts = {
+  announce,
+  api,
+  delivery,
+  dom,
+  editor,
+  editor_text,
+  explain,
+  explain_steps,
+  flow,
+  flow_layout,
+  flow_nodes,
+  format,
+  happened,
+  history,
+  ledger,
+  looks,
+  overview,
+  page,
+  plot,
+  problems,
+  rules,
+  scales,
+  sign_in,
+  tables,
+  text_area,
+  uplot,
+};
+const styles = { base: baseCss, layout: layoutCss, plots: plotsCss, rules: rulesCss, uplot: uplotCss };
 
 /** All files. */
 export function dashboardAssets(): Asset[] {
-  // The types of these imports are those of the modules, not of their text.
-  const scripts = { chart, flow, format, history, looks, page, problems, tables } as unknown as Record<
-    string,
-    string
-  >;
+  const below = (files: Readonly<Record<string, unknown>>, extension: string, contentType: string): Asset[] =>
+    Object.entries(files).map(([name, file]) => ({
+      path: `/dashboard/${name}.${extension}`,
+      contentType,
+      text: text(file),
+    }));
   return [
-    {
-      path: "/",
-      contentType: "text/html; charset=utf-8",
-      text: text(html),
-    },
-    { path: "/dashboard/page.css", contentType: "text/css; charset=utf-8", text: text(css) },
+    { path: "/", contentType: "text/html; charset=utf-8", text: text(html) },
     { path: "/dashboard/icon.svg", contentType: "image/svg+xml", text: text(icon) },
-    ...Object.entries(scripts).map(([name, script]) => ({
-      path: `/dashboard/${name}.js`,
-      contentType: javascript,
-      text: script,
-    })),
+    ...below(styles, "css", "text/css; charset=utf-8"),
+    ...below(scripts, "js", "text/javascript; charset=utf-8"),
   ];
 }
 
-/** Bun declares some of these imports as other things than text. */
+/** The types of these imports are those of the modules, not of their text. */
 function text(imported: unknown): string {
   return imported as string;
 }

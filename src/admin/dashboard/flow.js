@@ -1,185 +1,182 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The ledger as a flow: what came in on the left, what became of it on the right, ribbons between whose width is
- * their share. The right side is a table, so that nothing depends on seeing the ribbons.
+ * The flow picture: bands from listeners through rules to topics, as thick as their rates, and the same as a table,
+ * which is what a phone shows.
  *
  * @module
  */
-import { svgElement } from "./chart.js";
-import { count, rate, share, words } from "./format.js";
-import { ledgerSides } from "./problems.js";
+import { byId, setText } from "./dom.js";
+import { charWidth, layoutFlow } from "./flow_layout.js";
+import { flowNodes } from "./flow_nodes.js";
+import { compact, rate, share } from "./format.js";
 import { renderTable } from "./tables.js";
 
 /** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("./flow_layout.js").FlowNode} FlowNode */
+/** @typedef {import("./flow_layout.js").FlowPicture} FlowPicture */
 /** @typedef {import("./history.js").History} History */
-/** @typedef {{ name: string, kind: string, lines: number, perSecond: number | undefined, hint: string }} Outcome */
 
-/** Height of a row of the table and of its head; the style sheet has the same. */
-const rowHeight = 34;
-/** Greatest width of all ribbons together, at the left. */
-const trunkHeight = 96;
-/** A ribbon of very few lines is still seen. */
-const ribbonHeightMin = 1.5;
+const svgNamespace = "http://www.w3.org/2000/svg";
+/** Names for the table's first column. */
+const stages = ["listener", "rule", "topic"];
+const titles = ["listeners", "rules", "topics"];
 
 /**
- * Draws the ledger into `box` and says in `mark` whether it balances.
- * @param {HTMLElement} box
- * @param {HTMLElement} mark
  * @param {Stats} stats
  * @param {History} history
  */
-export function renderFlow(box, mark, stats, history) {
-  const { came, went } = ledgerSides(stats.ledger);
-  mark.className = stats.ledger.balanced ? "mark good" : "mark bad";
-  mark.textContent = stats.ledger.balanced ? "✓ balanced" : `✕ off by ${count(Math.abs(came - went))}`;
-  const outcomes = outcomesOf(stats, history);
-  if (box.childElementCount === 0) {
-    const input = document.createElement("dl");
-    input.className = "came";
-    const ribbons = svgElement("svg", {
-      class: "ribbons",
-      preserveAspectRatio: "none",
-      "aria-hidden": "true",
-    });
-    const table = document.createElement("div");
-    table.className = "scroll";
-    box.append(input, ribbons, table);
+export function renderFlow(stats, history) {
+  const columns = flowNodes(stats, (select) => history.rate(select));
+  const picture = byId("flow-picture");
+  if (picture.clientWidth > 0) draw(picture, columns);
+  const received = history.rate((one) => one.ledger.received);
+  const delivered = history.rate((one) => one.ledger.delivered);
+  setText(
+    "flow-words",
+    received === undefined
+      ? "Measuring …"
+      : received === 0 && delivered === 0
+      ? "No lines at the moment."
+      : `${rate(received)} lines a second come in, ${rate(delivered ?? 0)} are acknowledged.`,
+  );
+  fillTable(columns);
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {[FlowNode[], FlowNode[], FlowNode[]]} columns
+ */
+function draw(box, columns) {
+  const layout = layoutFlow(columns, box.clientWidth);
+  const svg = svgElement("svg", {
+    viewBox: `0 0 ${layout.width} ${layout.height.toFixed(0)}`,
+    width: layout.width,
+    height: layout.height.toFixed(0),
+    "aria-hidden": "true",
+  });
+  for (const { kind, path } of layout.bands) {
+    svg.append(svgElement("path", { class: `band ${kind}`, d: path }));
   }
-  const [input, ribbons, table] = box.children;
-  renderCame(/** @type {HTMLElement} */ (input), stats);
-  renderRibbons(/** @type {SVGSVGElement} */ (ribbons), outcomes, came);
-  renderTable(/** @type {HTMLElement} */ (table), {
-    caption: "What became of the lines",
+  for (const { x, y, width, height } of layout.bars) {
+    svg.append(svgElement("rect", { class: "bar", x, y, width, height, rx: 2 }));
+  }
+  layout.columns.forEach((nodes, column) => {
+    const head = svgElement("text", {
+      class: "flow-head",
+      x: nodes.length === 0 ? 0 : nodes[0].x + (column === 0 ? nodes[0].width : 0),
+      y: 12,
+      "text-anchor": column === 0 ? "end" : "start",
+    });
+    head.textContent = titles[column];
+    svg.append(head);
+    for (const placed of nodes) svg.append(nodeGroup(placed, column, layout));
+  });
+  box.replaceChildren(svg);
+}
+
+/**
+ * @param {import("./flow_layout.js").PlacedNode} placed
+ * @param {number} column
+ * @param {FlowPicture} layout
+ */
+function nodeGroup({ x, y, width, height, node, labelY }, column, { labelWidths }) {
+  const group = svgElement("g", { class: `node ${node.kind}${node.rate > 0 ? "" : " idle"}` });
+  const title = svgElement("title", {});
+  title.textContent = `${node.name}: ${rate(node.rate)} lines a second. ${node.hint}`;
+  group.append(title);
+  if (column === 1 && node.rate > 0) {
+    group.append(svgElement("rect", { class: "band", x: x + width, y, width: labelWidths[1], height }));
+  }
+  group.append(svgElement("rect", { class: "stop", x, y, width, height, rx: 2 }));
+  // The part that is not acknowledged.
+  const waiting = node.rate > 0 ? Math.min(1, (node.waiting ?? 0) / node.rate) : 0;
+  if (waiting > 0.05) {
+    const part = height * waiting;
+    group.append(
+      svgElement("rect", { class: "unacknowledged", x, y: y + height - part, width, height: part, rx: 2 }),
+    );
+  }
+  const room = labelWidths[column];
+  const figure = node.rate > 0
+    ? `${compact(node.rate < 10 ? Math.round(node.rate * 10) / 10 : node.rate)}/s`
+    : "0";
+  const label = svgElement("text", {
+    x: column === 0 ? x - 9 : x + width + 9,
+    y: labelY,
+    dy: "0.35em",
+    "text-anchor": column === 0 ? "end" : "start",
+  });
+  const name = svgElement("tspan", { class: node.quiet ? "remark" : "name" });
+  name.textContent = cut(node.name, Math.floor((room - 20) / charWidth) - figure.length - 1, column === 0);
+  const value = svgElement("tspan", { class: "rate" });
+  value.textContent = figure;
+  label.append(name, "  ", value);
+  group.append(label);
+  return group;
+}
+
+/**
+ * Cut in the middle of addresses, whose ends say most, and at the end of names.
+ * @param {string} text
+ * @param {number} charsMax
+ * @param {boolean} keepsEnd
+ */
+function cut(text, charsMax, keepsEnd) {
+  if (text.length <= charsMax) return text;
+  if (!keepsEnd) return `${text.slice(0, charsMax - 1)}…`;
+  const half = Math.floor(charsMax / 2) - 1;
+  return `${text.slice(0, half)}…${text.slice(half + 1 - charsMax)}`;
+}
+
+/** @param {[FlowNode[], FlowNode[], FlowNode[]]} columns */
+function fillTable(columns) {
+  const details = /** @type {HTMLDetailsElement} */ (byId("flow-details"));
+  if (!details.open) return;
+  const all = columns[0].reduce((total, node) => total + node.rate, 0);
+  const box = byId("flow-table");
+  renderTable(box, {
+    whole: true,
+    caption: "Lines a second by listener, rule and topic",
     columns: [
-      { title: "became", text: true },
-      { title: "lines" },
+      { title: "name", text: true },
+      { title: "stage", text: true },
+      { title: "lines/s" },
       { title: "share" },
-      { title: "/s" },
     ],
-    rows: outcomes.map(({ name, kind, lines, perSecond, hint }) => ({
-      key: name,
-      className: `outcome ${kind}`,
-      hint,
-      cells: [name, count(lines), share(lines, came), perSecond === undefined ? "" : rate(perSecond)],
-    })),
+    rows: columns.flatMap((nodes, column) =>
+      nodes.map((node, index) => ({
+        key: `${column} ${node.name}`,
+        className: `${node.kind}${index === 0 ? " first" : ""}`,
+        hint: node.hint,
+        bar: all > 0 ? Math.min(1, node.rate / all) : 0,
+        cells: [
+          node.name,
+          node.kind === "dropped" || node.kind === "dead-lettered" ? "end" : stages[column],
+          rate(node.rate),
+          share(node.rate, all),
+        ],
+      }))
+    ),
   });
 }
 
-/**
- * @param {HTMLElement} list
- * @param {Stats} stats
- */
-function renderCame(list, { ledger }) {
-  /** @type {[string, number][]} */
-  const entries = [["received", ledger.received]];
-  if (ledger.fan_out > 0) entries.push(["copies by rules", ledger.fan_out]);
-  if (ledger.split > 0) entries.push(["parts of long lines", ledger.split]);
-  if (ledger.replayed > 0) entries.push(["replayed from the spool", ledger.replayed]);
-  list.replaceChildren(...entries.flatMap(([name, lines]) => {
-    const term = document.createElement("dt");
-    term.textContent = name;
-    const figure = document.createElement("dd");
-    figure.textContent = count(lines);
-    return [term, figure];
-  }));
+/** The table stands in for the picture where there is no room for it. */
+export function watchFlow() {
+  const details = /** @type {HTMLDetailsElement} */ (byId("flow-details"));
+  const narrow = matchMedia("(max-width: 44rem)");
+  const fit = () => details.open = narrow.matches;
+  narrow.addEventListener("change", fit);
+  fit();
 }
 
 /**
- * States that are always shown, then those that have lines.
- * @param {Stats} stats
- * @param {History} history
- * @returns {Outcome[]}
+ * @template {keyof SVGElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, string | number>} attributes
  */
-function outcomesOf({ ledger }, history) {
-  /** @type {Outcome[]} */
-  const outcomes = [
-    {
-      name: "delivered",
-      kind: "delivered",
-      lines: ledger.delivered,
-      perSecond: history.rate((one) => one.ledger.delivered),
-      hint: "The sink has acknowledged them.",
-    },
-    {
-      name: "in flight",
-      kind: "in-flight",
-      lines: ledger.in_flight,
-      perSecond: undefined,
-      hint: "In memory, on their way to the sink.",
-    },
-    {
-      name: "dead-lettered",
-      kind: "dead-lettered",
-      lines: ledger.dead_lettered,
-      perSecond: history.rate((one) => one.ledger.dead_lettered),
-      hint: "Kept in the dead letter with the reason.",
-    },
-  ];
-  if (ledger.spooled > 0) {
-    outcomes.splice(1, 0, {
-      name: "spooled",
-      kind: "spooled",
-      lines: ledger.spooled,
-      perSecond: undefined,
-      hint: "On disk, waiting for the sink.",
-    });
-  }
-  if (ledger.joined > 0) {
-    outcomes.push({
-      name: "joined",
-      kind: "delivered",
-      lines: ledger.joined,
-      perSecond: undefined,
-      hint: "Became a part of the line before them.",
-    });
-  }
-  const dropped = Object.entries(ledger.dropped).filter(([, lines]) => lines > 0);
-  for (const [reason, lines] of dropped) {
-    outcomes.push({
-      name: `dropped: ${words(reason)}`,
-      kind: "dropped",
-      lines,
-      perSecond: history.rate((one) => one.ledger.dropped[reason]),
-      hint: `Counted as dropped_${reason}.`,
-    });
-  }
-  if (dropped.length === 0) {
-    outcomes.push({
-      name: "dropped",
-      kind: "dropped",
-      lines: 0,
-      perSecond: undefined,
-      hint: "Nothing was dropped.",
-    });
-  }
-  return outcomes;
-}
-
-/**
- * @param {SVGSVGElement} svg
- * @param {Outcome[]} outcomes
- * @param {number} came
- */
-function renderRibbons(svg, outcomes, came) {
-  const height = rowHeight * (outcomes.length + 1);
-  svg.setAttribute("viewBox", `0 0 100 ${height}`);
-  svg.setAttribute("height", String(height));
-  const shown = outcomes.map((outcome, row) => ({ ...outcome, row })).filter(({ lines }) => lines > 0);
-  const thickness = shown.map(({ lines }) =>
-    Math.max(ribbonHeightMin, trunkHeight * Math.min(1, lines / Math.max(1, came)))
-  );
-  let from = (height - thickness.reduce((sum, one) => sum + one, 0)) / 2;
-  svg.replaceChildren(...shown.map(({ kind, row }, index) => {
-    const start = thickness[index];
-    // At its row a ribbon may be no thicker than the row.
-    const end = Math.min(start, rowHeight - 10);
-    const middle = rowHeight * (row + 1.5);
-    const [a, b, c, d] = [from, from + start, middle + end / 2, middle - end / 2];
-    from += start;
-    return svgElement("path", {
-      class: `ribbon ${kind}`,
-      d: `M0 ${a}C50 ${a} 50 ${d} 100 ${d}V${c}C50 ${c} 50 ${b} 0 ${b}Z`,
-    });
-  }));
+function svgElement(name, attributes) {
+  const created = document.createElementNS(svgNamespace, name);
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, String(value));
+  return created;
 }

@@ -15,6 +15,7 @@
  * @property {number} [delivered] lines per second
  * @property {number} [bytes] per second
  * @property {number} [connections]
+ * @property {number} [waiting] lines in flight or in the spool
  * @property {number} [p50] milliseconds
  * @property {number} [p99]
  * @property {number} [p999]
@@ -66,6 +67,7 @@ export class History {
       delivered: perSecond((one) => one.ledger.delivered),
       bytes: perSecond((one) => one.totals.bytes_received),
       connections: stats.totals.connections_open,
+      waiting: stats.ledger.in_flight + stats.ledger.spooled,
       p50: idle ? undefined : latency.p50,
       p99: idle ? undefined : latency.p99,
       p999: idle ? undefined : latency.p999,

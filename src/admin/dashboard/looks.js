@@ -1,90 +1,129 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Who waits for what: connections that somebody should look at, stages in which lines wait, workers that were held.
+ * Who waits for what: connections that somebody should look at, and stages in which lines wait.
  *
  * @module
  */
-import { bytes, clock, count, duration, latency } from "./format.js";
+import { byId, setMark, setText } from "./dom.js";
+import { bytes, count, duration, latency } from "./format.js";
 import { renderTable } from "./tables.js";
 
 /** @typedef {import("../control.ts").ConnectionList} ConnectionList */
 /** @typedef {import("../control.ts").ConnectionView} ConnectionView */
 /** @typedef {import("../control.ts").StallList} StallList */
 /** @typedef {import("../../observe/inflight.ts").Inflight} Inflight */
-/** @typedef {{ connections: ConnectionList, inflight: Inflight, stalls: StallList }} Looks */
+/** @typedef {import("../../observe/inflight.ts").OldestWait} OldestWait */
+/** @typedef {{ connections: ConnectionList, inflight: Inflight, stalls: StallList,
+ *   events: import("../../observe/recent_events.ts").EventList }} Looks */
 
-const answerDeadlineMs = 6000;
 /** Verdicts that are nobody's trouble. */
 const calm = new Set(["flowing", "client_silent"]);
-const stallsShown = 5;
 
-/**
- * Asks for all three; undefined where there is no answer, which the poll of the statistics tells.
- * @returns {Promise<Looks | undefined>}
- */
-export async function askLooks() {
-  const ask = async (/** @type {string} */ path) => {
-    const response = await fetch(path, { signal: AbortSignal.timeout(answerDeadlineMs), cache: "no-store" });
-    if (!response.ok) throw new Error(String(response.status));
-    return await response.json();
-  };
-  try {
-    const [connections, inflight, stalls] = await Promise.all([
-      ask("admin/connections?limit=200"),
-      ask("admin/inflight"),
-      ask("admin/stalls"),
-    ]);
-    return { connections, inflight, stalls };
-  } catch {
-    return undefined;
-  }
-}
+/** What people call a verdict. @type {Readonly<Record<string, string>>} */
+const verdicts = {
+  client_silent: "its sender is silent",
+  we_are_not_reading: "corndog does not read it",
+  peer_not_reading: "it does not take answers",
+  network_loss: "packets are lost",
+  kafka: "waits for Kafka",
+  disk: "waits for the disk",
+  cpu: "waits for the CPU",
+};
 
-/**
- * @param {(id: string) => HTMLElement} byId
- * @param {Looks} looks
- */
-export function showLooks(byId, { connections, inflight, stalls }) {
+/** @param {Looks} looks */
+export function renderLooks({ connections, inflight, stalls }) {
   const troubled = connections.connections.filter(({ stuck, verdict }) => stuck || !calm.has(verdict));
-  const mark = byId("looks-mark");
-  const stuck = troubled.some((one) => one.stuck) || stalls.stalls.some(({ over }) => !over);
-  mark.className = stuck ? "mark bad" : "mark good";
-  mark.textContent = stuck ? "✕ something is stuck" : "✓ nothing is stuck";
+  const held = stalls.stalls.some(({ over }) => !over);
+  const stuck = troubled.some((one) => one.stuck) || held;
+  if (stuck) setMark("looks-mark", "bad", "something is stuck");
+  else if (troubled.length > 0) setMark("looks-mark", "warn", `${count(troubled.length)} wait`);
+  else setMark("looks-mark", "good", "nothing is stuck");
   renderTable(byId("waiting-connections"), {
     caption: "Connections that need a look",
     columns: [
       { title: "peer", text: true },
       { title: "verdict", text: true },
-      { title: "waits" },
+      { title: "for" },
       { title: "half a line" },
       { title: "unread" },
       { title: "lines" },
     ],
     rows: troubled.map((one) => ({
       key: one.id,
-      hint: `${one.id} on ${one.listener}`,
-      className: one.stuck ? "trouble" : undefined,
+      hint: `${one.id} on ${one.listener}${one.tls_peer === undefined ? "" : `, ${one.tls_peer}`}`,
+      className: one.stuck ? "trouble" : "",
       cells: cellsOf(one),
     })),
-    empty: `None of ${count(connections.open)} needs a look.`,
+    empty: connections.open === 0
+      ? "No connection is open."
+      : `None of ${count(connections.open)} ${
+        connections.open === 1 ? "connection" : "connections"
+      } needs a look.`,
   });
+  const heldWorkers = connections.workers_held;
+  setText(
+    "held-workers",
+    heldWorkers.length === 0
+      ? ""
+      : `Workers ${heldWorkers.join(", ")} do not answer; their connections are missing here.`,
+  );
   byId("stages").hidden = inflight.stages.length === 0;
   renderTable(byId("stages"), {
     caption: "What lines wait for",
-    columns: [{ title: "waits in", text: true }, { title: "now" }, { title: "p50" }, { title: "p99" }, {
-      title: "oldest",
-    }],
+    columns: [
+      { title: "waits in", text: true },
+      { title: "now" },
+      { title: "p50" },
+      { title: "p99" },
+      { title: "oldest" },
+      { title: "who", text: true },
+    ],
     rows: inflight.stages.map((one) => ({
       key: one.stage,
+      hint: one.stage,
       cells: [
         one.stage,
         count(one.count),
         ...[one.p50_ms, one.p99_ms, one.max_ms].map((ms) => latency(ms).join(" ")),
+        one.oldest.length === 0 ? "" : ownerOf(one.oldest[0]),
       ],
     })),
   });
-  showStalls(byId("stalls"), stalls, inflight.orphans);
+}
+
+/**
+ * What of it belongs into the sentence at the top.
+ * @param {Looks} looks
+ * @returns {import("./problems.js").Problem[]}
+ */
+export function lookProblems({ connections, inflight, stalls }) {
+  /** @type {import("./problems.js").Problem[]} */
+  const problems = stalls.stalls.filter(({ over }) => !over).map(({ worker, ms, rule, cause }) => {
+    const by = rule !== undefined
+      ? ` by rule "${rule}"`
+      : cause === "machine"
+      ? ", and so is the whole machine"
+      : "";
+    const said = `Worker ${worker} is held${by}.`;
+    return { level: "error", text: `${said.slice(0, -1)}, for ${latency(ms).join(" ")} so far.`, said };
+  });
+  const stuck = connections.connections.filter((one) => one.stuck);
+  if (stuck.length > 0) {
+    const reasons = [...new Set(stuck.map(({ verdict }) => verdictWords(verdict)))].slice(0, 3).join("; ");
+    const who = stuck.length === 1 ? "One connection is" : `${count(stuck.length)} connections are`;
+    problems.push({ level: "warning", text: `${who} stuck: ${reasons}.`, said: "Connections are stuck." });
+  }
+  if (inflight.orphans > 0) {
+    const text = `${count(inflight.orphans)} waits were lost within corndog and made good: please report it.`;
+    problems.push({ level: "warning", text, said: "Waits were lost." });
+  }
+  return problems;
+}
+
+/** @param {string} verdict */
+function verdictWords(verdict) {
+  return verdict.startsWith("rule:") ? `held by rule "${verdict.slice(5)}"` : verdicts[verdict] ?? verdict;
 }
 
 /** @param {ConnectionView} one */
@@ -92,7 +131,7 @@ function cellsOf(one) {
   const wait = one.waits_ms ?? one.partial_ms ?? one.idle_ms;
   return [
     one.peer,
-    one.verdict.replaceAll("_", " "),
+    verdictWords(one.verdict),
     duration(wait / 1000),
     one.partial_bytes === 0 ? "–" : bytes(one.partial_bytes).join(" "),
     one.recv_q === undefined ? "–" : bytes(one.recv_q).join(" "),
@@ -100,32 +139,12 @@ function cellsOf(one) {
   ];
 }
 
-/**
- * @param {HTMLElement} list
- * @param {StallList} stalls
- * @param {number} orphans
- */
-function showStalls(list, { stalls, total }, orphans) {
-  const lines = stalls.slice(0, stallsShown).map(({ worker, ms, rule, over, at, cause }) => {
-    const by = rule !== undefined
-      ? ` by rule "${rule}"`
-      : cause === "machine"
-      ? ", as was the whole machine"
-      : "";
-    return `${clock(Date.parse(at))} Worker ${worker} ${over ? "was" : "is"} held for ${
-      duration(ms / 1000)
-    }${by}.`;
-  });
-  if (total > stallsShown) lines.push(`${count(total)} stalls since the start.`);
-  if (orphans > 0) {
-    lines.push(`${count(orphans)} waits were lost within corndog and made good: please report it.`);
+/** @param {OldestWait} wait */
+function ownerOf({ described, worker, topic, partition, broker, peer, connection }) {
+  if (!described) return `worker ${worker}, which is held`;
+  if (topic !== undefined) {
+    const place = partition === undefined || partition < 0 ? "" : ` partition ${partition}`;
+    return `topic ${topic}${place}${broker === undefined ? "" : `, broker ${broker}`}`;
   }
-  const text = lines.join("\n");
-  if (list.dataset.text === text) return;
-  list.dataset.text = text;
-  list.replaceChildren(...lines.map((line) => {
-    const item = document.createElement("li");
-    item.textContent = line;
-    return item;
-  }));
+  return [connection, peer].filter((part) => part !== undefined).join(" ");
 }

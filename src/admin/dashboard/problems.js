@@ -7,7 +7,12 @@
 import { clock, count, duration, rate } from "./format.js";
 
 /** @typedef {import("../control.ts").Stats} Stats */
-/** @typedef {{ level: "error" | "warning", text: string }} Problem */
+/**
+ * @typedef {object} Problem
+ * @property {"error" | "warning"} level
+ * @property {string} text
+ * @property {string} said the same without figures that move, for screen readers
+ */
 
 /** A worker's loop turns every few hundred milliseconds at least; this long without is a held loop. */
 const heartbeatAgeMsMax = 3000;
@@ -42,11 +47,14 @@ export function problemsOf(stats, perSecond) {
 function errorsOf(stats) {
   /** @type {Problem[]} */
   const problems = [];
-  const error = (/** @type {string} */ text) => problems.push({ level: "error", text });
+  const error = (/** @type {string} */ text, said = text) => problems.push({ level: "error", text, said });
   const { came, went } = ledgerSides(stats.ledger);
   if (!stats.ledger.balanced) {
     const lines = count(Math.abs(came - went));
-    error(`The ledger does not balance: ${lines} lines are ${came > went ? "missing" : "counted twice"}.`);
+    error(
+      `The ledger does not balance: ${lines} lines are ${came > went ? "missing" : "counted twice"}.`,
+      "The ledger does not balance.",
+    );
   }
   const { spool } = stats;
   if (spool !== undefined && spool.state !== "ready") {
@@ -59,7 +67,12 @@ function errorsOf(stats) {
   }
   for (const worker of stats.workers) {
     const age = Number(worker.heartbeat_age_ms);
-    if (age > heartbeatAgeMsMax) error(`Worker ${worker.worker} has been held for ${duration(age / 1000)}.`);
+    if (age > heartbeatAgeMsMax) {
+      error(
+        `Worker ${worker.worker} has been held for ${duration(age / 1000)}.`,
+        `Worker ${worker.worker} is held.`,
+      );
+    }
   }
   return problems;
 }
@@ -72,7 +85,7 @@ function errorsOf(stats) {
 function warningsOf(stats, perSecond) {
   /** @type {Problem[]} */
   const problems = [];
-  const warn = (/** @type {string} */ text) => problems.push({ level: "warning", text });
+  const warn = (/** @type {string} */ text, said = text) => problems.push({ level: "warning", text, said });
   if (stats.state === "draining") {
     warn("corndog is draining: it takes no new lines and ends when what it holds is delivered.");
   }
@@ -90,9 +103,14 @@ function warningsOf(stats, perSecond) {
     warn(`Sink ${name} cannot deliver: ${problems.join("; ")}. The spool keeps the lines.`);
   }
   const pauses = perSecond((one) => one.totals.pauses) ?? 0;
-  if (pauses > 0) warn(`Senders wait: reading stops ${rate(pauses)} times a second because memory is full.`);
+  if (pauses > 0) {
+    warn(
+      `Senders wait: reading stops ${rate(pauses)} times a second because memory is full.`,
+      "Senders wait.",
+    );
+  }
   const dead = perSecond((one) => one.ledger.dead_lettered) ?? 0;
-  if (dead > 0) warn(`Lines go to the dead letter: ${rate(dead)} a second.`);
+  if (dead > 0) warn(`Lines go to the dead letter: ${rate(dead)} a second.`, "Lines go to the dead letter.");
   if (stats.sink.ready && stats.sink.problems.length > 0) {
     warn(`Sink ${stats.sink.name}: ${stats.sink.problems.join("; ")}.`);
   }

@@ -19,6 +19,7 @@ import { count, words } from "./format.js";
  * @property {readonly string[]} cells
  * @property {string} [className]
  * @property {string} [hint]
+ * @property {number} [bar] 0 to 1, drawn behind the row where the style says so
  */
 /**
  * @typedef {object} Table
@@ -26,6 +27,7 @@ import { count, words } from "./format.js";
  * @property {readonly Column[]} columns
  * @property {readonly Row[]} rows
  * @property {string} [empty] what to say without rows
+ * @property {boolean} [whole] all rows are shown
  */
 
 /** More rows are shown on demand. */
@@ -36,7 +38,7 @@ const rowsShown = 12;
  * @param {HTMLElement} box
  * @param {Table} table
  */
-export function renderTable(box, { caption, columns, rows, empty }) {
+export function renderTable(box, { caption, columns, rows, empty, whole = false }) {
   const columnsKey = columns.map(({ title }) => title).join("\n");
   if (box.dataset.columns !== columnsKey || (rows.length === 0) !== (box.querySelector("table") === null)) {
     box.dataset.columns = columnsKey;
@@ -44,11 +46,11 @@ export function renderTable(box, { caption, columns, rows, empty }) {
   }
   const body = box.querySelector("tbody");
   if (body === null) return;
-  const all = box.dataset.all === "true";
+  const all = whole || box.dataset.all === "true";
   const shown = all ? rows : rows.slice(0, rowsShown);
   while (body.rows.length > shown.length) body.deleteRow(-1);
   shown.forEach((row, index) => fill(body.rows[index] ?? body.insertRow(), row, columns));
-  renderMore(box, rows.length - rowsShown, all);
+  renderMore(box, whole ? 0 : rows.length - rowsShown, all);
 }
 
 /**
@@ -56,7 +58,8 @@ export function renderTable(box, { caption, columns, rows, empty }) {
  * @param {Row} row
  * @param {readonly Column[]} columns
  */
-function fill(element, { cells, className, hint }, columns) {
+function fill(element, { cells, className, hint, bar }, columns) {
+  if (bar !== undefined) element.style.setProperty("--bar", `${(bar * 100).toFixed(1)}%`);
   if (element.className !== (className ?? "")) element.className = className ?? "";
   if (hint !== undefined && element.title !== hint) element.title = hint;
   cells.forEach((text, index) => {
@@ -76,11 +79,12 @@ function fill(element, { cells, className, hint }, columns) {
  * @param {boolean} all
  */
 function renderMore(box, hidden, all) {
-  let button = box.querySelector("button");
+  let button = /** @type {HTMLButtonElement | null} */ (box.querySelector("button.more"));
   if (hidden <= 0) return button?.remove();
   if (button === null) {
     button = box.appendChild(document.createElement("button"));
     button.type = "button";
+    button.className = "more";
     button.addEventListener("click", () => box.dataset.all = String(box.dataset.all !== "true"));
   }
   button.setAttribute("aria-expanded", String(all));

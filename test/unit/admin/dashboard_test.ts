@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Stats } from "../../../src/admin/control.ts";
-import { niceCeiling } from "../../../src/admin/dashboard/chart.js";
+import { niceCeiling } from "../../../src/admin/dashboard/scales.js";
 import {
   bytes,
   compact,

@@ -40,7 +40,7 @@ const nodeWidth = 7;
 const barWidth = 7;
 /** Width of a character of a name, and characters of a rate with the space before it. */
 export const charWidth = 6.9;
-export const rateChars = 9;
+export const rateChars = 11;
 /** Room above for the columns' titles. */
 const top = 26;
 

@@ -15,6 +15,8 @@ import { clock, count, latency, words } from "./format.js";
 
 /** Entries that are shown. */
 const shownMax = 12;
+/** What is older is no reason to look. */
+const lateMs = 10 * 60_000;
 /** Events that are told by entries of their own. */
 const toldElsewhere = new Set(["worker_held", "worker_released"]);
 /** Fields that say what is wrong, best first. */
@@ -27,13 +29,7 @@ const sentences = ["problem", "reason", "error", "message", "note"];
  */
 export function renderHappened(stalls, events, orphans) {
   const entries = happenedOf(stalls, events);
-  const errors = entries.filter(({ level }) => level === "error").length;
-  const isNow = entries.some(({ now }) => now === true);
-  if (isNow) setMark("happened-mark", "bad", "a worker is held");
-  else if (orphans > 0) setMark("happened-mark", "bad", `${count(orphans)} lost waits`);
-  else if (errors > 0) {
-    setMark("happened-mark", "warn", `${count(errors)} ${errors === 1 ? "error" : "errors"}`);
-  } else setMark("happened-mark", "good", entries.length === 0 ? "nothing" : "no errors");
+  setMark("happened-mark", ...markOf(entries, orphans, Date.now()));
   const lost = orphans === 0 ? [] : [
     `${count(orphans)} waits were lost within corndog and made good: please report it.`,
   ];
@@ -57,6 +53,22 @@ export function renderHappened(stalls, events, orphans) {
       ? [element("li", "muted", "No stall, no lost wait, no warning since the start.")]
       : []),
   ]);
+}
+
+/**
+ * @param {readonly Happened[]} entries
+ * @param {number} orphans
+ * @param {number} nowMs
+ * @returns {["good" | "warn" | "bad", string]}
+ */
+export function markOf(entries, orphans, nowMs) {
+  if (entries.some(({ now }) => now === true)) return ["bad", "a worker is held"];
+  if (orphans > 0) return ["bad", orphans === 1 ? "a lost wait" : `${count(orphans)} lost waits`];
+  const late = entries.filter(({ atMs }) => atMs > nowMs - lateMs);
+  const errors = late.filter(({ level }) => level === "error").length;
+  if (errors > 0) return ["warn", errors === 1 ? "an error" : `${count(errors)} errors`];
+  if (late.length > 0) return ["warn", late.length === 1 ? "a warning" : `${count(late.length)} warnings`];
+  return ["good", entries.length === 0 ? "nothing" : "nothing of late"];
 }
 
 /**

@@ -58,7 +58,7 @@ test("createAdminApp() asks for the token everywhere but /healthz when there is 
 
 test("createAdminApp() gives the page without a token, which asks for it itself, when there is a token file", async () => {
   const { app, status } = appWith({ tokenFile: tokenFile("s3cret-token\n") });
-  for (const path of ["/", "/dashboard/page.js", "/dashboard/page.css"]) {
+  for (const path of ["/", "/dashboard/page.js", "/dashboard/base.css"]) {
     assert.equal(await status(path), 200, path);
     assert.equal(await status(path, { method: "PUT", body: "x" }), 401, path);
   }

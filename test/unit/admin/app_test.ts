@@ -35,7 +35,7 @@ async function problemOf(response: Response, status: number, code: string): Prom
 const pages = [
   { path: "/", type: "text/html; charset=utf-8", want: /<title>corndog<\/title>/ },
   { path: "/dashboard/page.js", type: "text/javascript; charset=utf-8", want: /admin\/stats/ },
-  { path: "/dashboard/page.css", type: "text/css; charset=utf-8", want: /prefers-color-scheme: dark/ },
+  { path: "/dashboard/base.css", type: "text/css; charset=utf-8", want: /prefers-color-scheme: dark/ },
   { path: "/dashboard/icon.svg", type: "image/svg+xml", want: /<svg/ },
   { path: "/healthz", type: "application/json", want: /"ok":true/ },
   { path: "/readyz", type: "application/json", want: /"ok":true/ },

@@ -44,6 +44,8 @@ export class FakeControl implements Control {
   spool: SpoolTotals | undefined;
   linesPerSecond = 120_000;
   topics = 14;
+  /** One line in so many goes to the dead letter. */
+  lettersEvery = 40_000;
   readonly #startedAtMs: number;
 
   /** Began `ageMs` ago. */
@@ -185,7 +187,7 @@ export class FakeControl implements Control {
     // A wave around the mean, integrated, so that the counters rise and the rates swing.
     const received = Math.round(this.linesPerSecond * (seconds + 1.2 * Math.sin(seconds / 3)));
     const stopped = Math.floor(received / 9);
-    const dead = Math.floor(received / 40_000);
+    const dead = Math.floor(received / this.lettersEvery);
     const inFlight = received === 0 ? 0 : Math.round(900 + 600 * Math.sin(seconds));
     const fanOut = Math.floor(received / 50);
     const delivered = received + fanOut - stopped - dead - inFlight - 12;
@@ -266,9 +268,27 @@ export class FakeControl implements Control {
         heartbeat_age_ms: 120,
       })),
       listeners: [
-        { kind: "syslog", transport: "tcp", address: "0.0.0.0:1514", framing: "auto" },
-        { kind: "syslog", transport: "udp", address: "0.0.0.0:1514", framing: "datagram" },
-        { kind: "syslog", transport: "tls", address: "0.0.0.0:6514", framing: "auto" },
+        {
+          kind: "syslog",
+          transport: "tcp",
+          address: "0.0.0.0:1514",
+          framing: "auto",
+          lines: Math.floor(received * 0.7),
+        },
+        {
+          kind: "syslog",
+          transport: "udp",
+          address: "0.0.0.0:1514",
+          framing: "datagram",
+          lines: Math.floor(received * 0.1),
+        },
+        {
+          kind: "syslog",
+          transport: "tls",
+          address: "0.0.0.0:6514",
+          framing: "auto",
+          lines: Math.floor(received * 0.2),
+        },
       ],
       sink: { name: "kafka", ready: this.sinkProblems.length === 0, problems: this.sinkProblems },
       kafka: {

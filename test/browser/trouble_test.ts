@@ -230,7 +230,7 @@ test(
         listeners: [{ kind: "syslog", transport: "unix", address: evil, connections: 1, lines: 5 }],
         sink: { ...one.sink, ready: false, problems: [evil] },
         kafka: {
-          brokers: [{ broker: 1, address: evil }],
+          brokers: one.kafka.brokers.map((broker) => ({ ...broker, host: evil, problem: evil })),
           topics: Object.fromEntries([
             ["__proto__", one.kafka.topics.orders],
             [evil, one.kafka.topics.orders],

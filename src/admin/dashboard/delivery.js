@@ -7,10 +7,13 @@
  */
 import { byId, setMark, setText, showPairs } from "./dom.js";
 import { bytes, count, duration, latency, rate, share } from "./format.js";
-import { renderRecords, renderTable } from "./tables.js";
+import { renderTable } from "./tables.js";
 
 /** @typedef {import("../control.ts").Stats} Stats */
 /** @typedef {import("./history.js").History} History */
+
+/** A broker that answers later is worth a word. */
+const silentMsMax = 1_000;
 
 /** @param {Stats} stats */
 export function renderSink({ sink, kafka, totals, spool, dead_letter: letters }) {
@@ -29,7 +32,39 @@ export function renderSink({ sink, kafka, totals, spool, dead_letter: letters })
     [`${sink.name} ${words}.`, ...sink.problems.map((problem) => `${problem}.`)].join(" "),
   );
   byId("brokers").hidden = kafka.brokers.length === 0;
-  renderRecords(byId("brokers"), "Kafka brokers", kafka.brokers);
+  renderTable(byId("brokers"), {
+    caption: "Kafka brokers",
+    columns: [
+      { title: "broker", text: true },
+      { title: "state", text: true },
+      { title: "requests out" },
+      { title: "answers take" },
+      { title: "sent" },
+    ],
+    rows: kafka.brokers.map((broker) => {
+      const { sum_ms: ms, count: answers } = broker.answer_ms;
+      return {
+        key: String(broker.id),
+        hint: broker.problem ??
+          `${count(broker.requests)} requests, ${count(broker.unanswered)} without an answer`,
+        className: broker.problem === undefined ? "" : "trouble",
+        cells: [
+          `${broker.id} ${broker.host}`,
+          broker.problem ??
+            (broker.silent_ms > silentMsMax
+              ? `silent for ${duration(broker.silent_ms / 1000)}`
+              : broker.connected
+              ? "connected"
+              : broker.connections > 0
+              ? "connected in part"
+              : "not connected"),
+          count(broker.inFlight),
+          answers === 0 ? "–" : latency(ms / answers).join(" "),
+          bytes(broker.bytesSent).join(" "),
+        ],
+      };
+    }),
+  });
   const reasons = Object.entries(letters?.reasons ?? {}).map(([reason, lines]) =>
     `${reason.replaceAll("_", " ")} ${count(lines)}`
   );

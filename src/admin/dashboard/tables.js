@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { count, words } from "./format.js";
+import { count } from "./format.js";
 
 /**
  * @typedef {object} Column
@@ -117,33 +117,4 @@ function note(text) {
   element.className = "muted";
   element.textContent = text;
   return element;
-}
-
-/**
- * A table of records whose fields this page does not know: one column per field with a plain value.
- * @param {HTMLElement} box
- * @param {string} caption
- * @param {readonly Record<string, unknown>[]} records
- */
-export function renderRecords(box, caption, records) {
-  const names = [...new Set(records.flatMap((record) => Object.keys(record)))].filter((name) =>
-    records.every((record) => typeof record[name] !== "object" || record[name] === null)
-  );
-  const figure = (/** @type {string} */ name) => records.every((record) => typeof record[name] === "number");
-  renderTable(box, {
-    caption,
-    columns: names.map((name) => ({ title: words(name), text: !figure(name) })),
-    rows: records.map((record, index) => ({
-      key: String(index),
-      className: record.problem ? "trouble" : undefined,
-      cells: names.map((name) => plain(record[name])),
-    })),
-  });
-}
-
-/** @param {unknown} value */
-function plain(value) {
-  if (value === undefined || value === null || value === "") return "–";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "number" ? count(value) : String(value);
 }

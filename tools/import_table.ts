@@ -59,6 +59,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   yaml: /^config\/yaml\.ts$/,
   kafkajs: /^kafka\//,
   hono: /^admin\//,
+  uplot: /^admin\/dashboard\//,
   valibot: /^(config|rules|admin)\//,
   "hdr-histogram-js": /^clobber\//,
   re2js: /^rules\//,

@@ -50,12 +50,37 @@ export interface StallFields {
   readonly worker: number;
   /** So far, or in all. */
   readonly ms: number;
-  /** `rule`: in a rule; `worker`: in something else; `machine`: nobody had time. */
-  readonly cause: "rule" | "worker" | "machine";
+  /**
+   * `rule`: in a rule; `worker`: in something else; `machine`: it got no core; `gc`: garbage was collected;
+   * `blocked`: it slept in a call.
+   */
+  readonly cause: "rule" | "worker" | "machine" | "gc" | "blocked";
   readonly rule?: string | undefined;
   readonly connection?: string | undefined;
   /** Of the chunk that was worked on. */
   readonly bytes?: number | undefined;
+  /** What the operating system says of it; missing where it does not. */
+  readonly evidence?: StallEvidence | undefined;
+  /** What the time went into; from the second stall of a worker within a minute on. */
+  readonly profile?: StallProfileView | undefined;
+}
+
+/** Milliseconds of a stall, and collections of garbage in it. */
+export interface StallEvidence {
+  readonly cpu_ms?: number;
+  /** Ready to run, and no core. */
+  readonly queued_ms?: number;
+  /** What the hypervisor took of all cores, and the container's quota of this process. */
+  readonly stolen_ms?: number;
+  readonly throttled_ms?: number;
+  readonly collections: number;
+}
+
+/** Where the time of a stall went. */
+export interface StallProfileView {
+  readonly samples: number;
+  /** Functions, the innermost first, with their part of the samples. Regular expressions show as their source. */
+  readonly stacks: readonly { readonly stack: string; readonly share: number }[];
 }
 
 /** `GET /admin/stalls`. */

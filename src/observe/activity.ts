@@ -2,7 +2,8 @@
  * What each worker is doing at this moment, in shared memory: its pulse, the rule it tries, the connection whose bytes
  * it takes. The sentinel reads it while the worker is held and cannot say anything itself.
  *
- *     per worker, i32: pulse | rule + 1, 0: none | connection, 0: none | bytes of the chunk | pulse comes every ... ms
+ *     per worker, i32: pulse | rule + 1, 0: none | connection, 0: none | bytes of the chunk | pulse comes every ... ms |
+ *                      the thread's number for the kernel | collections of garbage
  *
  * The pulse is quick while there is work and slow while there is none: idle loops are not woken for it.
  *
@@ -10,7 +11,15 @@
  */
 
 /** Words of one worker. */
-export const activityWord = { pulse: 0, rule: 1, connection: 2, bytes: 3, everyMs: 4 } as const;
+export const activityWord = {
+  pulse: 0,
+  rule: 1,
+  connection: 2,
+  bytes: 3,
+  everyMs: 4,
+  thread: 5,
+  collections: 6,
+} as const;
 
 /** One cache line per worker. */
 const wordsPerWorker = 16;
@@ -19,6 +28,8 @@ const wordsPerWorker = 16;
 export const pulseMs = 50;
 /** And while it has none. */
 export const idlePulseMs = 250;
+/** What stands for "not any more". */
+const endedPulseMs = 2 ** 30;
 
 /** Shared memory for all workers. */
 export function createActivity(workers: number): SharedArrayBuffer {
@@ -76,9 +87,10 @@ export class Pulse {
     Atomics.add(this.#words, activityWord.pulse, 1);
   }
 
-  /** Beats no more. */
+  /** Beats no more, and nobody is to wait for it. */
   stop(): void {
     clearInterval(this.#timer);
+    Atomics.store(this.#words, activityWord.everyMs, endedPulseMs);
   }
 
   #quickBeat(): void {

@@ -3,9 +3,13 @@
  * rule, with which connection's bytes. What happened is kept for `/admin/stalls`.
  *
  * A watcher that is late itself cannot tell a held worker from a machine without time: such a stall is the machine's.
+ * So is one in which the worker was ready and got no core for most of it. One in which it neither ran nor was ready
+ * slept in a call: in the collector of garbage where that was at work, else in the disk or in memory that is not there.
  *
  * @module
  */
+import type { StallEvidence, StallProfileView } from "../admin/control.ts";
+import type { ReadFacts, ThreadFacts } from "./thread_facts.ts";
 import { type Activity, activityOf, activityWord, idlePulseMs, pulseMs, readActivity } from "./activity.ts";
 
 /** A worker without a pulse for this long is held. */
@@ -29,8 +33,15 @@ export interface Stall {
   /** So far, or in all. */
   ms: number;
   over: boolean;
-  /** `rule`: in a rule; `worker`: in something else; `machine`: the watcher had no time either. */
-  cause: "rule" | "worker" | "machine";
+  /**
+   * `rule`: in a rule; `worker`: in something else; `machine`: it, or the watcher, got no core; `gc`: garbage was
+   * collected; `blocked`: it slept in a call.
+   */
+  cause: "rule" | "worker" | "machine" | "gc" | "blocked";
+  /** What the operating system says of it so far; missing where it does not. */
+  evidence?: StallEvidence;
+  /** What the time of a later stall like it went into. */
+  profile?: StallProfileView;
   readonly rule?: string;
   readonly connection?: string;
   /** Bytes of the chunk that was worked on. */
@@ -41,6 +52,8 @@ export interface Stall {
 export interface SentinelParts {
   readonly activity: SharedArrayBuffer;
   readonly workers: number;
+  /** What the operating system knows of a worker's thread. */
+  readonly facts?: ReadFacts;
   /** Name of a rule in force. */
   ruleName(index: number): string | undefined;
   /** A worker is held, for the second time where it is an error. */
@@ -55,6 +68,10 @@ interface Watched {
   pulsedAtMs: number;
   stall: Stall | undefined;
   told: 0 | 1 | 2;
+  /** What was known at its last pulse. */
+  facts: ThreadFacts | undefined;
+  /** The stall before, until its collections are counted: the runtime tells of them when the thread goes on. */
+  last: { readonly stall: Stall; readonly facts: ThreadFacts } | undefined;
 }
 
 /** The sentinel of one process. */
@@ -76,6 +93,8 @@ export class Sentinel {
       pulsedAtMs: nowMs,
       stall: undefined,
       told: 0,
+      facts: undefined,
+      last: undefined,
     }));
   }
 
@@ -119,6 +138,7 @@ export class Sentinel {
       if (ms < warnMs + (everyMs === 0 ? pulseMs : everyMs)) return;
       if (one.stall === undefined) this.#begin(one, worker, ms, epochMs, isLate);
       else one.stall.ms = ms;
+      this.#judge(one, one.stall!);
       // A late watcher looks again before it accuses anybody.
       if (isLate) return;
       if (one.told === 0) this.#tell(one, "warn");
@@ -151,10 +171,40 @@ export class Sentinel {
     };
   }
 
+  /** What the stall is made of so far, and so its cause. */
+  #judge(one: Watched, stall: Stall, now = this.#parts.facts?.(one.words)): void {
+    if (now === undefined || one.facts === undefined) return;
+    const evidence = evidenceOf(one.facts, now);
+    if (evidence.cpu_ms === undefined || evidence.queued_ms === undefined) return;
+    stall.evidence = evidence;
+    const { cpu_ms: cpu, queued_ms: queued, collections } = evidence;
+    const half = stall.ms / 2;
+    // A container that is over its quota has its threads wait in the queue too.
+    if (queued >= half) stall.cause = "machine";
+    else if (stall.ms - cpu - queued >= half) stall.cause = collections > 0 ? "gc" : "blocked";
+    else stall.cause = stall.rule === undefined ? "worker" : "rule";
+  }
+
+  /** Collections that ended in a stall are known when the thread has gone on. */
+  #collected({ stall, facts }: NonNullable<Watched["last"]>, now: ThreadFacts): void {
+    const { evidence } = stall;
+    if (evidence === undefined) return;
+    stall.evidence = { ...evidence, collections: now.collections - facts.collections };
+    if (stall.cause === "blocked" && stall.evidence.collections > 0) stall.cause = "gc";
+  }
+
+  /** A worker that watches itself was held once more: the newest stall of it that is not explained. */
+  profiled(worker: number, profile: StallProfileView): void {
+    const stall = this.#stalls.find((one) => one.worker === worker && one.over);
+    if (stall !== undefined) stall.profile ??= profile;
+  }
+
   #tell(one: Watched, level: "warn" | "error"): void {
     const stall = one.stall!;
     if (one.told === 0) {
-      if (stall.cause === "machine") stall.cause = stall.rule === undefined ? "worker" : "rule";
+      if (stall.cause === "machine" && stall.evidence === undefined) {
+        stall.cause = stall.rule === undefined ? "worker" : "rule";
+      }
       this.#total++;
       this.#stalls.unshift(stall);
       if (this.#stalls.length > stallsMax) this.#stalls.pop();
@@ -165,14 +215,35 @@ export class Sentinel {
 
   #pulsed(one: Watched, pulse: number, nowMs: number): void {
     const { stall, told } = one;
+    const facts = this.#parts.facts?.(one.words);
+    if (one.last !== undefined && facts !== undefined) this.#collected(one.last, facts);
+    one.last = undefined;
     if (stall !== undefined) {
       stall.ms = nowMs - one.pulsedAtMs;
       stall.over = true;
+      this.#judge(one, stall, facts);
+      if (one.facts !== undefined) one.last = { stall, facts: one.facts };
       if (told > 0) this.#parts.released(stall);
     }
+    one.facts = facts;
     one.pulse = pulse;
     one.pulsedAtMs = nowMs;
     one.stall = undefined;
     one.told = 0;
   }
+}
+
+function evidenceOf(before: ThreadFacts, now: ThreadFacts): StallEvidence {
+  const rise = (from: number | undefined, to: number | undefined) =>
+    from === undefined || to === undefined ? undefined : Math.round((to - from) * 10) / 10;
+  const all = {
+    cpu_ms: rise(before.cpuMs, now.cpuMs),
+    queued_ms: rise(before.queuedMs, now.queuedMs),
+    stolen_ms: rise(before.stolenMs, now.stolenMs),
+    throttled_ms: rise(before.throttledMs, now.throttledMs),
+    collections: now.collections - before.collections,
+  };
+  return Object.fromEntries(
+    Object.entries(all).filter(([, value]) => value !== undefined),
+  ) as unknown as StallEvidence;
 }

@@ -41,6 +41,7 @@ import type { Logger } from "../observe/log.ts";
 import type { EventList, RecentEvents } from "../observe/recent_events.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows, endRow } from "../observe/row.ts";
 import { Sentinel, type Stall } from "../observe/sentinel.ts";
+import { readFacts } from "../observe/thread_facts.ts";
 import { createLatencyRows } from "../observe/stage_latency.ts";
 import { createStageTables } from "../observe/stage_table.ts";
 import { FlightDumps } from "./flight_dumps.ts";
@@ -132,6 +133,10 @@ export class ControlPlane implements Control {
       reported: () => this.#tellProblems(),
       stdinEnded: () => this.drain(),
       tapped: (id, events, leftOut) => this.#taps.get(id)?.(events, leftOut),
+      profiled: (worker, { heldMs, samples, stacks }) => {
+        this.#sentinel.profiled(worker, { samples, stacks });
+        log.warn("stall_profile", { worker, held_ms: heldMs, samples, stacks });
+      },
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
     this.#flight = new FlightRecorder(this.#rows.flight, 0);
@@ -139,6 +144,7 @@ export class ControlPlane implements Control {
     this.#sentinel = new Sentinel({
       activity: this.#rows.activity,
       workers: config.workers,
+      facts: readFacts,
       ruleName: (index) => this.#desk.view().names[index],
       held: (stall, level) => {
         log[level]("worker_held", { ...stallFields(stall) });
@@ -151,7 +157,10 @@ export class ControlPlane implements Control {
         );
         if (level === "error") this.#dumps.write("stall");
       },
-      released: (stall) => log.info("worker_released", { ...stallFields(stall) }),
+      released: (stall) => {
+        log.info("worker_released", { ...stallFields(stall) });
+        this.#workers.arm(stall.worker);
+      },
     }, performance.now());
     this.#looks = new LookDesk({
       config,
@@ -446,8 +455,9 @@ function withReadySink(report: WorkerReport): WorkerReport {
   return { ...report, sink: { ...report.sink, ready: true } };
 }
 
-function stallFields({ worker, ms, cause, rule, connection, bytes }: Stall): StallFields {
-  return { worker, ms: Math.round(ms), cause, rule, connection, bytes };
+function stallFields(stall: Stall): StallFields {
+  const { worker, ms, cause, rule, connection, bytes, evidence, profile } = stall;
+  return { worker, ms: Math.round(ms), cause, rule, connection, bytes, evidence, profile };
 }
 
 /** Hits of a rule, and what a try of it takes on average; no average before a line was sampled. */

@@ -26,6 +26,7 @@ import type { Config, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
 import type { SpoolReport } from "./spool_stage.ts";
+import type { StallProfile } from "./stall_profile.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import type { SinkStatus } from "../sink/sink.ts";
 import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
@@ -127,6 +128,8 @@ export type ToWorker =
   | { readonly type: "adopt" }
   | { readonly type: "ask"; readonly id: number }
   | { readonly type: "look"; readonly id: number; readonly look: Look }
+  /** It was held: it is to watch what holds it. */
+  | { readonly type: "arm" }
   | { readonly type: "tap"; readonly id: number; readonly filter: TapFilter | undefined }
   | { readonly type: "end_connection"; readonly id: number; readonly connection: number }
   | { readonly type: "drain"; readonly deadlineMs: number };
@@ -145,6 +148,7 @@ export type FromWorker =
     readonly events: readonly TapEvent[];
     readonly leftOut: number;
   }
+  | { readonly type: "profiled"; readonly profile: StallProfile }
   | { readonly type: "connection_ended"; readonly id: number; readonly found: boolean }
   | { readonly type: "drained" }
   /** Standard input, the only listener, has ended. */

@@ -29,6 +29,7 @@ import { flightKind, FlightRecorder } from "../observe/flight.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { LatencyRows } from "../observe/stage_latency.ts";
 import { stage, StageTable } from "../observe/stage_table.ts";
+import { noteThread } from "../observe/thread_facts.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
@@ -131,6 +132,7 @@ export class WorkerPipeline {
     this.#latency = new LatencyRows(start.latency, worker, config.workers);
     this.#waits = new StageTable(start.stages, worker, undefined, this.#latency.waitEnded);
     this.#activity = activityOf(start.activity, worker);
+    noteThread(this.#activity);
     this.#pulse = new Pulse(this.#activity);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });

@@ -10,6 +10,7 @@ import { ForwarderError, messageOf } from "../core/errors.ts";
 import { InvariantError } from "../core/invariant.ts";
 import { setFaultReporter } from "../runtime/fault.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
+import { StallProfiler } from "./stall_profile.ts";
 import { WorkerPipeline } from "./worker_pipeline.ts";
 
 /** Reports are sent unasked this often, so that readiness is known without asking. */
@@ -36,6 +37,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
     post({ type: "log", level: "error", event: "io_fault", fields: { where, problem: messageOf(error) } });
   });
   let pipeline: WorkerPipeline | undefined;
+  const profiler = new StallProfiler((profile) => post({ type: "profiled", profile }));
   const start = async (message: StartMessage) => {
     try {
       pipeline = new WorkerPipeline(
@@ -72,6 +74,8 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
         return post({ type: "report", id: message.id, report: pipeline.report() });
       case "look":
         return post({ type: "seen", id: message.id, seen: pipeline.look(message.look) });
+      case "arm":
+        return profiler.arm(performance.now());
       case "tap":
         return pipeline.taps.set(message.id, message.filter);
       case "end_connection": {
@@ -79,6 +83,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
         return post({ type: "connection_ended", id: message.id, found });
       }
       case "drain":
+        profiler.stop();
         void pipeline.drain(message.deadlineMs).then(() => post({ type: "drained" }));
         return;
     }

@@ -23,6 +23,7 @@ import {
   type ToWorker,
   type WorkerReport,
 } from "./protocol.ts";
+import type { StallProfile } from "./stall_profile.ts";
 
 /** A thread, as src/main.ts makes it. */
 export interface WorkerThread {
@@ -64,6 +65,8 @@ export interface WorkersEvents {
   stdinEnded(): void;
   /** A tap saw lines. */
   tapped(id: number, events: readonly TapEvent[], leftOut: number): void;
+  /** What a worker that watches itself was doing when it was held again. */
+  profiled(worker: number, profile: StallProfile): void;
   /** A worker ended that nobody asked to end. */
   failed(worker: number, reason: string): void;
 }
@@ -228,6 +231,12 @@ export class Workers {
     return answer?.type === "connection_ended" ? answer.found : undefined;
   }
 
+  /** A worker was held: it is to watch what holds it. */
+  arm(worker: number): void {
+    const slot = this.#slots[worker];
+    if (slot !== undefined && !slot.ended) slot.thread.post({ type: "arm" });
+  }
+
   /** Begins a tap on all workers, or ends it where `filter` is undefined. */
   tap(id: number, filter: TapFilter | undefined): void {
     for (const slot of this.#slots) if (!slot.ended) slot.thread.post({ type: "tap", id, filter });
@@ -287,6 +296,7 @@ export class Workers {
     const slot = this.#slots[worker]!;
     if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
     if (message.type === "tapped") return this.#events.tapped(message.id, message.events, message.leftOut);
+    if (message.type === "profiled") return this.#events.profiled(worker, message.profile);
     if (message.type === "report") {
       slot.report = message.report;
       this.#events.reported();

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import process from "node:process";
 import { describe, it } from "node:test";
 import type { StallList } from "../../src/admin/control.ts";
 import type { Inflight } from "../../src/observe/inflight.ts";
@@ -140,10 +141,23 @@ describe("corndog whose loop is held", () => {
         const list = await ask();
         return list.stalls.some(({ over, ms }) => !over && ms > 300) ? list : undefined;
       });
-      assert.deepEqual([stalls[0]!.worker, stalls[0]!.cause], [0, "worker"]);
+      const [stall] = stalls as [StallList["stalls"][number]];
+      assert.equal(stall.worker, 0);
+      if (process.platform === "linux") {
+        // On a machine that is busy the worker may have got no core for most of it: then that is said.
+        const { cpu_ms, queued_ms } = stall.evidence!;
+        assert.equal(stall.cause, queued_ms! >= stall.ms / 2 ? "machine" : "worker", JSON.stringify(stall));
+        assert.ok(cpu_ms! + queued_ms! > stall.ms / 2, JSON.stringify(stall));
+      }
       const held = await corndog.event("worker_held");
       assert.equal(held.worker, 0);
       await corndog.event("worker_released");
+      // It watches itself from now on: the next one is explained.
+      const profile = await corndog.event("stall_profile", 60_000);
+      // The compiled binary has short names.
+      const names = process.env.CORNDOG_BINARY === undefined ? /holdLoop|holdOnPurpose/ : /"stack":"./;
+      assert.match(JSON.stringify(profile.stacks), names);
+      assert.ok((await ask()).stalls.some((one) => one.profile !== undefined));
       const trace = await (await fetch(`${corndog.admin}/admin/flight?seconds=60`)).json();
       assert.ok(trace.traceEvents.some(({ name }: { name: string }) => name === "worker held"));
       assert.equal(await corndog.stop(), 0);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import process from "node:process";
 import { describe, it } from "node:test";
 import {
   activityOf,
@@ -10,6 +11,13 @@ import {
   readActivity,
 } from "../../../src/observe/activity.ts";
 import { until } from "../../support/until.ts";
+import {
+  noteThread,
+  readFacts,
+  stolenMs,
+  type ThreadFacts,
+  throttledMs,
+} from "../../../src/observe/thread_facts.ts";
 import { lookMs, Sentinel, type Stall } from "../../../src/observe/sentinel.ts";
 
 /** A sentinel over two workers, on a clock that the test turns. */
@@ -135,5 +143,103 @@ describe("Pulse", () => {
     pulse.work();
     assert.equal(words[activityWord.pulse], beats + 1);
     pulse.stop();
+  });
+});
+
+describe("Sentinel with what the operating system says", () => {
+  /** A worker that is held for 400 ms, in which the kernel counts so much. */
+  function stallWith(during: Partial<ThreadFacts>, rule = false, afterwards = 0): Stall {
+    const activity = createActivity(1);
+    const words = activityOf(activity, 0);
+    let facts: ThreadFacts = { cpuMs: 1000, queuedMs: 50, stolenMs: 10, throttledMs: 0, collections: 3 };
+    let held = 0;
+    const sentinel = new Sentinel({
+      activity,
+      workers: 1,
+      facts: () => facts,
+      ruleName: () => "greedy",
+      held: () => held++,
+      released: () => {},
+    }, 0);
+    const before = facts;
+    Atomics.add(words, activityWord.pulse, 1);
+    sentinel.look(lookMs, 0);
+    if (rule) words[activityWord.rule] = 1;
+    for (let ms = lookMs; ms <= 400; ms += lookMs) {
+      const part = ms / 400;
+      const rise = (name: keyof ThreadFacts) => (before[name] ?? 0) + (during[name] ?? 0) * part;
+      facts = {
+        cpuMs: rise("cpuMs"),
+        queuedMs: rise("queuedMs"),
+        stolenMs: rise("stolenMs"),
+        throttledMs: rise("throttledMs"),
+        collections: 3,
+      };
+      sentinel.look(lookMs + ms, 0);
+    }
+    assert.equal(held, 1);
+    Atomics.add(words, activityWord.pulse, 1);
+    sentinel.look(lookMs + 420, 0);
+    // The runtime tells of what it collected when the thread has gone on.
+    facts = { ...facts, collections: 3 + afterwards };
+    Atomics.add(words, activityWord.pulse, 1);
+    sentinel.look(2 * lookMs + 420, 0);
+    return sentinel.stalls[0]!;
+  }
+
+  const table: [string, Partial<ThreadFacts>, boolean, number, Stall["cause"]][] = [
+    ["it ran", { cpuMs: 390, queuedMs: 5 }, false, 0, "worker"],
+    ["it ran in a rule", { cpuMs: 390, queuedMs: 5 }, true, 0, "rule"],
+    ["it ran, and garbage was collected too", { cpuMs: 390, queuedMs: 5 }, false, 2, "worker"],
+    ["it got no core", { cpuMs: 20, queuedMs: 370 }, false, 0, "machine"],
+    ["it got no core in a rule", { cpuMs: 100, queuedMs: 290, stolenMs: 600 }, true, 0, "machine"],
+    ["it slept while garbage was collected", { cpuMs: 10, queuedMs: 5 }, false, 1, "gc"],
+    ["it slept in a call", { cpuMs: 10, queuedMs: 5 }, false, 0, "blocked"],
+  ];
+  for (const [name, during, rule, collections, cause] of table) {
+    it(`says ${cause} when ${name}`, () => {
+      const stall = stallWith(during, rule, collections);
+      assert.equal(stall.cause, cause);
+      assert.equal(stall.evidence!.cpu_ms, during.cpuMs);
+      assert.equal(stall.evidence!.collections, collections);
+      assert.equal(stall.evidence!.stolen_ms, during.stolenMs ?? 0);
+    });
+  }
+
+  it("keeps the profile of a stall that is over", () => {
+    const { turn, sentinel } = watch();
+    turn(200, [0]);
+    turn(50, [0, 1]);
+    sentinel.profiled(1, { samples: 9, stacks: [{ stack: "/(a+)+b/ < test", share: 1 }] });
+    sentinel.profiled(0, { samples: 1, stacks: [] });
+    assert.equal(sentinel.stalls[0]!.profile!.samples, 9);
+  });
+});
+
+describe("readFacts()", () => {
+  it("knows the time of this thread, and that garbage was collected, on Linux", {
+    skip: process.platform !== "linux",
+  }, async () => {
+    const words = activityOf(createActivity(1), 0);
+    noteThread(words);
+    const before = readFacts(words);
+    let kept: object[] = [];
+    await until("time on a core, and a collection", () => {
+      for (let i = 0; i < 200_000; i++) {
+        if (i % 1000 === 0) kept = [];
+        kept.push({ i });
+      }
+      const { cpuMs, collections } = readFacts(words);
+      return (cpuMs! > before.cpuMs! + 20 && collections > 0) || undefined;
+    });
+  });
+
+  it("reads steal and both forms of cpu.stat", () => {
+    assert.equal(stolenMs("cpu  2664359 50824 251556 2498021 4127 0 26090 3624 0 0\ncpu0 1 1"), 36_240);
+    assert.equal(stolenMs("cpu  1 2"), undefined);
+    assert.equal(stolenMs(undefined), undefined);
+    assert.equal(throttledMs("usage_usec 5\nnr_throttled 2\nthrottled_usec 1500\n"), 1.5);
+    assert.equal(throttledMs("nr_periods 0\nthrottled_time 2500000\n"), 2.5);
+    assert.equal(throttledMs("usage_usec 5\n"), undefined);
   });
 });

@@ -1,0 +1,104 @@
+/**
+ * What the operating system knows of a thread that does not move: the time it ran, the time it was ready and got no
+ * core, what the hypervisor and the container's CPU quota took; and whether the runtime collected garbage meanwhile.
+ * Linux; elsewhere nothing is known and nobody is accused.
+ *
+ *     /proc/self/task/TID/schedstat      ns on a core, ns in the run queue, slices       Documentation/scheduler/sched-stats
+ *     /proc/stat                         cpu ... steal (8th), in ticks of 10 ms           proc_stat(5)
+ *     cpu.stat                           throttled_usec (v2), throttled_time ns (v1)      Documentation/admin-guide/cgroup-v2
+ *
+ * @module
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import { activityWord } from "./activity.ts";
+
+/** Sums since some moment in the past, milliseconds; undefined where they are not known. */
+export interface ThreadFacts {
+  readonly cpuMs: number | undefined;
+  /** Ready to run, and no core. */
+  readonly queuedMs: number | undefined;
+  /** Of all cores of this machine. */
+  readonly stolenMs: number | undefined;
+  readonly throttledMs: number | undefined;
+  /** Collections of garbage. */
+  readonly collections: number;
+}
+
+/** Reads facts; `words` are those of the worker's activity. */
+export type ReadFacts = (words: Int32Array) => ThreadFacts;
+
+const cpuStatPaths = ["/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat"];
+/** USER_HZ, the same on every Linux that runs this. */
+const tickMs = 10;
+
+/** One per thread; a registry that nobody holds is garbage itself. */
+const registries: FinalizationRegistry<undefined>[] = [];
+
+/** Called by a worker when it begins: who it is for the kernel, and how often it collects garbage. */
+export function noteThread(words: Int32Array): void {
+  try {
+    // "PID/task/TID" of the thread that reads it.
+    Atomics.store(words, activityWord.thread, Number(readlinkSync("/proc/thread-self").split("/")[2] ?? 0));
+  } catch {
+    // No Linux, or /proc is hidden.
+  }
+  const registry = new FinalizationRegistry(() => {
+    Atomics.add(words, activityWord.collections, 1);
+    registry.register({}, undefined);
+  });
+  registry.register({}, undefined);
+  registries.push(registry);
+}
+
+/** What concerns the whole machine is read this often: /proc/stat is long where there are many cores. */
+const machineMs = 500;
+let machine:
+  | { readonly atMs: number; readonly facts: Pick<ThreadFacts, "stolenMs" | "throttledMs"> }
+  | undefined;
+
+function machineFacts(): Pick<ThreadFacts, "stolenMs" | "throttledMs"> {
+  const nowMs = performance.now();
+  if (machine !== undefined && nowMs - machine.atMs < machineMs) return machine.facts;
+  const facts = {
+    stolenMs: stolenMs(textOf("/proc/stat")),
+    throttledMs: cpuStatPaths.map((path) => throttledMs(textOf(path))).find((ms) => ms !== undefined),
+  };
+  machine = { atMs: nowMs, facts };
+  return facts;
+}
+
+/** Reads what is known now. */
+export const readFacts: ReadFacts = (words) => {
+  const thread = Atomics.load(words, activityWord.thread);
+  const [ran, queued] = thread === 0 ? [] : numbers(textOf(`/proc/self/task/${thread}/schedstat`));
+  return {
+    cpuMs: ran === undefined ? undefined : ran / 1e6,
+    queuedMs: queued === undefined ? undefined : queued / 1e6,
+    ...machineFacts(),
+    collections: Atomics.load(words, activityWord.collections),
+  };
+};
+
+/** Steal of all cores, from the first line of /proc/stat. */
+export function stolenMs(stat: string | undefined): number | undefined {
+  const steal = /^cpu +((?:\d+ +){7})(\d+)/.exec(stat ?? "")?.[2];
+  return steal === undefined ? undefined : Number(steal) * tickMs;
+}
+
+/** How long the container was throttled, from cpu.stat of either version of cgroups. */
+export function throttledMs(cpuStat: string | undefined): number | undefined {
+  const [, unit, value] = /^throttled_(usec|time) (\d+)$/m.exec(cpuStat ?? "") ?? [];
+  return value === undefined ? undefined : Number(value) / (unit === "usec" ? 1e3 : 1e6);
+}
+
+function numbers(text: string | undefined): number[] {
+  return text === undefined ? [] : text.trim().split(" ").map(Number);
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
+}

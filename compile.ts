@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL(".", import.meta.url));
 
 /** All lie directly in src: a compiled binary finds a Worker only beside its first entry point. */
-const entryPoints = ["src/main.ts", "src/worker.ts", "src/load_worker.ts"];
+const entryPoints = ["src/main.ts", "src/worker.ts", "src/packer.ts", "src/load_worker.ts"];
 
 /** Target -> what Deno calls it. Bun's name is the target with `bun-` before it. Deno has no runtime for musl. */
 const targets: Readonly<Record<string, string | undefined>> = {

@@ -39,6 +39,7 @@ const mayImport: Readonly<Record<string, readonly string[] | "all">> = {
   cli: "all",
   "main.ts": "all",
   "worker.ts": "all",
+  "packer.ts": "all",
   "load_worker.ts": "all",
 };
 

@@ -1,21 +1,18 @@
 /**
- * An optional stage between the batcher and the sink: packs the records of closed batches with gzip or zstd.
+ * An optional stage between the batcher and the sink: packs the records of closed batches.
  *
- * The work is done by node:zlib's asynchronous functions (in Bun on its thread pool; Deno runs them on the loop,
- * one batch at a time). The packed bytes go back into the batch's own extent if they are smaller; else, or when
- * the codec fails, the batch stays as it is. Batches leave in the order in which they came, whatever finishes
- * first, so that the order of each lane is kept. At most `inWorkMax` are in work; others wait in their extents,
- * which the arena bounds.
+ * The work is done elsewhere (`Pack`). The packed bytes go back into the batch's own extent if they are smaller;
+ * else, or when the codec fails, the batch stays as it is. Batches leave in the order in which they came, whatever
+ * finishes first, so that the order of each lane is kept. At most `inWorkMax` are in work; others wait in their
+ * extents, which the arena bounds.
  *
- * The result is a standard gzip member (RFC 1952) or zstd frame (RFC 8878), as Kafka's clients expect
- * behind attributes 1 and 4.
+ * Where the codec is chosen by need, `need` says of each batch whether it is worth it.
  *
  * @module
  */
-import { constants, gzip, gzipSync, zstdCompress, zstdCompressSync } from "node:zlib";
-import { ForwarderError } from "../core/errors.ts";
 import { batchHeaderBytes, type Kernel } from "../kernel/kernel.ts";
 import { codec as codecBits } from "./decode.ts";
+import type { Codec, Pack } from "./pack.ts";
 import type { ClosedBatch } from "./record_batch.ts";
 
 /** Behind the compressor. */
@@ -28,9 +25,12 @@ export interface CompressorSink {
 /** What a compressor is made of. */
 export interface CompressorOptions {
   readonly kernel: Kernel;
-  readonly codec: "gzip" | "zstd";
-  /** The codec's own scale; undefined is its default. */
-  readonly level: number | undefined;
+  readonly codec: Codec;
+  readonly pack: Pack;
+  /** Undefined: every batch is packed. */
+  readonly need?: PackingNeed;
+  /** A clock for what `need` is told; monotonic milliseconds. */
+  nowMs(): number;
   /** Batches that are compressed at the same time; one per core is enough. */
   readonly inWorkMax: number;
   readonly sink: CompressorSink;
@@ -40,20 +40,28 @@ export interface CompressorOptions {
   trim(batch: ClosedBatch): void;
 }
 
+/** Who says whether packing is worth it; see `compression_need.ts`. */
+export interface PackingNeed {
+  /** Asked for each batch, of so many bytes, and whether the sink would take one at once. */
+  wants(rawBytes: number, sinkHungry: boolean): boolean;
+  /** What it cost. */
+  packed(rawBytes: number, ms: number): void;
+}
+
 /** Counts since the start. */
 export interface CompressorStats {
   readonly batchesInside: number;
   readonly batchesPacked: number;
   /** Left as they were because packing would not make them smaller, or failed. */
   readonly batchesLeftRaw: number;
+  /** Not tried, because there was no need. */
+  readonly batchesPassed: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
 /** Smaller ones do not shrink by more than a frame's own overhead. */
 const packBytesMin = 64;
-
-type Pack = (bytes: Uint8Array, done: (error: Error | null, packed: Uint8Array) => void) => void;
 
 interface Entry {
   readonly batch: ClosedBatch;
@@ -63,20 +71,18 @@ interface Entry {
 /** The stage; it has the shape that the batcher wants of a sink. */
 export class Compressor {
   readonly #options: CompressorOptions;
-  readonly #pack: Pack;
   /** In the order of arrival; [0, #started) are in work or done. */
   readonly #queue: Entry[] = [];
   #started = 0;
   #inWork = 0;
   #packed = 0;
   #leftRaw = 0;
+  #passed = 0;
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** @throws ForwarderError `config_invalid` where the codec does not know the level */
   constructor(options: CompressorOptions) {
     this.#options = options;
-    this.#pack = options.codec === "gzip" ? gzipWith(options.level) : zstdWith(options.level);
   }
 
   /** A batch given now would be in work at once, and the sink would take it then. */
@@ -106,24 +112,30 @@ export class Compressor {
       batchesInside: this.#queue.length,
       batchesPacked: this.#packed,
       batchesLeftRaw: this.#leftRaw,
+      batchesPassed: this.#passed,
       bytesIn: this.#bytesIn,
       bytesOut: this.#bytesOut,
     };
   }
 
   #begin(): void {
-    while (this.#inWork < this.#options.inWorkMax && this.#started < this.#queue.length) {
+    const { inWorkMax, kernel, pack, need, nowMs, sink } = this.#options;
+    while (this.#inWork < inWorkMax && this.#started < this.#queue.length) {
       const entry = this.#queue[this.#started++]!;
-      const { at, end } = entry.batch;
-      const records = this.#options.kernel.bytes.subarray(at + batchHeaderBytes, end);
-      if (records.length < packBytesMin) {
-        this.#leftRaw++;
+      const { at, end, rawBytes } = entry.batch;
+      if (rawBytes < packBytesMin || need?.wants(rawBytes, sink.hungry) === false) {
+        if (rawBytes < packBytesMin) this.#leftRaw++;
+        else this.#passed++;
         entry.state = "done";
         continue;
       }
       entry.state = "in_work";
       this.#inWork++;
-      this.#pack(records, (error, packed) => this.#finished(entry, error === null ? packed : undefined));
+      const sinceMs = nowMs();
+      pack(kernel.bytes.subarray(at + batchHeaderBytes, end), (error, packed) => {
+        need?.packed(rawBytes, nowMs() - sinceMs);
+        this.#finished(entry, error === null ? packed : undefined);
+      });
     }
   }
 
@@ -154,33 +166,5 @@ export class Compressor {
       this.#started--;
       this.#options.sink.send(batch);
     }
-  }
-}
-
-/** One output chunk for most batches, so that nothing is joined. */
-const chunkBytes = 256 * 1024;
-
-/** zstd's own default; not every runtime has it among its constants. */
-const zstdLevelDefault = 3;
-
-function gzipWith(level: number | undefined): Pack {
-  const options = { level: level ?? constants.Z_DEFAULT_COMPRESSION, chunkSize: chunkBytes };
-  checkLevel("gzip", level, () => gzipSync(new Uint8Array(0), options));
-  return (bytes, done) => gzip(bytes, options, done);
-}
-
-function zstdWith(level: number | undefined): Pack {
-  const params = { [constants.ZSTD_c_compressionLevel]: level ?? zstdLevelDefault };
-  const options = { params, chunkSize: chunkBytes };
-  checkLevel("zstd", level, () => zstdCompressSync(new Uint8Array(0), options));
-  return (bytes, done) => zstdCompress(bytes, options, done);
-}
-
-/** A level that the codec does not know shows at the start, not with the first batch. */
-function checkLevel(codec: string, level: number | undefined, tryIt: () => void): void {
-  try {
-    tryIt();
-  } catch (cause) {
-    throw new ForwarderError("config_invalid", `Cannot compress with ${codec} at level ${level}`, { cause });
   }
 }

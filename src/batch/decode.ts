@@ -8,13 +8,15 @@
  * @module
  */
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { lz4Decompress } from "../core/lz4.ts";
+import { snappyStreamDecompress } from "../core/snappy.ts";
 import { batchHeaderBytes } from "../kernel/kernel.ts";
 import { crc32c } from "./crc32c.ts";
 import type { ClosedBatch } from "./record_batch.ts";
 import { type RecordFault, RecordReader } from "./record_reader.ts";
 
-/** Values of attributes bits 0-2 (KIP-98, KIP-110). snappy (2) and lz4 (3) are not written by corndog. */
-export const codec = { none: 0, gzip: 1, zstd: 4 } as const;
+/** Values of attributes bits 0-2 (KIP-98, KIP-110). */
+export const codec = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 
 /** The codec's bits of the attributes. */
 const codecMask = 7;
@@ -118,13 +120,24 @@ function openRecords(
   if (kind === codec.none) {
     return { ok: true, records: new RecordReader(bytes, start, end, count, baseTimestampMs) };
   }
-  if (kind !== codec.gzip && kind !== codec.zstd) return { ok: false, fault: "codec_unknown" };
-  const packed = bytes.subarray(start, end);
-  const options = { maxOutputLength: Math.max(1, rawBytesMax) };
+  if (kind > codec.zstd) return { ok: false, fault: "codec_unknown" };
+  const raw = unpack(kind, bytes.subarray(start, end), Math.max(1, rawBytesMax));
+  if (raw === undefined) return { ok: false, fault: "decompression_failed" };
+  return { ok: true, records: new RecordReader(raw, 0, raw.length, count, baseTimestampMs) };
+}
+
+/** Undefined where the bytes are damaged, or would become more than `bytesMax`. */
+function unpack(kind: number, packed: Uint8Array, bytesMax: number): Uint8Array | undefined {
+  if (kind === codec.snappy || kind === codec.lz4) {
+    const unpacked = kind === codec.lz4
+      ? lz4Decompress(packed, bytesMax)
+      : snappyStreamDecompress(packed, bytesMax);
+    return unpacked.ok ? unpacked.bytes : undefined;
+  }
+  const options = { maxOutputLength: bytesMax };
   try {
-    const raw = kind === codec.gzip ? gunzipSync(packed, options) : zstdDecompressSync(packed, options);
-    return { ok: true, records: new RecordReader(raw, 0, raw.length, count, baseTimestampMs) };
+    return kind === codec.gzip ? gunzipSync(packed, options) : zstdDecompressSync(packed, options);
   } catch {
-    return { ok: false, fault: "decompression_failed" };
+    return undefined;
   }
 }

@@ -93,7 +93,11 @@ export interface KafkaConfig {
   readonly clientId: string;
   /** Topic of lines that no rule forwards. */
   readonly topic: string;
-  readonly compression: { readonly codec: "none" | "gzip" | "zstd"; readonly level?: number };
+  readonly compression: {
+    /** `auto`: zstd by need. */
+    readonly codec: "none" | "auto" | "zstd" | "gzip" | "lz4" | "snappy";
+    readonly level?: number;
+  };
   readonly lingerMs: number;
   /** Records of one batch, bytes. */
   readonly batchBytesMax: number;

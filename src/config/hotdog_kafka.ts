@@ -182,15 +182,16 @@ class ConfTranslator {
     const name = this.#values.has("compression.codec") ? "compression.codec" : "compression.type";
     const codec = this.#values.get(name)?.toLowerCase();
     const level = this.#values.get("compression.level");
-    if (codec === undefined) return;
-    if (codec === "snappy" || codec === "lz4") {
-      this.#warn(
-        name,
-        `this version has no ${codec} yet; batches are sent uncompressed, which every consumer reads`,
-      );
+    if (codec === undefined) {
+      // As librdkafka has it: who reads these topics may know no other.
+      this.#kafka.compression = "none";
       return;
     }
-    const leveled = level !== undefined && level !== "-1" && codec !== "none";
+    const hasLevels = codec === "gzip" || codec === "zstd";
+    const leveled = hasLevels && level !== undefined && level !== "-1";
+    if (level !== undefined && level !== "-1" && codec === "lz4") {
+      this.#warn("compression.level", `lz4 has no levels here; ${level} is ignored`);
+    }
     this.#set(["compression"], leveled ? `${codec}:${level}` : codec, name);
   }
 

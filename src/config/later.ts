@@ -16,11 +16,6 @@ const keys: Readonly<Record<string, string>> = {
 
 /** Values, and the reason why not. */
 export const later = {
-  compression: {
-    snappy: "this version has no snappy yet; write none, gzip or zstd",
-    lz4: "this version has no lz4 yet; write none, gzip or zstd",
-    auto: "this version does not choose the compression itself yet; write none, gzip or zstd",
-  },
   io: { uring: "this version has no io_uring source yet; write auto or native" },
 } as const;
 

@@ -5,7 +5,6 @@
  */
 import * as v from "valibot";
 import { choice, count, duration, flag, list, readText, section, size, text, wants } from "./fields.ts";
-import { later } from "./later.ts";
 import { saslSchema } from "./schema_sasl.ts";
 import { formatHostPort, quote, type Read, readHostPort } from "./units.ts";
 
@@ -18,9 +17,11 @@ const brokersMax = 100;
 /** Patterns of allowed topics; each is tried for each new topic. */
 const topicPatternsMax = 1000;
 
+const codecs = ["none", "auto", "zstd", "gzip", "lz4", "snappy"] as const;
+
 /** Compression as written, `zstd:3`. */
 export interface Compression {
-  readonly codec: "none" | "gzip" | "zstd";
+  readonly codec: typeof codecs[number];
   readonly level?: number;
 }
 
@@ -63,8 +64,11 @@ export const kafkaSchema = section("Where records go", {
     "all",
   ),
   compression: v.optional(
-    readText("none, gzip or zstd, with a level after a colon: zstd:3", readCompression),
-    "none",
+    readText(
+      "How batches are compressed: none, zstd, gzip, lz4 or snappy, with a level after a colon where it has levels: zstd:3. auto: zstd, but not while the processors are the limit",
+      readCompression,
+    ),
+    "auto",
   ),
   linger: v.optional(duration("How long a batch waits for more lines", { min: 0, max: 60_000 }), "5ms"),
   batch_max: v.optional(size("Most bytes of one batch", { min: 1024, max: 64 * 1024 * 1024 }), "512KiB"),
@@ -155,13 +159,15 @@ const levels: Readonly<Record<string, { readonly min: number; readonly max: numb
   zstd: { min: 1, max: 19 },
 };
 
-/** Reads `none`, `gzip`, `gzip:6`, `zstd`, `zstd:3`. */
+/** Reads `none`, `auto`, `lz4`, `snappy`, `gzip`, `gzip:6`, `zstd`, `zstd:3`. */
 export function readCompression(input: string): Read<Compression> {
-  const [, codec, digits] = /^([a-z0-9]+)(?::(\d{1,3}))?$/i.exec(input.trim()) ?? [];
-  const reason = (later.compression as Record<string, string | undefined>)[codec ?? ""];
-  if (reason !== undefined) return { ok: false, message: reason };
-  if (codec !== "none" && codec !== "gzip" && codec !== "zstd") {
-    return { ok: false, message: `${quote(input)} is not a compression; write none, gzip or zstd` };
+  const [, name, digits] = /^([a-z0-9]+)(?::(\d{1,3}))?$/i.exec(input.trim()) ?? [];
+  const codec = codecs.find((known) => known === name);
+  if (codec === undefined) {
+    return {
+      ok: false,
+      message: `${quote(input)} is not a compression; write auto, zstd, gzip, lz4, snappy or none`,
+    };
   }
   if (digits === undefined) return { ok: true, value: { codec } };
   const bounds = levels[codec];

@@ -15,7 +15,7 @@ import {
   zstdDecompress,
   zstdDecompressSync,
 } from "node:zlib";
-import { type Decompressed, snappyDecompress } from "./snappy.ts";
+import { type Decompressed, snappyDecompress } from "../core/snappy.ts";
 import { isWholeZstd } from "./zstd_frames.ts";
 
 /** Codings that are known. */

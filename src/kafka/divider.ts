@@ -16,8 +16,8 @@
  *
  * @module
  */
-import { gzipSync, zstdCompressSync } from "node:zlib";
 import { codec } from "../batch/decode.ts";
+import { type Codec, packNow } from "../batch/pack.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { RecordIndex } from "../batch/record_index.ts";
 import { invariant } from "../core/invariant.ts";
@@ -296,10 +296,13 @@ function encode(index: RecordIndex, records: readonly number[]): Uint8Array {
 /** What an offset delta and a length may need more in a batch than alone. */
 const slackBytes = 8;
 
+/** By the codec's bits. */
+const codecNames: readonly (Codec | undefined)[] = [undefined, "gzip", "snappy", "lz4", "zstd"];
+
 /** Compresses like the batch they come from, where that makes them smaller. */
 function packed(raw: Uint8Array, attributes: number): { bytes: Uint8Array; attributes: number } {
   const kind = attributes & codecMask;
   if (kind === codec.none) return { bytes: raw, attributes: 0 };
-  const bytes = kind === codec.gzip ? gzipSync(raw) : zstdCompressSync(raw);
+  const bytes = packNow({ codec: codecNames[kind]! }, raw);
   return bytes.length < raw.length ? { bytes, attributes: kind } : { bytes: raw, attributes: 0 };
 }

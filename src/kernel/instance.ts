@@ -92,6 +92,11 @@ interface Layout {
 /** Compiled once per thread; instances share the code. */
 let compiledModule: WebAssembly.Module | undefined;
 
+/** The module. Who makes an instance of it gives it a memory. */
+export function kernelModule(): WebAssembly.Module {
+  return compiledModule ??= new WebAssembly.Module(Buffer.from(kernelBase64, "base64"));
+}
+
 /**
  * A kernel with a memory of its own. Sizes that are left out are `defaultKernelSizes`.
  *
@@ -102,8 +107,7 @@ export function createKernel(sizes: Partial<KernelSizes> = {}): Kernel {
   checkSizes(chosen);
   const layout = layOut(chosen);
   const memory = allocate(layout.pages);
-  compiledModule ??= new WebAssembly.Module(Buffer.from(kernelBase64, "base64"));
-  const instance = new WebAssembly.Instance(compiledModule, { env: { memory } });
+  const instance = new WebAssembly.Instance(kernelModule(), { env: { memory } });
   const calls = instance.exports as unknown as KernelExports;
   calls.configure(layout.rowsAt, chosen.rowsMax, layout.headersAt, chosen.frameBytesMax);
   writeMarks(new Uint8Array(memory.buffer));

@@ -47,6 +47,7 @@ import { createStageTables } from "../observe/stage_table.ts";
 import { FlightDumps } from "./flight_dumps.ts";
 import { LookDesk } from "./look_desk.ts";
 import { createHttpShared } from "./http_listener.ts";
+import type { CompressionReport } from "./compression.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
 import { peersMax, sumTroubles } from "./peer_troubles.ts";
 import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
@@ -485,7 +486,25 @@ function processStats(): Stats["process"] {
 
 function workerDetails(report: WorkerReport | undefined): Record<string, unknown> {
   if (report === undefined) return {};
-  return { arena: report.arena, waiting: report.waiting, sink: report.sink };
+  const compression = report.compression === undefined
+    ? {}
+    : { compression: compressionStats(report.compression) };
+  return { arena: report.arena, ...compression, waiting: report.waiting, sink: report.sink };
+}
+
+function compressionStats(report: CompressionReport): Record<string, unknown> {
+  const { codec, need } = report;
+  return {
+    codec,
+    ...(need === undefined
+      ? {}
+      : { on: need.on, reason: need.reason, cpu_busy: Number(need.busyShare.toFixed(2)) }),
+    batches_packed: report.batchesPacked,
+    batches_left_raw: report.batchesLeftRaw,
+    batches_passed: report.batchesPassed,
+    bytes_in: report.bytesIn,
+    bytes_out: report.bytesOut,
+  };
 }
 
 function certificateEnd({ certificateEndsAtMs: endsAtMs }: ListenerReport): Record<string, unknown> {

@@ -20,6 +20,7 @@
  *
  * @module
  */
+import type { CompressionReport } from "./compression.ts";
 import type { PeerTrouble } from "./peer_troubles.ts";
 import type { TapEvent, TapFilter } from "../admin/control.ts";
 import type { Config, RuleSet } from "../config/config.ts";
@@ -69,6 +70,8 @@ export interface WorkerReport {
   /** Undefined where there is no spool. */
   readonly spool: SpoolReport | undefined;
   readonly arena: { readonly bytes: number; readonly bytesInUse: number; readonly bytesHighest: number };
+  /** Undefined where batches are not compressed. */
+  readonly compression: CompressionReport | undefined;
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
   /** Waits that nothing would have woken, since the start. */
   readonly orphans: number;

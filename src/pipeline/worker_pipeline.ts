@@ -16,7 +16,7 @@
 import process from "node:process";
 import { Batcher } from "../batch/batcher.ts";
 import { settleReceipts } from "../batch/receipt.ts";
-import { Compressor, type CompressorSink } from "../batch/compress.ts";
+import type { CompressorSink } from "../batch/compress.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
@@ -36,12 +36,14 @@ import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
 import { BatchWaits, watchedSink } from "./batch_waits.ts";
 import { type Chaos, chaosOf, holdLoop } from "./chaos.ts";
+import { Compression } from "./compression.ts";
 import { connectionRows } from "./connection_rows.ts";
 import { Intake } from "./intake.ts";
 import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
 import { HttpListeners } from "./http_listener.ts";
 import { Listeners } from "./listeners.ts";
+import type { SpawnPacker } from "./packer_protocol.ts";
 import {
   controlWord,
   type Look,
@@ -85,8 +87,6 @@ const lanesMin = 4096;
 const tickMs = 250;
 /** How often a drain looks whether it is done. */
 const drainPollMs = 5;
-/** Batches compressed at a time per worker; the work is done on the runtime's own threads. */
-const compressionsMax = 2;
 
 /** Everything of one worker. */
 export class WorkerPipeline {
@@ -107,7 +107,7 @@ export class WorkerPipeline {
   readonly #topics = new TopicCounts();
   readonly #sink: Sink;
   readonly #stage: SpoolStage | undefined;
-  readonly #compressor: Compressor | undefined;
+  readonly #compression: Compression | undefined;
   readonly #batcher: Batcher;
   readonly #letters: Letters;
   readonly #intake: Intake;
@@ -123,7 +123,13 @@ export class WorkerPipeline {
   #bytesDone = 0;
 
   /** @throws ForwarderError when memory or rules cannot be had */
-  constructor(start: StartMessage, log: WorkerLog, tapped: SendTapped, stdinEnded: () => void) {
+  constructor(
+    start: StartMessage,
+    log: WorkerLog,
+    tapped: SendTapped,
+    stdinEnded: () => void,
+    spawnPacker: SpawnPacker,
+  ) {
     const { config, worker } = start;
     this.#start = start;
     this.#config = config;
@@ -166,9 +172,9 @@ export class WorkerPipeline {
       endConnection: (id) => this.#listeners.endConnection(id),
     });
     this.#stage = this.#createStage(log);
-    this.#compressor = this.#createCompressor();
-    const front = this.#compressor ?? this.#stage ?? this.#sink;
-    const frontStage = front === this.#compressor ? stage.compress : stage.spool;
+    this.#compression = this.#createCompression(spawnPacker, log);
+    const front = this.#compression?.compressor ?? this.#stage ?? this.#sink;
+    const frontStage = this.#compression === undefined ? stage.spool : stage.compress;
     const timers = {
       nowMs: () => performance.now(),
       set: setTimeout,
@@ -329,6 +335,7 @@ export class WorkerPipeline {
       topics: this.#topics.report(),
       troubles: this.#intake.troubles.report(),
       arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
+      compression: this.#compression?.report(),
       waiting: this.#intake.waiting,
       orphans: this.#orphans.total,
       spool: this.#stage?.report(),
@@ -381,6 +388,7 @@ export class WorkerPipeline {
     // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
     await this.#stage?.close(Math.max(spoolCloseMsMin, deadline - performance.now()));
+    this.#compression?.close();
     const lost = endRow(this.#counters);
     return lost + waiting;
   }
@@ -438,18 +446,18 @@ export class WorkerPipeline {
     this.#stage.join(await openSpool({ settings, worker, workers, memory: this.#kernel, events }));
   }
 
-  #createCompressor(): Compressor | undefined {
-    const { codec, level } = this.#config.kafka.compression;
+  #createCompression(spawn: SpawnPacker, log: WorkerLog): Compression | undefined {
+    const { codec } = this.#config.kafka.compression;
     if (codec === "none" || this.#config.sink !== "kafka") return undefined;
-    return new Compressor({
+    return new Compression({
+      config: this.#config,
       kernel: this.#kernel,
-      codec,
-      level,
-      inWorkMax: compressionsMax,
       sink: this.#stage === undefined ? this.#sink : spooling(this.#stage, this.#batches),
+      spawn,
+      log,
       wants: () => this.#batcher.wants(),
       trim: (batch) => this.#batcher.trim(batch),
-    });
+    }, codec);
   }
 
   #settled(batch: ClosedBatch, outcome: BatchOutcome): void {
@@ -516,7 +524,9 @@ export class WorkerPipeline {
   #idle(): boolean {
     if (this.#intake.waiting.connections > 0) return false;
     if (this.#counters.value(counter.in_flight) === 0) return true;
-    if (this.#stage?.drained !== true || !this.#batcher.empty || this.#compressor?.empty === false) {
+    if (
+      this.#stage?.drained !== true || !this.#batcher.empty || this.#compression?.compressor.empty === false
+    ) {
       return false;
     }
     return this.#letters.idle;

@@ -9,6 +9,7 @@
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { InvariantError } from "../core/invariant.ts";
 import { setFaultReporter } from "../runtime/fault.ts";
+import type { SpawnPacker } from "./packer_protocol.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { StallProfiler } from "./stall_profile.ts";
 import { WorkerPipeline } from "./worker_pipeline.ts";
@@ -26,7 +27,10 @@ const goodNews = new Set([
 ]);
 
 /** Serves one worker. Returns the function that takes the control plane's messages. */
-export function runWorker(post: (message: FromWorker) => void): (message: ToWorker) => void {
+export function runWorker(
+  post: (message: FromWorker) => void,
+  spawnPacker: SpawnPacker,
+): (message: ToWorker) => void {
   setFaultReporter((where, error) => {
     // Not from here: the caller of a reporter survives everything, and a broken invariant must not be survived.
     if (error instanceof InvariantError) {
@@ -46,6 +50,7 @@ export function runWorker(post: (message: FromWorker) => void): (message: ToWork
           post({ type: "log", level: level ?? (goodNews.has(event) ? "info" : "warn"), event, fields }),
         (id, events, leftOut) => post({ type: "tapped", id, events, leftOut }),
         () => post({ type: "stdin_ended" }),
+        spawnPacker,
       );
       await pipeline.start();
       const started = pipeline;

@@ -22,6 +22,7 @@ import { removeStaleSocket } from "./unix_path.ts";
 export function bunRuntime(bun: BunGlobal): Runtime {
   return {
     name: "bun",
+    zlibThreads: true,
     version: `bun ${bun.version}`,
     udpBalanced: () => Promise.resolve(true),
     async listenTcp(address, handler) {

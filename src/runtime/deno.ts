@@ -36,6 +36,7 @@ const receiveBackoffMs = 10;
 export function denoRuntime(deno: DenoGlobal): Runtime {
   return {
     name: "deno",
+    zlibThreads: false,
     version: `deno ${deno.version.deno}`,
     udpBalanced: async () => await Readiness.ofThread() !== undefined,
     async listenTcp(address, handler) {

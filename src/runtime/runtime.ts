@@ -95,6 +95,8 @@ export interface Runtime {
   /** `bun 1.4.5`. */
   readonly version: string;
   readonly name: "bun" | "deno";
+  /** Whether the asynchronous functions of node:zlib work beside this thread; else they hold it. */
+  readonly zlibThreads: boolean;
   /**
    * Whether datagram sockets that share a port share its load. Where false, one of them gets all packets: bind the
    * port in one worker only.

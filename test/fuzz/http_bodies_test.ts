@@ -12,7 +12,7 @@ import type { Events } from "../../src/http/events.ts";
 import { readHead } from "../../src/http/head.ts";
 import { protoMessage } from "../../src/http/proto.ts";
 import { routeOf } from "../../src/http/routes.ts";
-import { snappyDecompress } from "../../src/http/snappy.ts";
+import { snappyDecompress } from "../../src/core/snappy.ts";
 import { isWholeZstd } from "../../src/http/zstd_frames.ts";
 import { createKernel } from "../../src/kernel/instance.ts";
 import { JsonCheck } from "../../src/pipeline/json_check.ts";

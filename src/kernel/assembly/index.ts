@@ -21,3 +21,5 @@ export { scanJson } from "./json";
 export { encodeJsonRows, writeJsonForm } from "./json_form";
 export { copyBytes } from "./bytes";
 export { crc32c } from "./crc32c";
+export { packLz4 } from "./lz4";
+export { packSnappy } from "./snappy";

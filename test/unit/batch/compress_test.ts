@@ -1,27 +1,39 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
-import { Compressor } from "../../../src/batch/compress.ts";
+import { Compressor, type PackingNeed } from "../../../src/batch/compress.ts";
 import { codec as codecBits } from "../../../src/batch/decode.ts";
+import { checkPacking, type Codec, type Pack, packNow, packWithZlib } from "../../../src/batch/pack.ts";
 import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { batchHeaderBytes } from "../../../src/kernel/kernel.ts";
 import { FakeSink, readBatch, Rig } from "./bench.ts";
 
 /** A compressor behind a rig, and what it sends. */
-function compressorOf(rig: Rig, codec: "gzip" | "zstd", level?: number) {
+function compressorOf(rig: Rig, codec: Codec, need?: PackingNeed) {
   const sent: ClosedBatch[] = [];
   const sink = Object.assign(new FakeSink(), { send: (batch: ClosedBatch) => void sent.push(batch) });
   let wants = 0;
   const compressor = new Compressor({
     kernel: rig.kernel,
     codec,
-    level,
+    pack: packOf(codec),
+    ...(need === undefined ? {} : { need }),
+    nowMs: () => performance.now(),
     inWorkMax: 2,
     sink,
     wants: () => wants++,
     trim: (batch) => rig.batcher.trim(batch),
   });
   return { compressor, sent, sink, wants: () => wants };
+}
+
+/** As a worker packs: node:zlib's own threads, or a thread that answers later, here without the thread. */
+function packOf(codec: Codec): Pack {
+  if (codec === "gzip" || codec === "zstd") return packWithZlib({ codec });
+  return (bytes, done) => {
+    const packed = packNow({ codec }, bytes);
+    setTimeout(() => done(null, packed.length < bytes.length ? packed : undefined), 1);
+  };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -40,7 +52,14 @@ function prose(seed: number, bytes: number): string {
   return text.slice(0, bytes);
 }
 
-for (const codec of ["gzip", "zstd"] as const) {
+const magics: Readonly<Record<Codec, readonly number[]>> = {
+  gzip: [0x1f, 0x8b],
+  zstd: [0x28, 0xb5, 0x2f, 0xfd],
+  lz4: [0x04, 0x22, 0x4d, 0x18],
+  snappy: [0x82, 0x53, 0x4e, 0x41],
+};
+
+for (const codec of ["gzip", "zstd", "lz4", "snappy"] as const) {
   test(`Compressor sends ${codec} batches that read back the same, in order, when sizes differ`, async () => {
     const rig = new Rig(64 * 16 * 1024, { batchBytesMax: 40_000 });
     const { compressor, sent, wants } = compressorOf(rig, codec);
@@ -67,10 +86,10 @@ for (const codec of ["gzip", "zstd"] as const) {
     assert.equal(large.attributes, codecBits[codec]);
     assert.ok(large.end - large.at < large.rawBytes);
     const packed = rig.kernel.bytes.subarray(large.at + batchHeaderBytes, large.end);
-    const magic = codec === "gzip" ? [0x1f, 0x8b] : [0x28, 0xb5, 0x2f, 0xfd];
+    const magic = magics[codec];
     assert.deepEqual([...packed.subarray(0, magic.length)], magic);
-    const raw = codec === "gzip" ? gunzipSync(packed) : zstdDecompressSync(packed);
-    assert.equal(raw.length, large.rawBytes);
+    if (codec === "gzip") assert.equal(gunzipSync(packed).length, large.rawBytes);
+    if (codec === "zstd") assert.equal(zstdDecompressSync(packed).length, large.rawBytes);
     const { batchesPacked, bytesIn, bytesOut } = compressor.stats();
     assert.ok(batchesPacked >= 8 && bytesOut < bytesIn);
   });
@@ -105,6 +124,33 @@ test("Compressor is not hungry when its sink is not, and passes on whether it is
   assert.equal(compressor.hungry, true);
 });
 
-test("new Compressor() refuses a level when the codec does not know it", () => {
-  assert.throws(() => compressorOf(new Rig(16 * 16 * 1024), "gzip", 77), { name: "ForwarderError" });
+test("Compressor packs only what its need wants, and keeps the order, when it is asked for each batch", async () => {
+  const rig = new Rig(64 * 16 * 1024, { batchBytesMax: 40_000 });
+  const asked: boolean[] = [];
+  const costs: number[] = [];
+  const { compressor, sent, sink } = compressorOf(rig, "lz4", {
+    wants: (rawBytes, sinkHungry) => {
+      asked.push(sinkHungry);
+      return rawBytes > 30_000;
+    },
+    packed: (rawBytes) => void costs.push(rawBytes),
+  });
+  for (let i = 0; i < 6; i++) {
+    rig.append("t", null, prose(i, i % 2 === 0 ? 39_000 : 1000));
+    rig.batcher.closeAll();
+  }
+  sink.hungry = false;
+  const batches = rig.emitted.splice(0);
+  for (const batch of batches) compressor.send(batch);
+  await until(() => compressor.empty);
+  assert.deepEqual(sent, batches);
+  assert.deepEqual(sent.map((batch) => batch.attributes), [3, 0, 3, 0, 3, 0]);
+  assert.deepEqual(asked, [false, false, false, false, false, false]);
+  assert.equal(costs.length, 3);
+  assert.deepEqual([compressor.stats().batchesPacked, compressor.stats().batchesPassed], [3, 3]);
+});
+
+test("checkPacking() refuses a level when the codec does not know it", () => {
+  assert.throws(() => checkPacking({ codec: "gzip", level: 77 }), { name: "ForwarderError" });
+  for (const codec of ["gzip", "zstd", "lz4", "snappy"] as const) checkPacking({ codec });
 });

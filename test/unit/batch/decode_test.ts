@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { codec, decodeBatch, openBatch } from "../../../src/batch/decode.ts";
+import { type Codec, packNow } from "../../../src/batch/pack.ts";
 import { crc32c } from "../../../src/batch/crc32c.ts";
 import { RecordReader } from "../../../src/batch/record_reader.ts";
 import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
@@ -20,11 +20,8 @@ function sealed(values: readonly string[], kind: number): Uint8Array {
   const { at, end, count, baseTimestampMs, maxTimestampMs } = rig.emitted[0]!;
   const { kernel } = rig;
   const records = kernel.bytes.slice(at + batchHeaderBytes, end);
-  const packed = kind === codec.gzip
-    ? gzipSync(records)
-    : kind === codec.zstd
-    ? zstdCompressSync(records)
-    : records;
+  const name = (["gzip", "snappy", "lz4", "zstd"] as const).find((name: Codec) => codec[name] === kind);
+  const packed = name === undefined ? records : packNow({ codec: name }, records);
   kernel.bytes.set(packed, at + batchHeaderBytes);
   const packedEnd = at + batchHeaderBytes + packed.length;
   kernel.sealBatch(at, packedEnd, count, baseTimestampMs, maxTimestampMs, 77n, 3, 9, kind);
@@ -173,7 +170,13 @@ const badBatches: { name: string; damage: (bytes: Uint8Array) => Uint8Array; wan
   { name: "the records are cut off", damage: (b) => b.subarray(0, b.length - 1), want: "batch_cut_off" },
   { name: "the magic is 1", damage: (b) => (b[16] = 1, b), want: "magic_unknown" },
   { name: "a bit of a record is wrong", damage: (b) => (b[b.length - 2]! ^= 4, b), want: "crc_wrong" },
-  { name: "the codec is snappy", damage: (b) => recrc((b[22] = 2, b)), want: "codec_unknown" },
+  { name: "the codec is none that there is", damage: (b) => recrc((b[22] = 5, b)), want: "codec_unknown" },
+  {
+    name: "raw bytes claim to be snappy",
+    damage: (b) => recrc((b[22] = 2, b)),
+    want: "decompression_failed",
+  },
+  { name: "raw bytes claim to be lz4", damage: (b) => recrc((b[22] = 3, b)), want: "decompression_failed" },
   { name: "raw bytes claim to be gzip", damage: (b) => recrc((b[22] = 1, b)), want: "decompression_failed" },
   { name: "raw bytes claim to be zstd", damage: (b) => recrc((b[22] = 4, b)), want: "decompression_failed" },
 ];

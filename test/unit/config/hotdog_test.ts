@@ -130,9 +130,14 @@ const translated: {
   {
     conf: ["compression.codec: snappy"],
     pick: (kafka) => kafka.compression,
-    want: { codec: "none" },
+    want: { codec: "snappy" },
+  },
+  {
+    conf: ["compression.codec: lz4", "compression.level: '3'"],
+    pick: (kafka) => kafka.compression,
+    want: { codec: "lz4" },
     warnings: [
-      "hotdog.yml:8:7: global.kafka.conf.compression.codec: this version has no snappy yet; batches are sent uncompressed, which every consumer reads",
+      "hotdog.yml:9:7: global.kafka.conf.compression.level: lz4 has no levels here; 3 is ignored",
     ],
   },
   { conf: ["security.protocol: SSL"], pick: (kafka) => kafka.tls, want: { verify: true } },

@@ -38,7 +38,7 @@ test("loadConfig() gives the embedded default when there is no file", () => {
       brokers: [],
       clientId: "corndog",
       topic: "logs",
-      compression: { codec: "none" },
+      compression: { codec: "auto" },
       lingerMs: 5,
       batchBytesMax: 524_288,
       topicWaitMs: 30_000,
@@ -435,9 +435,16 @@ const bad: { name: string; input: string; want: string[] }[] = [
     ],
   },
   {
-    name: "a codec is of a later version",
-    input: "kafka: { compression: snappy }\n",
-    want: ["corndog.yml:1:23: kafka.compression: this version has no snappy yet; write none, gzip or zstd"],
+    name: "a codec is none of Kafka's",
+    input: "kafka: { compression: brotli }\n",
+    want: [
+      'corndog.yml:1:23: kafka.compression: "brotli" is not a compression; write auto, zstd, gzip, lz4, snappy or none',
+    ],
+  },
+  {
+    name: "a codec without levels has one",
+    input: "kafka: { compression: 'lz4:3' }\n",
+    want: ["corndog.yml:1:23: kafka.compression: lz4 has no levels; write lz4"],
   },
   {
     name: "the admin API is open to all",

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { type Coding, codingOf, Decompressor } from "../../../src/http/decompress.ts";
-import { type Decompressed, snappyDecompress } from "../../../src/http/snappy.ts";
+import { type Decompressed, snappyDecompress } from "../../../src/core/snappy.ts";
 import { isWholeZstd } from "../../../src/http/zstd_frames.ts";
 import { snappyCompress } from "./snappy_writer.ts";
 

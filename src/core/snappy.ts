@@ -1,5 +1,6 @@
 /**
- * Decompresses the block format of Snappy (its format_description.txt), which Loki's protocol is wrapped in.
+ * Decompresses the block format of Snappy (its format_description.txt), which Loki's protocol is wrapped in, and the
+ * stream of blocks that Kafka's clients write.
  *
  *     block   = varint length, *element
  *     element = tag, literal or copy:  00 literal   01 copy, 11 bits offset   10 copy, 16 bits   11 copy, 32 bits
@@ -58,6 +59,39 @@ export function snappyDecompress(block: Uint8Array, bytesMax: number): Decompres
     for (; to < end; to++) out[to] = out[to - offset]!;
   }
   return to === length ? { ok: true, bytes: out } : malformed;
+}
+
+/** What a stream begins with: 0x82 "SNAPPY" 0x00; two versions follow. */
+const streamMagic = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
+const streamHeadBytes = 16;
+
+/**
+ * Decompresses blocks, each behind its length (four bytes, big-endian), in the framing of the Java library; bytes
+ * without its magic are one block, as other clients of Kafka send it.
+ */
+export function snappyStreamDecompress(stream: Uint8Array, bytesMax: number): Decompressed {
+  if (streamMagic.some((byte, at) => stream[at] !== byte)) return snappyDecompress(stream, bytesMax);
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.length);
+  const blocks: Uint8Array[] = [];
+  let total = 0;
+  for (let at = streamHeadBytes; at < stream.length;) {
+    if (at + 4 > stream.length) return malformed;
+    const length = view.getInt32(at);
+    at += 4;
+    if (length < 0 || length > stream.length - at) return malformed;
+    const block = snappyDecompress(stream.subarray(at, at + length), bytesMax - total);
+    if (!block.ok) return block;
+    blocks.push(block.bytes);
+    total += block.bytes.length;
+    at += length;
+  }
+  const bytes = new Uint8Array(total);
+  let at = 0;
+  for (const block of blocks) {
+    bytes.set(block, at);
+    at += block.length;
+  }
+  return { ok: true, bytes };
 }
 
 function littleEndian(bytes: Uint8Array, at: number, length: number): number {

@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Corndog, dial, finish, write } from "../support/corndog.ts";
+import { consoleRead } from "./harness/console_consumer.ts";
 import { needs, sharedKafka } from "./harness/kafka.ts";
 
 interface CompressionStats {
@@ -44,13 +45,15 @@ function lines(count: number): Buffer[] {
 }
 
 describe("compression", { skip: needs.broker }, () => {
+  const sent = lines(2000);
+  const topics: string[] = [];
+
   for (const compression of ["zstd", "gzip:1", "lz4", "snappy", "auto", "none"]) {
     it(`corndog's batches are read by kcat when compression is ${compression}`, async () => {
       const kafka = await sharedKafka();
       const topic = await kafka.createTopic("packed", { partitions: 1 });
       const corndog = await (await Corndog.start(config(kafka.bootstrap, topic, compression))).started();
       try {
-        const sent = lines(2000);
         const socket = await dial(corndog.port("tcp"));
         await write(socket, Buffer.concat(sent.flatMap((line) => [line, Buffer.from("\n")])));
         await finish(socket);
@@ -71,9 +74,22 @@ describe("compression", { skip: needs.broker }, () => {
           }
         }
         assert.equal(await corndog.stop(), 0);
+        topics.push(topic);
       } finally {
         await corndog.dispose();
       }
     });
   }
+
+  it(
+    "Kafka's console consumer reads what corndog wrote with each codec",
+    { skip: needs.realBroker },
+    async () => {
+      const kafka = await sharedKafka();
+      assert.equal(topics.length, 6, "all topics were written");
+      const read = await consoleRead(kafka.bootstrap, topics, topics.length * sent.length);
+      const sorted = (values: readonly Buffer[]) => values.map((value) => value.toString("latin1")).sort();
+      assert.deepEqual(sorted(read), sorted(topics.flatMap(() => sent)));
+    },
+  );
 });

@@ -28,6 +28,7 @@ import { markFlags, markHeaderBytesMax } from "../kernel/marks.ts";
 import { Lane, LaneTable, OpenLanes } from "./lane.ts";
 import { LaneMemory } from "./lane_memory.ts";
 import { type BatchTimers, Linger, type SinkAppetite } from "./linger.ts";
+import { noteOrigin } from "./origins.ts";
 import type { Receipt } from "./receipt.ts";
 import type { ClosedBatch } from "./record_batch.ts";
 
@@ -71,6 +72,8 @@ export class Batcher {
   trace: Receipt | undefined = undefined;
   /** True where the last `appendJsonRows` stopped at a row that the kernel cannot write. */
   refusedRow = false;
+  /** Who sent the lines that are appended now, where that is worth noting. */
+  peer: string | undefined = undefined;
   readonly #kernel: Kernel;
   readonly #memory: LaneMemory;
   readonly #linger: Linger;
@@ -219,6 +222,9 @@ export class Batcher {
       headersLength,
     );
     lane.count++;
+    if (this.peer !== undefined) {
+      noteOrigin(lane.origins ??= [], lane.count - 1, lane.count, valueLength, this.peer);
+    }
     if (this.receipt !== undefined) this.#attach(lane, this.receipt);
     if (this.trace !== undefined) this.#attach(lane, this.trace);
     if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
@@ -328,7 +334,11 @@ export class Batcher {
   /** The kernel put `count` rows behind the lane's records. */
   #tookRows(lane: Lane, count: number, alone: boolean, nowMs: number): void {
     lane.count += count;
+    const { end } = lane;
     lane.end = this.#kernel.encodedEnd;
+    if (this.peer !== undefined) {
+      noteOrigin(lane.origins ??= [], lane.count - count, lane.count, lane.end - end, this.peer);
+    }
     if (alone) lane.limit = lane.end;
     if (nowMs > lane.maxTimestampMs) lane.maxTimestampMs = nowMs;
     if (this.receipt !== undefined) this.#attach(lane, this.receipt);
@@ -425,9 +435,11 @@ export class Batcher {
       maxTimestampMs: lane.maxTimestampMs,
       openedAtMs: lane.openedAtMs,
       receipts: lane.receipts,
+      origins: lane.origins,
       committed: false,
     };
     lane.receipts = undefined;
+    lane.origins = undefined;
     lane.hurried = false;
     this.trim(batch);
     lane.at =

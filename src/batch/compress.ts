@@ -29,6 +29,8 @@ export interface CompressorOptions {
   readonly pack: Pack;
   /** Undefined: every batch is packed. */
   readonly need?: PackingNeed;
+  /** Whether a batch can only be sent if packing makes it smaller, whatever the need is. */
+  readonly mustPack?: (batch: ClosedBatch) => boolean;
   /** A clock for what `need` is told; monotonic milliseconds. */
   nowMs(): number;
   /** Batches that are compressed at the same time; one per core is enough. */
@@ -119,11 +121,12 @@ export class Compressor {
   }
 
   #begin(): void {
-    const { inWorkMax, kernel, pack, need, nowMs, sink } = this.#options;
+    const { inWorkMax, kernel, pack, need, mustPack, nowMs, sink } = this.#options;
     while (this.#inWork < inWorkMax && this.#started < this.#queue.length) {
       const entry = this.#queue[this.#started++]!;
       const { at, end, rawBytes } = entry.batch;
-      if (rawBytes < packBytesMin || need?.wants(rawBytes, sink.hungry) === false) {
+      const wants = need?.wants(rawBytes, sink.hungry) !== false || mustPack?.(entry.batch) === true;
+      if (rawBytes < packBytesMin || !wants) {
         if (rawBytes < packBytesMin) this.#leftRaw++;
         else this.#passed++;
         entry.state = "done";

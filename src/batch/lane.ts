@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Origin } from "./origins.ts";
 import type { Receipt } from "./receipt.ts";
 
 /** The open batch of one topic, or the memory of its last one. Fields belong to the batcher; others only read. */
@@ -32,6 +33,8 @@ export class Lane {
   touched = true;
   /** Requests with lines in the open batch, each once unless others came in between. */
   receipts: Receipt[] | undefined = undefined;
+  /** Who sent the records of the open batch. */
+  origins: Origin[] | undefined = undefined;
   /** One of them waits for the batch to go. */
   hurried = false;
   /** In the batcher's list of hurried lanes. */

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { Origin } from "./origins.ts";
 import type { Receipt } from "./receipt.ts";
 
 /** Bytes in front of each batch in which a Produce request's head may be written (topic names are at most 249 bytes). */
@@ -44,6 +45,8 @@ export interface ClosedBatch {
   readonly openedAtMs: number;
   /** Requests with lines in it that wait for an answer; see `receipt.ts`. */
   receipts?: readonly Receipt[] | undefined;
+  /** Who sent its records, as far as it is known; see `origins.ts`. */
+  readonly origins?: readonly Origin[] | undefined;
   /** Its bytes are on the disk, as durable as the spool makes them. */
   committed?: boolean;
 }

@@ -17,6 +17,7 @@
  * @module
  */
 import { codec } from "../batch/decode.ts";
+import { originsOf } from "../batch/origins.ts";
 import { type Codec, packNow } from "../batch/pack.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { RecordIndex } from "../batch/record_index.ts";
@@ -258,6 +259,7 @@ export class Divider {
         baseTimestampMs,
         maxTimestampMs: baseTimestampMs + index.latestDelta(records),
         openedAtMs,
+        origins: originsOf(batch.origins, records),
       },
     };
   }

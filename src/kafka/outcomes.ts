@@ -14,14 +14,15 @@ import { type BrokerLane, clientRetryMs } from "./broker_lane.ts";
 import type { BrokerConnection } from "./carrier.ts";
 import type { KafkaClock } from "./clock.ts";
 import type { Cluster } from "./cluster.ts";
-import { type BatchMemory, Divider, type PartWatch, type RecordView, type Refusal } from "./divider.ts";
-import { type Group, groupsByKey, groupsBySize, groupsWithout } from "./division_plans.ts";
+import { type BatchMemory, Divider, type PartWatch, type Refusal } from "./divider.ts";
+import { Divisions } from "./divisions.ts";
 import { type KafkaError, kafkaError, rejectionReason } from "./error_codes.ts";
 import { answersOf, type InFlightRequest } from "./in_flight.ts";
 import { type MetadataLoop, parkedRetryMs } from "./metadata_loop.ts";
 import type { PartitionQueue, SequencedBatch } from "./partition_queue.ts";
 import type { ProblemLog } from "./problem_log.ts";
 import { type PartitionAnswer, readProduceAnswer } from "./produce_request.ts";
+import { refusalOf, refusedBy } from "./refusals.ts";
 import type { TopicLimits } from "./topic_limits.ts";
 import type { TopicQueue } from "./topic_queue.ts";
 
@@ -60,6 +61,7 @@ export class Outcomes {
   refusal: ForwarderError | undefined;
 
   readonly #divider: Divider;
+  readonly #divisions: Divisions;
 
   constructor(options: OutcomesOptions) {
     this.#options = options;
@@ -73,6 +75,21 @@ export class Outcomes {
         options.refused(part, refusal, watch);
       },
     });
+    this.#divisions = new Divisions({
+      cluster: options.cluster,
+      limits: options.limits,
+      divider: this.#divider,
+      reject: (entry, error, said) => this.#reject(entry, error, said),
+      settle: (batch, refusal) => this.#settle(batch, refusal),
+      reactivate: (partition) => this.#reactivate(partition),
+      undeliverable: (topic) => this.undeliverable(topic),
+      dispatch: () => options.dispatch(),
+    });
+  }
+
+  /** A batch that the topic would refuse for its size, taken out of its line before it went out. */
+  oversized(entry: SequencedBatch): void {
+    this.#divisions.oversized(entry);
   }
 
   /** @see Divider.addHeld */
@@ -119,7 +136,7 @@ export class Outcomes {
     if (state.kind === "unavailable") this.#giveUp(topic);
     else if (state.kind !== "known") this.#options.metadata.ask();
     else {
-      this.#divideByKey(topic);
+      this.#divisions.byKey(topic);
       const lacking = topic.lacking(this.#options.clock.nowMs());
       if (lacking === "asked") this.#rejectUnplaced(topic);
       else if (lacking === "open") this.#options.metadata.ask();
@@ -132,36 +149,6 @@ export class Outcomes {
       const message = `Topic "${topic.name}" has no partition ${batch.partition}: it has ${count}`;
       this.#settle(batch, refusalOf("unknown_partition", message));
     }
-  }
-
-  /** Batches that came before their topic's partitions were known, in their order. */
-  #divideByKey(topic: TopicQueue): void {
-    const batch = topic.takeUndivided();
-    if (batch === undefined) return;
-    this.#divider.divide(batch, {
-      select: (view) =>
-        toSelections(groupsByKey(view, topic.partitionCount), (part, { partition = 0 }) => {
-          part.partition = partition;
-          const line = topic.partitions[partition];
-          if (line === undefined) topic.push(part);
-          else {
-            line.push(part);
-            this.#reactivate(line);
-          }
-        }),
-      placed: () => this.#dividedByKey(topic),
-      unreadable: () => {
-        this.#settle(batch, unreadable(batch));
-        this.#dividedByKey(topic);
-      },
-    });
-  }
-
-  #dividedByKey(topic: TopicQueue): void {
-    topic.divided();
-    for (const partition of topic.partitions) this.#options.cluster.activate(partition);
-    this.undeliverable(topic);
-    this.#options.dispatch();
   }
 
   /** The answer to a request. */
@@ -230,10 +217,10 @@ export class Outcomes {
         this.#logCode("kafka_producer_renewed", entry, error.name);
         break;
       case "split":
-        this.#divideTooLarge(entry, error);
+        this.#divisions.tooLarge(entry, error);
         break;
       case "records":
-        this.#divideFaulty(entry, error, answer);
+        this.#divisions.faulty(entry, error, answer);
         break;
       case "record":
         this.#reject(entry, error, answer.message);
@@ -256,70 +243,6 @@ export class Outcomes {
   #reject(entry: SequencedBatch, error: KafkaError, said: string | undefined): void {
     entry.partition.rejected(entry);
     this.#settle(entry.batch, refusedBy(error, entry.batch, said));
-  }
-
-  /** The broker says that the batch is too large. What is one record is refused; else its parts go out. */
-  #divideTooLarge(entry: SequencedBatch, error: KafkaError): void {
-    const { batch, partition } = entry;
-    this.#options.limits.refused(this.#options.cluster.topic(batch.topic));
-    if (batch.count === 1) return this.#reject(entry, error, this.#limitOf(batch.topic));
-    partition.divide(entry);
-    this.#divide(entry, (view) => this.#bySize(batch, view));
-  }
-
-  /** A batch that the topic would refuse for its size, taken out of its line before it went out. */
-  oversized(entry: SequencedBatch): void {
-    this.#divide(entry, (view) => this.#bySize(entry.batch, view));
-  }
-
-  #bySize({ topic, count }: ClosedBatch, view: RecordView): Group[] {
-    const { batchBytesMax } = this.#options.cluster.topic(topic);
-    const tooLarge = (bytes: number) =>
-      refusalOf(
-        "record_too_large",
-        `Record of ${bytes} bytes for topic "${topic}": ${this.#limitOf(topic)}`,
-      );
-    if (count > 1) return groupsBySize(view, batchBytesMax, tooLarge);
-    return [{ records: [0], refusal: tooLarge(view.bytesOf(0)) }];
-  }
-
-  #limitOf(topic: string): string | undefined {
-    const { batchBytesMax } = this.#options.cluster.topic(topic);
-    return batchBytesMax === Infinity ? undefined : `its max.message.bytes is ${batchBytesMax}`;
-  }
-
-  /** The broker found fault with some records: they are refused, the others go out without them. */
-  #divideFaulty(entry: SequencedBatch, error: KafkaError, { badRecords, message }: PartitionAnswer): void {
-    const { batch, partition } = entry;
-    if (batch.count === 1) return this.#reject(entry, error, message);
-    partition.divide(entry);
-    const refusal = refusedBy(error, batch, message);
-    this.#divide(entry, (view) => groupsWithout(view, badRecords, refusal));
-  }
-
-  #divide(entry: SequencedBatch, group: (view: RecordView) => Group[]): void {
-    const { partition, batch } = entry;
-    this.#divider.divide(batch, {
-      select: (view) =>
-        toSelections(group(view), (part) => {
-          partition.placeBefore(entry, part);
-          this.#placed(partition);
-        }),
-      placed: () => {
-        partition.divided(entry);
-        this.#placed(partition);
-      },
-      unreadable: () => {
-        partition.divided(entry);
-        this.#settle(batch, unreadable(batch));
-        this.#placed(partition);
-      },
-    });
-  }
-
-  #placed(partition: PartitionQueue): void {
-    this.#reactivate(partition);
-    this.#options.dispatch();
   }
 
   #refuseTopic(entry: SequencedBatch, error: KafkaError, nowMs: number): void {
@@ -422,28 +345,4 @@ export class Outcomes {
     const { topic, id } = entry.partition;
     this.#options.log.write(event, `${topic.name} ${error}`, { topic: topic.name, partition: id, error });
   }
-}
-
-function refusalOf(reason: string, message: string): Refusal {
-  return { kind: "rejected", reason, message };
-}
-
-function refusedBy(error: KafkaError, batch: ClosedBatch, said: string | undefined): Refusal {
-  const what = batch.count === 1 ? "Record" : `Batch of ${batch.count} records`;
-  const why = said === undefined ? error.name : `${error.name} (${said})`;
-  const message = `${what} (${batch.end - batch.at} bytes) for topic "${batch.topic}" refused: ${why}`;
-  return refusalOf(rejectionReason(error), message);
-}
-
-function unreadable(batch: ClosedBatch): Refusal {
-  return refusalOf("corrupt_message", `Batch for topic "${batch.topic}" cannot be read back to divide it`);
-}
-
-function toSelections(groups: readonly Group[], place: (part: ClosedBatch, group: Group) => void) {
-  return groups.map((group) => ({
-    records: group.records,
-    ...(group.refusal === undefined
-      ? { place: (part: ClosedBatch) => place(part, group) }
-      : { refusal: group.refusal }),
-  }));
 }

@@ -29,6 +29,8 @@ export interface CompressionParts {
   readonly sink: CompressorSink;
   readonly spawn: SpawnPacker;
   readonly log: WorkerLog;
+  /** The largest batch that the topic takes, bytes; Infinity where nobody knows. */
+  batchBytesMaxOf(topic: string): number;
   wants(): void;
   trim(batch: ClosedBatch): void;
 }
@@ -47,7 +49,7 @@ export class Compression {
 
   /** @throws ForwarderError `config_invalid` where the codec does not know the level */
   constructor(parts: CompressionParts, written: Exclude<Config["kafka"]["compression"]["codec"], "none">) {
-    const { config, kernel, sink, wants, trim } = parts;
+    const { config, kernel, sink, wants, trim, batchBytesMaxOf } = parts;
     const packing: Packing = written === "auto"
       ? autoPacking
       : { codec: written, level: config.kafka.compression.level };
@@ -78,6 +80,8 @@ export class Compression {
       codec: packing.codec,
       pack,
       ...need,
+      // Else it would be a matter of the processors whether a large record is delivered.
+      mustPack: ({ topic, at, end }) => end - at > batchBytesMaxOf(topic),
       nowMs,
       inWorkMax: compressionsMax,
       sink,

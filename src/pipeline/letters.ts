@@ -17,6 +17,7 @@
  */
 import { setImmediate } from "node:timers";
 import { openBatch } from "../batch/decode.ts";
+import { peerOf } from "../batch/origins.ts";
 import { Receipt, settleReceipts } from "../batch/receipt.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import type { RecordReader } from "../batch/record_reader.ts";
@@ -278,6 +279,7 @@ export class Letters {
         message,
         kind: "record",
         topic: batch.topic,
+        peer: peerOf(batch.origins, reader.offsetDelta),
       } as const;
       const answer = lane.record(fields, reader, receipt);
       if (answer === "unfit") return "file";

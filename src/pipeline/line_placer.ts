@@ -177,7 +177,9 @@ export class LinePlacer {
     this.#refusesOversize = lines?.refusesOversize === true;
     this.#refusesUnparsed = lines?.refusesUnparsed === true;
     if (submission !== undefined) this.#begin(submission);
+    this.#batcher.peer = peer;
     const placed = this.#place(rows, peer, pending, untilMs);
+    this.#batcher.peer = undefined;
     this.#countFlags(placed, peer);
     if (submission !== undefined) {
       submission.placed += placed;

@@ -455,6 +455,7 @@ export class WorkerPipeline {
       sink: this.#stage === undefined ? this.#sink : spooling(this.#stage, this.#batches),
       spawn,
       log,
+      batchBytesMaxOf: (topic) => this.#sink.batchBytesMaxOf?.(topic) ?? Infinity,
       wants: () => this.#batcher.wants(),
       trim: (batch) => this.#batcher.trim(batch),
     }, codec);

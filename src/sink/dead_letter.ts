@@ -17,6 +17,7 @@
  * @module
  */
 import { BatchLines } from "./batch_lines.ts";
+import { peerOf } from "../batch/origins.ts";
 import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
 import { InvariantError } from "../core/invariant.ts";
 import { backoffMs, ioProblem } from "../core/io_problem.ts";
@@ -123,6 +124,7 @@ export class DeadLetter {
           message,
           kind: "record",
           topic: batch.topic,
+          peer: peerOf(batch.origins, reader.offsetDelta),
         });
       }
       lines.addRecordParts(reader, letter?.own);

@@ -9,7 +9,12 @@ import { batchHeaderBytes } from "../../../src/kernel/kernel.ts";
 import { FakeSink, readBatch, Rig } from "./bench.ts";
 
 /** A compressor behind a rig, and what it sends. */
-function compressorOf(rig: Rig, codec: Codec, need?: PackingNeed) {
+function compressorOf(
+  rig: Rig,
+  codec: Codec,
+  need?: PackingNeed,
+  mustPack: (batch: ClosedBatch) => boolean = () => false,
+) {
   const sent: ClosedBatch[] = [];
   const sink = Object.assign(new FakeSink(), { send: (batch: ClosedBatch) => void sent.push(batch) });
   let wants = 0;
@@ -18,6 +23,7 @@ function compressorOf(rig: Rig, codec: Codec, need?: PackingNeed) {
     codec,
     pack: packOf(codec),
     ...(need === undefined ? {} : { need }),
+    mustPack,
     nowMs: () => performance.now(),
     inWorkMax: 2,
     sink,
@@ -148,6 +154,19 @@ test("Compressor packs only what its need wants, and keeps the order, when it is
   assert.deepEqual(asked, [false, false, false, false, false, false]);
   assert.equal(costs.length, 3);
   assert.deepEqual([compressor.stats().batchesPacked, compressor.stats().batchesPassed], [3, 3]);
+});
+
+test("Compressor packs a batch that could not be sent otherwise when there is no need", async () => {
+  const rig = new Rig(64 * 16 * 1024, { batchBytesMax: 40_000 });
+  const never: PackingNeed = { wants: () => false, packed: () => {} };
+  const { compressor, sent } = compressorOf(rig, "zstd", never, ({ at, end }) => end - at > 20_000);
+  for (const bytes of [39_000, 1000]) {
+    rig.append("t", null, prose(1, bytes));
+    rig.batcher.closeAll();
+  }
+  for (const batch of rig.emitted.splice(0)) compressor.send(batch);
+  await until(() => compressor.empty);
+  assert.deepEqual(sent.map((batch) => batch.attributes), [4, 0]);
 });
 
 test("checkPacking() refuses a level when the codec does not know it", () => {

@@ -23,9 +23,10 @@ const denials = new Set([
   "SASL_AUTHENTICATION_FAILED",
   "UNSUPPORTED_SASL_MECHANISM",
   "ILLEGAL_SASL_STATE",
-  "CLUSTER_AUTHORIZATION_FAILED",
-  "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
 ]);
+
+/** The login is fine, and rights are missing: a producer id is for whoever may write to some topic (KIP-679). */
+const unauthorized = new Set(["CLUSTER_AUTHORIZATION_FAILED", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"]);
 
 /** The typed error for anything that went wrong while talking to `broker`. An `InvariantError` is passed on. */
 export function toForwarderError(cause: unknown, broker: string): ForwarderError {
@@ -37,6 +38,13 @@ export function toForwarderError(cause: unknown, broker: string): ForwarderError
     return new ForwarderError(
       "kafka_authentication_failed",
       `Broker "${broker}" takes no login on this port: remove kafka.sasl, or name the port that wants one`,
+      { cause, retryable: true },
+    );
+  }
+  if (type !== undefined && unauthorized.has(type)) {
+    return new ForwarderError(
+      "kafka_authentication_failed",
+      `Broker "${broker}" lets this client write to no topic: ${type}`,
       { cause, retryable: true },
     );
   }

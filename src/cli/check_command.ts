@@ -71,6 +71,13 @@ With LOG it shows for each line the rules that match and what would be sent wher
     const load = loader(given, io);
     const log = given.rest[0];
     const watch = given.switches.has("watch");
+    if (log !== undefined && /\.ya?ml$/.test(log)) {
+      reportError(
+        io,
+        `"${log}" has the name of rules, and this is the place of a log; for its tests write --rules ${log}`,
+      );
+      return exitCode.usage;
+    }
     if (watch && log === "-") {
       reportError(io, "--watch reads its log again and again, and standard input can be read only once");
       return exitCode.usage;

@@ -80,7 +80,8 @@ export function parseYaml(text: string, file: string): YamlResult {
       logLevel: "error",
       resolveKnownTags: false,
     });
-  } catch {
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
     // The library recurses; text that nests tens of thousands deep ends its stack before the depth is known.
     return refused(file, `the document is nested too deeply, at most ${depthMax} levels are read`);
   }

@@ -5,7 +5,9 @@
  *   password of `Authorization: Basic` (any user name), which a browser asks for by itself.
  * - Without one the API listens on loopback alone, and a `Host` that is not this machine's is refused: a web page
  *   whose name was rebound to 127.0.0.1 (DNS rebinding) sends its own name there.
- * - A request without a `Host` gets `/healthz` and no more.
+ * - A request without a `Host` gets `/healthz`, and of `/readyz` whether, and no more.
+ * - Whoever may not see more learns from `/readyz` whether corndog is ready, and not why it is not: load balancers ask
+ *   from elsewhere, and have no token.
  * - With or without a token a request that changes something and comes from a page of another origin is refused.
  *
  * @module
@@ -17,6 +19,7 @@ import { isLoopback } from "../core/loopback.ts";
 import { noHostName } from "../core/no_host.ts";
 import type { Logger } from "../observe/log.ts";
 import { problem } from "./problem.ts";
+import { answerJson } from "./routes.ts";
 import { TokenFile } from "./token_file.ts";
 
 /**
@@ -27,6 +30,9 @@ const openReads = new Set(["/stats", "/healthz", "/readyz", "/metrics"]);
 
 /** Paths that never need a token: an orchestrator asks them. */
 const openPaths = new Set(["/healthz", "/healthz/"]);
+
+/** Everybody learns the status of these, and without leave no more than that. */
+const barePaths = new Set(["/readyz", "/readyz/"]);
 
 /** The files of the dashboard: the same for everyone, without a figure. The page asks for the token itself. */
 const pagePaths = /^\/(?:dashboard\/[a-z_]+\.[a-z]+)?$/;
@@ -79,6 +85,13 @@ export function guardAccess(tokenFile: string | undefined, address: string, log:
         : refuseForeign(context, token === undefined ? ownName : undefined) ??
           refuseWithoutToken(context, token));
     if (refusal === undefined) return await next();
+    if (barePaths.has(context.req.path) && safeMethods.has(context.req.method)) {
+      await next();
+      const ok = context.res.status === 200;
+      context.res = undefined;
+      context.res = answerJson({ ok }, ok ? 200 : 503);
+      return;
+    }
     log.warn("admin_refused", { method: context.req.method, path: context.req.path, status: refusal.status });
     return refusal;
   };
@@ -87,7 +100,11 @@ export function guardAccess(tokenFile: string | undefined, address: string, log:
 /** HTTP/1.0 needs no Host, and health checks of load balancers speak it; whoever asks for more can say whom. */
 function refuseWithoutHost(context: Context): Response | undefined {
   if (new URL(context.req.url).hostname !== noHostName || openPaths.has(context.req.path)) return undefined;
-  return problem(400, "host_needed", "Cannot answer without a Host header: only /healthz needs none");
+  return problem(
+    400,
+    "host_needed",
+    "Cannot answer without a Host header: only /healthz and /readyz need none",
+  );
 }
 
 function refuseBeyondReads(context: Context): Response | undefined {

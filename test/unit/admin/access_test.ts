@@ -36,7 +36,6 @@ const basic = (pair: string) => ({
 });
 
 const secured = [
-  "/readyz",
   "/metrics",
   "/stats",
   "/admin/stats",
@@ -47,6 +46,7 @@ const secured = [
 test("createAdminApp() asks for the token everywhere but /healthz when there is a token file", async () => {
   const { app, status } = appWith({ tokenFile: tokenFile("s3cret-token\n") });
   assert.equal(await status("/healthz"), 200);
+  assert.equal(await status("/readyz", { method: "POST" }), 401);
   for (const path of secured) {
     const response = await app.request(path);
     assert.equal(response.status, 401, path);
@@ -258,13 +258,28 @@ test("createAdminApp() takes any name but no foreign page when there is a token"
   assert.equal(await post({ origin: "https://evil.example" }), 403);
 });
 
+test("createAdminApp() tells whether corndog is ready to everybody, and why it is not to whom may see it", async () => {
+  const { app, control } = appWith({ tokenFile: tokenFile("t") });
+  const answer = async (init?: RequestInit) => {
+    const response = await app.request("/readyz", init);
+    return [response.status, await response.json()];
+  };
+  assert.deepEqual(await answer(), [200, { ok: true }]);
+  assert.deepEqual(await answer({ headers: { host: "edge-1.example" } }), [200, { ok: true }]);
+  control.readyProblems = ["broker kafka-1 is away"];
+  assert.deepEqual(await answer(), [503, { ok: false }]);
+  assert.equal((await answer(bearer("wrong")))[0], 503);
+  const [, whole] = await answer(bearer("t"));
+  assert.match(JSON.stringify(whole), /kafka-1 is away/);
+});
+
 const hostless = [
   { name: "on loopback", options: () => ({}) },
   { name: "with a token", options: () => ({ tokenFile: tokenFile("t") }) },
   { name: "open to others", options: () => ({ address: "0.0.0.0:8585" }) },
 ];
 for (const { name, options } of hostless) {
-  test(`createAdminApp() answers /healthz and no more to a request without a Host when it is ${name}`, async () => {
+  test(`createAdminApp() answers /healthz and /readyz and no more to a request without a Host when it is ${name}`, async () => {
     const { app, control } = appWith(options());
     const server = await runtime.serveHttp(
       { hostname: "127.0.0.1", port: 0 },
@@ -277,9 +292,18 @@ for (const { name, options } of hostless) {
       );
     assert.equal(await status("GET", "/healthz"), 200);
     assert.equal(await status("HEAD", "/healthz"), 200);
+    assert.equal(await status("GET", "/readyz"), 200);
     assert.equal(await status("GET", "/healthz", "Host:\r\n"), 200);
     for (
-      const path of ["/", "/stats", "/readyz", "/admin/stats", "/admin/rules", "/xx/healthz", "/a?b=/healthz"]
+      const path of [
+        "/",
+        "/stats",
+        "/metrics",
+        "/admin/stats",
+        "/admin/rules",
+        "/xx/healthz",
+        "/a?b=/healthz",
+      ]
     ) {
       assert.equal(await status("GET", path), 400, path);
       assert.equal(await status("GET", path, "Host:\r\n"), 400, path);

@@ -5,7 +5,7 @@
 #
 #   --no-kafka     leaves out all that needs a Kafka broker
 #   --long         adds the tests that take minutes
-#   --only SUITE   runs the named suites: shell format lint types imports words generated unit-bun unit-deno
+#   --only SUITE   runs the named suites: shell format lint types imports packages words generated unit-bun unit-deno
 #                  kafka kafka-deno binary binary-deno browser fuzz fuzz-deno, or another folder of test/
 #   KAFKA_BROKERS  an existing cluster (host:port,...) to use instead of starting one
 #
@@ -40,7 +40,7 @@ done
 
 for name in $only; do
   case $name in
-    shell | format | lint | types | imports | words | generated | unit-bun | unit-deno | kafka | kafka-deno | binary | \
+    shell | format | lint | types | imports | packages | words | generated | unit-bun | unit-deno | kafka | kafka-deno | binary | \
       binary-deno | browser) ;;
     *)
       [ -d "test/${name%-deno}" ] || {
@@ -246,6 +246,7 @@ check format deno fmt --check
 check lint deno lint
 check types deno check --frozen src test tools compile.ts bench
 check imports bun tools/import_table.ts
+check packages bun tools/packages.ts
 check words bun tools/words.ts
 if wants generated; then
   for generator in tools/build_kernel.ts tools/build_schema.ts tools/build_dashboard.ts tools/build_kafka_errors.ts; do

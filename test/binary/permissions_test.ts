@@ -30,7 +30,7 @@ rules:
 /** The page's command behind `deno run`, with the checkout's own paths. */
 async function words(): Promise<string[]> {
   const page = await readFile(join(root, "docs/DENO.md"), "utf8");
-  const block = /```sh title=permissions\n(.*?)```/s.exec(page)![1]!;
+  const block = /```sh permissions\n(.*?)```/s.exec(page)![1]!;
   const packages = await realpath(join(root, "node_modules"));
   return block.replace(/\\\n/g, " ").trim().split(/\s+/).slice(2).map((word) =>
     word.replace("=src,node_modules,", `=${root}/src,${root}/node_modules,${packages},`)

@@ -7,7 +7,12 @@ const decisions =
 const sources = ['import { parse } from "yaml";'];
 const others = ['import fc from "fast-check";'];
 
-const cases = [
+const cases: {
+  name: string;
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+  want: string[];
+}[] = [
   {
     name: "all is in order",
     dependencies: { yaml: "2.9.1" },

@@ -113,6 +113,8 @@ function textOf(value: unknown): string {
     ? ""
     : value instanceof Error
     ? messageOf(value)
+    : Array.isArray(value)
+    ? value.map(textOf).join("; ")
     : typeof value === "object" && value !== null
     ? JSON.stringify(value, (_, part) => typeof part === "bigint" ? String(part) : part) ?? ""
     : String(value);

@@ -35,6 +35,7 @@ import rules from "./rules.js" with { type: "text" };
 import rulesCss from "./rules.css" with { type: "text" };
 import scales from "./scales.js" with { type: "text" };
 import sign_in from "./sign_in.js" with { type: "text" };
+import stages from "./stages.js" with { type: "text" };
 import tables from "./tables.js" with { type: "text" };
 import text_area from "./text_area.js" with { type: "text" };
 
@@ -69,6 +70,7 @@ const scripts = {
   rules,
   scales,
   sign_in,
+  stages,
   tables,
   text_area,
   uplot,

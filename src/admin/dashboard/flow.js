@@ -32,13 +32,16 @@ export function renderFlow(stats, history) {
   if (picture.clientWidth > 0) draw(picture, columns);
   const received = history.rate((one) => one.ledger.received);
   const delivered = history.rate((one) => one.ledger.delivered);
+  const waits = columns[2].some((node) => (node.waiting ?? 0) > node.rate / 2);
   setText(
     "flow-words",
     received === undefined
       ? "Measuring …"
       : received === 0 && delivered === 0
       ? "No lines at the moment."
-      : `${rate(received)} lines a second come in, ${rate(delivered ?? 0)} are acknowledged.`,
+      : `${rate(received)} lines a second come in, ${rate(delivered ?? 0)} are acknowledged${
+        waits ? "; what waits for that is amber" : ""
+      }.`,
   );
   fillTable(columns);
 }

@@ -129,7 +129,9 @@ function joinBands(nodes, bar, direction, labelWidth) {
     const path = direction === "in"
       ? band(x + width + labelWidth, y, y + height, bar.x, from, at)
       : band(bar.x + bar.width, from, at, x, y, y + height);
-    return [{ kind: node.kind, path, rate: node.rate }];
+    // What is taken and not acknowledged shows from afar.
+    const waits = (node.waiting ?? 0) > node.rate / 2;
+    return [{ kind: waits ? "waits" : node.kind, path, rate: node.rate }];
   });
 }
 

@@ -111,7 +111,7 @@ export function renderFigures(stats, history) {
   const now = latencyOf(stats);
   const parts = { p50: latency(now.p50), p99: latency(now.p99), p999: latency(now.p999) };
   setText("latency-now", now.count === 0 ? "–" : parts.p99[0]);
-  setText("latency-unit", parts.p99[1]);
+  setText("latency-unit", now.count === 0 ? "" : parts.p99[1]);
   setText("p50-now", now.count === 0 ? "–" : parts.p50.join(" "));
   setText("p999-now", now.count === 0 ? "–" : parts.p999.join(" "));
   const { in_flight: inFlight, spooled } = stats.ledger;

@@ -21,6 +21,7 @@ import { lookProblems, renderLooks } from "./looks.js";
 import { createPlots, renderFigures, renderHead } from "./overview.js";
 import { renderRules } from "./rules.js";
 import { signIn, watchSignIn } from "./sign_in.js";
+import { renderStages } from "./stages.js";
 
 /** @typedef {import("../control.ts").Stats} Stats */
 
@@ -114,6 +115,7 @@ function show(stats) {
   renderFigures(stats, history);
   drawPlots(history, answeredAtMs);
   renderLedger(stats, history);
+  renderStages(stats);
   renderRules(stats, history);
   renderSink(stats);
   renderSpool(stats);

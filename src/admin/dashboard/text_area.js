@@ -61,15 +61,19 @@ export class TextArea {
     this.#area.setAttribute("aria-invalid", String(faults.length > 0));
     this.#lines = 0;
     this.#number();
-    this.#marks.replaceChildren(...this.#faults.flatMap(({ line, column, message }) => {
+    const rows = this.#faults.map(({ line }) => {
       const row = element("div", "fault-line");
       row.style.setProperty("--line", String(line - 1));
+      return row;
+    });
+    const places = this.#faults.map(({ line, column }) => {
       const place = element("div", "fault-column");
       place.style.setProperty("--line", String(line - 1));
       place.style.setProperty("--column", String(Math.max(0, column - 1)));
-      place.title = message;
-      return [row, place];
-    }));
+      return place;
+    });
+    // Columns lie over lines, those of other faults too.
+    this.#marks.replaceChildren(...rows, ...places);
     this.#follow();
   }
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import type { Stats } from "../../../src/admin/control.ts";
+import { dashboardAssets } from "../../../src/admin/dashboard/assets.ts";
 import { niceCeiling } from "../../../src/admin/dashboard/scales.js";
 import {
   bytes,
@@ -117,4 +120,27 @@ test("problemsOf() is empty when all is well and names each thing that is not", 
   ];
   assert.equal(texts.length, wanted.length);
   wanted.forEach((want, index) => assert.match(texts[index], want));
+});
+
+test("the dashboard is light, all of it is text, and nothing of it names another place, when it is served", () => {
+  const assets = dashboardAssets();
+  const bytes = assets.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+  assert.ok(bytes < 220_000, `${bytes} bytes`);
+  const packed = assets.reduce((sum, { text }) => sum + gzipSync(text).byteLength, 0);
+  assert.ok(packed < 80_000, `${packed} bytes, compressed`);
+  const html = assets.find(({ path }) => path === "/")!.text;
+  const named = Array.from(html.matchAll(/(?:src|href)="(dashboard\/[^"]+)"/g), ([, path]) => `/${path}`);
+  const served = new Set(assets.map(({ path }) => path));
+  for (const path of named) assert.ok(served.has(path), path);
+  for (const { path, text } of assets) {
+    assert.equal(typeof text, "string", path);
+    assert.doesNotMatch(text, /\binnerHTML\b|\bouterHTML\b|insertAdjacentHTML|\beval\(/, path);
+    for (const [, module] of text.matchAll(/^import .* from "\.\/([^"]+)";$/gm)) {
+      assert.ok(served.has(`/dashboard/${module}`), `${path} imports ${module}`);
+    }
+    // Only what a comment or a namespace says.
+    const links = Array.from(text.matchAll(/https?:\/\/[^\s"')]+/g), ([link]) => link);
+    const harmless = ["http://www.w3.org/2000/svg", "https://github.com/leeoniya/uPlot"];
+    assert.deepEqual(links.filter((link) => !harmless.includes(link)), [], path);
+  }
 });

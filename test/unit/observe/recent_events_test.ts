@@ -26,7 +26,7 @@ test("RecentEvents keeps warnings and errors, and passes everything on, when a l
   const { total, events } = recent.list();
   assert.equal(total, 2);
   assert.deepEqual(events.map(({ level, event, fields }) => [level, event, fields]), [
-    ["error", "orphan", { worker: "1", error: "broken", size: "3", list: '[1,"2"]' }],
+    ["error", "orphan", { worker: "1", error: "broken", size: "3", list: "1; 2" }],
     ["warn", "spooling", { problem: "no broker" }],
   ]);
 });

@@ -100,7 +100,7 @@ export const configEntries = {
     section("Bounds", {
       memory: v.optional(
         size(
-          "Memory that corndog aims to stay within; an eighth of it holds batches, at least 8MiB per worker",
+          "Memory that corndog aims to stay within; a sixteenth of it holds batches, at least 8MiB per worker",
           { min: 16 * mebibyte, max: 64 * gibibyte },
         ),
         "256MiB",

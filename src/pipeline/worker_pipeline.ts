@@ -22,7 +22,7 @@ import type { Config, RuleSet } from "../config/config.ts";
 import { locateInRule } from "../config/rule_files.ts";
 import { type Fault, ForwarderError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
-import { createKernel } from "../kernel/instance.ts";
+import { createKernel, defaultKernelSizes } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityOf, Pulse } from "../observe/activity.ts";
 import { flightKind, FlightRecorder } from "../observe/flight.ts";
@@ -67,7 +67,9 @@ import { TopicGate } from "./topic_gate.ts";
  * The part of the memory limit that holds batches, over all workers. The rest is the runtime itself, chunks and
  * text on their way, half frames, and what sockets have not sent.
  */
-const arenaShare = 1 / 8;
+const arenaShare = 1 / 16;
+/** The part that half lines may hold, over all workers, before the oldest of them is ended. */
+const halfLinesShare = 1 / 8;
 /** The part of it that requests may hold while they wait for room, over all workers. */
 const submissionsShare = 1 / 16;
 /** Five requests of a few full batches in flight, and as much growing behind them. */
@@ -247,7 +249,10 @@ export class WorkerPipeline {
       taps: this.taps,
       flight: this.#flight,
       work: this.#latency.work,
-      halfBytesMax: arenaBytesOf(config),
+      halfBytesMax: Math.max(
+        arenaBytesMin,
+        Math.floor(config.limits.memoryBytes * halfLinesShare / config.workers),
+      ),
       log,
       adopt: (version) => this.#adopt(version),
       spoolFull: () => this.#stage?.full === true,
@@ -564,9 +569,10 @@ function spooling(spool: SpoolStage, batches: BatchWaits): CompressorSink {
   };
 }
 
-/** Bytes of one worker's arena. A batch and its successor must fit, whatever the limit says. */
+/** Bytes of one worker's arena. Batches and the largest records must fit twice, whatever the limit says. */
 export function arenaBytesOf(config: Config): number {
   const share = Math.floor(config.limits.memoryBytes * arenaShare / config.workers);
-  const least = Math.max(arenaBytesMin, 4 * config.kafka.batchBytesMax);
+  const recordBytes = config.frameBytesMax + defaultKernelSizes.scratchBytes;
+  const least = Math.max(arenaBytesMin, 4 * config.kafka.batchBytesMax, 2 * recordBytes);
   return Math.max(least, Math.min(share, arenaBytesMax));
 }

@@ -165,7 +165,11 @@ function troubles(result: Result, paint: Paint): string[] {
   if (unsent > 0) {
     rows.push(row("unsent", paint.bad(`${exactText(unsent)} messages were due and never sent`)));
   }
-  if (unanswered > 0) {
+  if (unanswered > 0 && result.survived !== null) {
+    rows.push(
+      row("unfinished", `${exactText(unanswered)} messages, most of them cut off or held back on purpose`),
+    );
+  } else if (unanswered > 0) {
     rows.push(
       row(
         "unanswered",

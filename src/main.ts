@@ -21,6 +21,7 @@ import type { FromWorker } from "./pipeline/protocol.ts";
 import { runForwarder } from "./pipeline/run.ts";
 import { testRules } from "./pipeline/test_rules.ts";
 import { checkRuleSet } from "./pipeline/try_rules.ts";
+import { ownCommand } from "./pipeline/upgrade.ts";
 import type { WorkerThread } from "./pipeline/workers.ts";
 import { version } from "./version.ts";
 
@@ -65,6 +66,7 @@ function endOnClosedPipe(error: unknown): void {
 }
 
 dieOnUncaught("main");
+const command = ownCommand();
 const exitCode = await runCli(process.argv.slice(2), {
   run(config, { warnings, readConfig }) {
     const log = createProcessLogger();
@@ -73,6 +75,7 @@ const exitCode = await runCli(process.argv.slice(2), {
       config,
       log,
       spawn: spawnWorker,
+      command,
       readConfig: (edited) =>
         readConfig(
           edited &&

@@ -9,9 +9,27 @@ import type { EventList } from "../observe/recent_events.ts";
 import type { FieldName } from "../rules/program.ts";
 import type { Verdict } from "../observe/verdict.ts";
 
+/** Result of an upgrade. */
+export type UpgradeResult =
+  | { readonly ok: true; readonly pid: number }
+  | { readonly ok: false; readonly problem: string };
+
 /** Result of a rule swap or check. */
 export type SwapResult =
-  | { readonly ok: true; readonly version: number; readonly rules: number; readonly tests: number }
+  | {
+    readonly ok: true;
+    readonly version: number;
+    readonly rules: number;
+    readonly tests: number;
+    /** At a reload, where they changed: listeners by name. */
+    readonly listeners?: {
+      readonly opened: readonly string[];
+      readonly closed: readonly string[];
+      readonly changed: readonly string[];
+    };
+    /** At a reload: what has changed in the configuration, and is not in force before an upgrade or a restart. */
+    readonly restart_needed?: readonly string[];
+  }
   | { readonly ok: false; readonly version: number; readonly faults: readonly Fault[] };
 
 /** What keeps a change from being tried: there is nothing to go back to, or the rules are not those it was made from. */
@@ -243,6 +261,8 @@ export interface Control {
   endConnection(id: string): Promise<boolean | undefined>;
   /** Configuration in force without secrets. */
   config(): unknown;
+  /** Starts the program anew, which takes over the listening sockets; resolves when it serves, or why it does not. */
+  upgrade(): Promise<UpgradeResult>;
   /** Reads configuration and rule files again; a fault changes nothing. */
   reload(): Promise<SwapResult>;
   /** Stops accepting, delivers what was accepted, then ends the process. Returns at once. */

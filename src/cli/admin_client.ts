@@ -54,6 +54,23 @@ export async function askAdmin<Answers extends readonly unknown[]>(
   }
 }
 
+/** Has something done; the answer is awaited for `deadlineMs`. Undefined: it was not done, and it was said why. */
+export async function postAdmin<Answer>(
+  call: Call,
+  path: string,
+  deadlineMs: number,
+): Promise<Answer | undefined> {
+  const at = target(call);
+  if (at === undefined) return undefined;
+  try {
+    const response = await fetchFine(call, at, path, AbortSignal.timeout(deadlineMs), "POST");
+    return await response.json() as Answer;
+  } catch (error) {
+    reportNoAnswer(call, at.base, error);
+    return undefined;
+  }
+}
+
 /** Opens a stream. Undefined: there was no answer, and it was said why. */
 export async function openAdmin(call: Call, path: string): Promise<Response | undefined> {
   const at = target(call);
@@ -76,9 +93,10 @@ async function fetchFine(
   { base, headers }: { readonly base: string; readonly headers: Record<string, string> },
   path: string,
   signal: AbortSignal,
+  method = "GET",
 ): Promise<Response> {
   const url = `${base}${path}`;
-  const response = await io.fetch(url, { headers, signal });
+  const response = await io.fetch(url, { method, headers, signal });
   if (response.ok) return response;
   throw new Refusal(url, response, await detailOf(response));
 }

@@ -21,6 +21,7 @@ import { manPage } from "./man_page.ts";
 import { reportError } from "./report.ts";
 import { demoCommand, runCommand } from "./run_command.ts";
 import { spoolCommand } from "./spool_command.ts";
+import { reloadCommand, upgradeCommand } from "./control_commands.ts";
 import { statsCommand } from "./stats_command.ts";
 import { tapCommand } from "./tap_command.ts";
 import { topCommand } from "./top_command.ts";
@@ -83,6 +84,8 @@ export const allCommands: readonly Command[] = [
   checkCommand,
   testCommand,
   clobberCommand,
+  reloadCommand,
+  upgradeCommand,
   statsCommand,
   topCommand,
   tapCommand,

@@ -19,7 +19,7 @@ export interface CliIo {
   readonly colors: boolean;
   readonly fetch: (
     url: string,
-    init: { headers: Record<string, string>; signal: AbortSignal },
+    init: { method?: string; headers: Record<string, string>; signal: AbortSignal },
   ) => Promise<Response>;
   readonly readFile: (path: string) => string;
 }

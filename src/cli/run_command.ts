@@ -23,7 +23,8 @@ Without a configuration it listens on 127.0.0.1:1514 (TCP and UDP), shows its da
 on http://127.0.0.1:8585, and writes to ./corndog-data, or to Kafka if KAFKA_BROKER is set.
 
 SIGTERM and SIGINT stop it: it delivers what it took, then ends; a second one ends it at once.
-SIGHUP reads the rules again; changed rule files are read again by themselves.
+SIGHUP reads the configuration and the rules again; changed rule files are read again by themselves.
+SIGUSR1 starts the program anew, which takes over the listening sockets (corndog upgrade).
 
 CORNDOG_<KEY> in the environment overrides a key (CORNDOG_KAFKA_TOPIC=logs for kafka.topic), and
 KAFKA_BROKER, SASL_SCRAM_USERNAME, SASL_SCRAM_PASSWORD do what they did for hotdog.`,

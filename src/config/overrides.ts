@@ -38,6 +38,7 @@ export interface KnownKey {
 const otherVariables: ReadonlySet<string> = new Set([
   "CORNDOG_BINARY",
   "CORNDOG_FAULT",
+  "CORNDOG_HANDOVER",
   "CORNDOG_INSTALL",
   "CORNDOG_LOG",
   "CORNDOG_LOG_LEVEL",

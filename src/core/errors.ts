@@ -28,6 +28,7 @@ export type ErrorCode =
   | "rules_invalid"
   | "spool_locked"
   | "stopped"
+  | "upgrade_failed"
   | "worker_failed";
 
 /** A failed outside call. `retryable` says whether trying again may help without a change by a person. */

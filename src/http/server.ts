@@ -85,9 +85,19 @@ export class HttpServer<Plan> implements ConnectionHandler<HttpConnection<Plan>>
     for (const connection of [...this.#shared.timed]) connection.tick(nowMs);
   }
 
+  /** Whether there is no connection. */
+  get idle(): boolean {
+    return this.#connections.size === 0;
+  }
+
+  /** Connections end with their next answer. */
+  finish(): void {
+    this.#shared.stopping = true;
+  }
+
   /** Connections end with the answer to the request that they are at, those without one at once. */
   stop(): void {
-    this.#shared.stopping = true;
+    this.finish();
     for (const connection of [...this.#connections]) connection.stop();
   }
 }

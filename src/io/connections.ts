@@ -155,6 +155,11 @@ export class Connections {
     return tracked !== undefined;
   }
 
+  /** Says the end to all that are meant, and reads on until they end. */
+  endAll(isMeant: (connection: Tracked<unknown>) => boolean): void {
+    for (const tracked of [...this.#open.values()]) if (isMeant(tracked)) tracked.end();
+  }
+
   /** Ends all that are meant, at the end of a drain. */
   destroyAll(isMeant: (connection: Tracked<unknown>) => boolean): void {
     for (const tracked of [...this.#open.values()]) if (isMeant(tracked)) tracked.destroy();

@@ -23,10 +23,13 @@ import type {
   TopicStats,
   TraceRequest,
   TraceResult,
+  UpgradeResult,
 } from "../admin/control.ts";
 import type { Config } from "../config/config.ts";
 import { redactConfig } from "../config/print.ts";
+import { ForwarderError, messageOf } from "../core/errors.ts";
 import { createPeerTable } from "../io/peer_table.ts";
+import { probeAddress } from "../io/probe.ts";
 import { createActivity } from "../observe/activity.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createFlight, flightKind, FlightRecorder, flightTrace } from "../observe/flight.ts";
@@ -46,13 +49,15 @@ import { createLatencyRows } from "../observe/stage_latency.ts";
 import { createStageTables } from "../observe/stage_table.ts";
 import { FlightDumps } from "./flight_dumps.ts";
 import { LookDesk } from "./look_desk.ts";
-import { createHttpShared } from "./http_listener.ts";
+import { createHttpShared, createListenerRates } from "./http_listener.ts";
 import type { CompressionReport } from "./compression.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
 import { peersMax, sumTroubles } from "./peer_troubles.ts";
-import { type EditedFile, type ReadConfig, RulesDesk } from "./rules_desk.ts";
+import { canListen, type ListenChange, listenChanges, namesOf, restartNeeded, samePort } from "./reload.ts";
+import { type Beside, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
+import { type BoundListener, socketsOf, startNext } from "./upgrade.ts";
 import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
 
 /** A worker whose heartbeat stands still for this long is held by something. */
@@ -74,8 +79,14 @@ export interface ControlPlaneParts {
   /** What the log has told of late. */
   readonly recent?: RecentEvents;
   readonly spawn: SpawnWorker;
-  /** Sockets that the service manager opened, by listener index. */
-  readonly inherited?: readonly (InheritedSocket | undefined)[];
+  /** Sockets that were inherited, by listener index. */
+  readonly inherited?: readonly (readonly InheritedSocket[])[];
+  /** A predecessor has handed over and still uses the spool. */
+  readonly succeeds?: boolean;
+  /** What starts this program again, with its arguments; undefined where it cannot hand over. */
+  readonly command?: readonly string[] | undefined;
+  /** Another process, of this number, serves from now on. */
+  readonly handedOver?: (pid: number) => void;
   /** Reads configuration and rules again, as they were read at the start. */
   readonly readConfig: ReadConfig;
   /** Called before a drain begins: a demo stops its senders first. */
@@ -104,6 +115,12 @@ export class ControlPlane implements Control {
   readonly #senders = new LabelCap(peersMax);
   #latencyTimer: ReturnType<typeof setInterval> | undefined;
   readonly #startedAtMs = performance.now();
+  /** In force. */
+  #config: Config;
+  /** Of the next listener that a reload brings. */
+  #nextScope: number;
+  #upgrading: Promise<UpgradeResult> | undefined;
+  #isHandedOver = false;
   #state: Stats["state"] = "starting";
   #failures: string[] = [];
   #toldProblems = "";
@@ -113,11 +130,14 @@ export class ControlPlane implements Control {
   constructor(parts: ControlPlaneParts) {
     const { config, log } = parts;
     this.#parts = parts;
+    this.#config = config;
+    this.#nextScope = config.listen.length;
     this.#rows = {
       counters: createCounterRows(config.workers),
       latency: createLatencyRows(config.workers),
       peers: createPeerTable(config.limits.connections),
       inherited: parts.inherited ?? [],
+      succeeds: parts.succeeds ?? false,
       http: createHttpShared(config),
       stages: createStageTables(config.workers),
       activity: createActivity(config.workers),
@@ -175,7 +195,7 @@ export class ControlPlane implements Control {
     this.#desk = new RulesDesk(
       config,
       parts.version,
-      (edited) => this.#readConfig(edited),
+      (edited) => parts.readConfig(edited),
       (version, rules) => this.#workers.swap(version, rules),
       {
         swapped: (version, source, rules) => log.info("rules_swapped", { version, source, rules }),
@@ -247,7 +267,7 @@ export class ControlPlane implements Control {
         ...workerDetails(reports.find((report) => report.worker === worker)),
       })),
       listeners: this.#workers.listeners.map((listener, index) => ({
-        kind: this.#parts.config.listen[index]!.kind,
+        kind: this.#config.listen[index]!.kind,
         transport: listener.transport,
         address: listener.address,
         ...certificateEnd(reports[0]?.listeners[index] ?? listener),
@@ -343,11 +363,27 @@ export class ControlPlane implements Control {
   }
 
   config(): unknown {
-    return redactConfig({ ...this.#parts.config, rules: this.#desk.ruleSet });
+    return redactConfig({ ...this.#config, rules: this.#desk.ruleSet });
   }
 
   reload(): Promise<SwapResult> {
-    return this.#desk.reload();
+    return this.#desk.reload((config) => this.#prepareReload(config));
+  }
+
+  /** A rule file changed: rules alone are read anew. */
+  reloadRules(): Promise<SwapResult> {
+    return this.#desk.reload((config) => {
+      this.#tellRestart(config);
+      if (listenChanges(this.#config.listen, config.listen) !== undefined) {
+        const problem = "listeners change at a reload: SIGHUP, or POST /admin/reload";
+        this.#parts.log.warn("reload_needed", { sections: ["listen"], problem });
+      }
+      return Promise.resolve({ commit: () => {}, discard: () => {}, told: {} });
+    });
+  }
+
+  upgrade(): Promise<UpgradeResult> {
+    return this.#upgrading ??= this.#upgrade().finally(() => this.#upgrading = undefined);
   }
 
   drain(): void {
@@ -361,23 +397,112 @@ export class ControlPlane implements Control {
     void this.#finish(exitCode);
   }
 
-  /** Reads the configuration for the desk, and tells what else has changed in it. */
-  #readConfig(edited?: EditedFile): ReturnType<ReadConfig> {
-    const read = this.#parts.readConfig(edited);
-    if (!read.ok || edited !== undefined) return read;
-    const sections = changedSections(this.#parts.config, read.config);
+  #tellRestart(config: Config): string[] {
+    const sections = restartNeeded(this.#config, config);
     if (sections.length > 0) {
-      const problem = "only rules change without a restart";
+      const problem = "these change only with a new process: corndog upgrade, or a restart";
       this.#parts.log.warn("restart_needed", { sections, problem });
     }
-    return read;
+    return sections;
+  }
+
+  /** Prepares everything of a configuration that can change, beside the rules. @throws ForwarderError */
+  async #prepareReload(config: Config): Promise<Beside> {
+    if (this.#state !== "running") throw new ForwarderError("stopped", `corndog is ${this.#state}`);
+    if (this.#upgrading !== undefined) {
+      throw new ForwarderError("stopped", "an upgrade is under way; the new process reads the configuration");
+    }
+    const sections = this.#tellRestart(config);
+    const told = sections.length === 0 ? {} : { restart_needed: sections };
+    const before = this.#config;
+    const { drainTimeoutMs } = config;
+    const changes = canListen(before, config) ? listenChanges(before.listen, config.listen) : undefined;
+    if (changes === undefined) {
+      const commit = () => {
+        this.#config = { ...this.#config, drainTimeoutMs };
+        this.#workers.lookAtCertificates();
+      };
+      return { commit, discard: () => {}, told };
+    }
+    const prepared = await this.#prepareListeners(changes);
+    const listeners = namesOf(before.listen, changes);
+    return {
+      commit: () => {
+        this.#config = { ...this.#config, drainTimeoutMs, listen: config.listen };
+        prepared.commit(drainTimeoutMs);
+        this.#workers.lookAtCertificates();
+        this.#parts.log.info("listeners_changed", { ...listeners });
+      },
+      discard: () => prepared.discard(),
+      told: { listeners, ...told },
+    };
+  }
+
+  async #prepareListeners(changes: readonly ListenChange[]) {
+    for (const { listen, former } of changes) {
+      const { transport, hostname, port } = listen;
+      if (former !== undefined || listen.path !== "" || transport === "stdin") continue;
+      if (this.#config.listen.some((own) => samePort(own, listen))) continue;
+      await probeAddress({ transport: transport === "udp" ? "udp" : "tcp", hostname, port });
+    }
+    const sockets = await socketsOf(this.#boundListeners());
+    return await this.#workers.prepareListeners(changes.map(({ listen: entry, former, isSame }) => ({
+      listen: entry,
+      ...(isSame ? { keep: former! } : {}),
+      scope: this.#nextScope++,
+      sockets: former === undefined || isSame ? [] : sockets[former]!,
+      rates: createListenerRates(entry),
+    })));
+  }
+
+  #boundListeners(): BoundListener[] {
+    const { listeners } = this.#workers;
+    return this.#config.listen.map((listen, index) => ({ listen, address: listeners[index]?.address ?? "" }));
+  }
+
+  async #upgrade(): Promise<UpgradeResult> {
+    const { command, log, handedOver } = this.#parts;
+    try {
+      if (this.#state !== "running") throw new ForwarderError("stopped", `corndog is ${this.#state}`);
+      if (command === undefined) {
+        throw new ForwarderError("not_supported", "The command line of this process is not known");
+      }
+      log.info("upgrading", { command: command.join(" ") });
+      // Two processes that take over the same folder would be one too many.
+      await this.#workers.adoptFolders(false);
+      const pid = await startNext({
+        command,
+        listeners: this.#boundListeners(),
+        cancelled: () => this.#state !== "running",
+      });
+      this.#state = "draining";
+      this.#isHandedOver = true;
+      log.info("upgraded", {
+        successor: pid,
+        note: "it serves; this process reads its connections to the end",
+      });
+      handedOver?.(pid);
+      void this.#drainHandedOver();
+      return { ok: true, pid };
+    } catch (error) {
+      const problem = messageOf(error);
+      log.error("upgrade_failed", { problem });
+      void this.#workers.adoptFolders(true).catch(() => {});
+      return { ok: false, problem };
+    }
+  }
+
+  async #drainHandedOver(): Promise<void> {
+    await this.#workers.drain(this.#config.drainTimeoutMs, true);
+    await this.#finish(this.#failures.length > 0 ? 1 : 0);
   }
 
   async #drain(): Promise<void> {
-    const { config, log, beforeDrain } = this.#parts;
-    log.info("draining", { timeout_ms: config.drainTimeoutMs });
+    const { log, beforeDrain } = this.#parts;
+    const { drainTimeoutMs } = this.#config;
+    log.info("draining", { timeout_ms: drainTimeoutMs });
     await beforeDrain?.();
-    await this.#workers.drain(config.drainTimeoutMs);
+    await this.#workers.drain(drainTimeoutMs);
     await this.#finish(this.#failures.length > 0 ? 1 : 0);
   }
 
@@ -414,6 +539,8 @@ export class ControlPlane implements Control {
 
   /** Logs that delivery stopped, why, and that it goes on: once per change, not once per report. */
   #tellProblems(): void {
+    // What a worker that is done says of its sink is no trouble.
+    if (this.#isHandedOver) return;
     const { reports } = this.#workers;
     const problems = this.#readinessProblems(reports);
     const delivery = this.#sinkProblems(reports);
@@ -524,12 +651,4 @@ function topicsOf(reports: readonly WorkerReport[]): Record<string, TopicStats> 
     }
   }
   return Object.fromEntries(topics);
-}
-
-/** Sections that differ and are read at the start only. */
-function changedSections(before: Config, after: Config): string[] {
-  const sections = Object.keys(before) as (keyof Config)[];
-  return sections.filter((key) =>
-    key !== "rules" && key !== "file" && JSON.stringify(before[key]) !== JSON.stringify(after[key])
-  );
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Config, HttpListen } from "../config/config.ts";
+import type { Config, HttpListen, Listen } from "../config/config.ts";
 import { AckIds, createAckIds } from "../http/ack_ids.ts";
 import { createIdempotency, Idempotency } from "../http/idempotency.ts";
 import { IngestService } from "../http/ingest_service.ts";
@@ -39,10 +39,15 @@ export interface HttpListenersParts {
   readonly log: WorkerLog;
 }
 
+/** Memory for the rates of tokens of one listener. */
+export function createListenerRates({ kind }: Listen): SharedArrayBuffer {
+  return createRates(kind === "http" ? tokensMax : 0);
+}
+
 /** Memory for the HTTP listeners of all workers. */
 export function createHttpShared(config: Config): HttpShared {
   return {
-    rates: config.listen.map(({ kind }) => createRates(kind === "http" ? tokensMax : 0)),
+    rates: config.listen.map(createListenerRates),
     idempotency: createIdempotency(),
     ackIds: createAckIds(),
   };
@@ -52,8 +57,11 @@ export function createHttpShared(config: Config): HttpShared {
 export class HttpListeners {
   readonly #parts: HttpListenersParts;
   readonly #json: JsonCheck;
-  readonly #servers: HttpServer<unknown>[] = [];
-  readonly #tokens: TokenFile[] = [];
+  readonly #servers = new Map<HttpServer<unknown>, TokenFile | undefined>();
+  /** Of listeners that are no more; they go with their last connection. */
+  readonly #retired = new Set<HttpServer<unknown>>();
+  /** What those that went have counted. */
+  readonly #counts = { requests: 0, failures: 0, timeouts: 0 };
   #tokensAtMs = 0;
 
   constructor(parts: HttpListenersParts) {
@@ -61,9 +69,9 @@ export class HttpListeners {
     this.#json = new JsonCheck(parts.kernel);
   }
 
-  /** What the connections of listener `index` are given to. */
+  /** What the connections of a listener are given to; `rates` are those of its tokens. */
   server(
-    index: number,
+    rates: SharedArrayBuffer,
     listen: HttpListen,
     name: string,
     refusals: Refusals,
@@ -71,10 +79,7 @@ export class HttpListeners {
   ): HttpServer<unknown> {
     const { config, kernel, submissions, shared, programVersion } = this.#parts;
     const tokens = listen.tokensFile === undefined ? undefined : new TokenFile(listen.tokensFile);
-    if (tokens !== undefined) {
-      this.#tokens.push(tokens);
-      this.#tellTokens(tokens);
-    }
+    if (tokens !== undefined) this.#tellTokens(tokens);
     const options = requestLinesOf(listen, tally);
     const service = new IngestService<Submission>({
       port: {
@@ -89,7 +94,7 @@ export class HttpListeners {
       waitMs: listen.answerMs,
       defaultTopic: config.kafka.topic,
       tokens,
-      rates: new Rates(shared.rates[index]!, Date.now),
+      rates: new Rates(rates, Date.now),
       idempotency: new Idempotency(shared.idempotency, () => Math.floor(Date.now() / 1000)),
       ackIds: new AckIds(shared.ackIds),
       origins: listen.origins,
@@ -108,7 +113,7 @@ export class HttpListeners {
       dateMs: Date.now,
       refused: (peer, detail) => refusals.tell("http_refused", name, peer, "malformed", detail),
     });
-    this.#servers.push(server as HttpServer<unknown>);
+    this.#servers.set(server as HttpServer<unknown>, tokens);
     return server as HttpServer<unknown>;
   }
 
@@ -139,21 +144,20 @@ export class HttpListeners {
 
   /** Ends slow requests, looks at token files, refreshes the counters. A few times a second. */
   tick(): void {
-    for (const server of this.#servers) server.tick();
+    for (const server of this.#retired) if (server.idle) this.#forget(server);
+    for (const server of this.#servers.keys()) server.tick();
     this.count();
     const nowMs = performance.now();
     if (nowMs - this.#tokensAtMs < tokensMs) return;
     this.#tokensAtMs = nowMs;
-    for (const tokens of this.#tokens) if (tokens.look()) this.#tellTokens(tokens);
+    for (const tokens of this.#servers.values()) if (tokens?.look() === true) this.#tellTokens(tokens);
   }
 
   /** Brings the counters of requests up to date. */
   count(): void {
     const { counters } = this.#parts;
-    let requests = 0;
-    let failures = 0;
-    let timeouts = 0;
-    for (const server of this.#servers) {
+    let { requests, failures, timeouts } = this.#counts;
+    for (const server of this.#servers.keys()) {
       requests += server.counts.requests;
       failures += server.counts.failures;
       timeouts += server.counts.timeouts;
@@ -163,9 +167,29 @@ export class HttpListeners {
     counters.set(counter.http_timeouts, timeouts);
   }
 
+  /** The listener is no more, and its connections are served as before; with `ends` they end when they are answered. */
+  retire(server: HttpServer<unknown>, ends: boolean): void {
+    this.#retired.add(server);
+    if (ends) server.stop();
+  }
+
+  #forget(server: HttpServer<unknown>): void {
+    const { requests, failures, timeouts } = server.counts;
+    this.#counts.requests += requests;
+    this.#counts.failures += failures;
+    this.#counts.timeouts += timeouts;
+    this.#servers.delete(server);
+    this.#retired.delete(server);
+  }
+
+  /** Connections end with their next answer. */
+  finish(): void {
+    for (const server of this.#servers.keys()) server.finish();
+  }
+
   /** Connections end with the answer to the request that they are at. */
   stop(): void {
-    for (const server of this.#servers) server.stop();
+    for (const server of this.#servers.keys()) server.stop();
   }
 
   #tellTokens({ current }: TokenFile): void {

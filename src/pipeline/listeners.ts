@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Config, HttpListen, Listen, RelpListen, SyslogListen, TlsServer } from "../config/config.ts";
+import type { Config, HttpListen, Listen, RelpListen, SyslogListen } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import type { HttpConnection } from "../http/connection.ts";
 import { type ForeignProtocol, foreignProtocol } from "../framing/foreign.ts";
@@ -15,28 +15,29 @@ import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from 
 import { Connections } from "../io/connections.ts";
 import { connectionsMaxFor, openFilesMax } from "../io/descriptors.ts";
 import type { ConnectionInfo, Tracked, TrackedHandler } from "../io/tracked.ts";
-import { listenTls } from "../io/tls.ts";
-import { loadTlsMaterial, tlsFilesVersion } from "../io/tls_material.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
-import { runtime } from "../runtime/current.ts";
+import type { HttpServer } from "../http/server.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
-import { openLibc } from "../runtime/libc.ts";
-import type { ConnectionHandler, DatagramHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
+import type { ConnectionHandler, DatagramHandler, Listener } from "../runtime/runtime.ts";
 import { readStdin } from "../runtime/stdin.ts";
-import { CertificateWatch } from "./certificate_watch.ts";
+import type { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
 import type { HttpListeners } from "./http_listener.ts";
 import type { Intake, Stream } from "./intake.ts";
 import { lineOptionsOf, type LineTally } from "./line_options.ts";
 import { nameOf, policyOf, transportOf } from "./listener_policy.ts";
-import type { ListenerReport, WorkerLog } from "./protocol.ts";
+import { openListener } from "./open_listener.ts";
+import type { ListenerReport, ListenPlan, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
+import { samePlace } from "./reload.ts";
 import type { RelpConnection, RelpListeners } from "./relp_listener.ts";
 
 /** At a drain, a connection that sent nothing for this long has no bytes of its own waiting in the kernel. */
 const quietMs = 50;
 /** At a drain, connections that never fall quiet are read for this long, then closed. */
 const readOnMs = 1_000;
+/** At an upgrade, HTTP connections without a request are ended after this long. */
+const httpIdleMs = 2_000;
 
 /** What is wrong where a sender speaks something else than syslog, and the cure. */
 const foreignProblems: Readonly<Record<ForeignProtocol, string>> = {
@@ -53,7 +54,9 @@ export interface ListenersParts {
   /** What the workers know together about senders. */
   readonly peers: SharedArrayBuffer;
   /** Sockets that were inherited, by listener index. */
-  readonly inherited: readonly (InheritedSocket | undefined)[];
+  readonly inherited: readonly (readonly InheritedSocket[])[];
+  /** Memory for the rates of tokens, by listener index. */
+  readonly rates: readonly SharedArrayBuffer[];
   /** Standard input, the only listener, has ended. */
   readonly stdinEnded: () => void;
   readonly intake: Intake;
@@ -65,7 +68,8 @@ export interface ListenersParts {
 
 /** A listener and what it counts. */
 interface Bound {
-  readonly index: number;
+  /** Rates of tokens. */
+  readonly rates: SharedArrayBuffer;
   readonly listen: Listen;
   readonly name: string;
   readonly policy: ListenerPolicy;
@@ -73,6 +77,7 @@ interface Bound {
   /** What the kernel had dropped at the last look. */
   lost: number;
   certificates: CertificateWatch | undefined;
+  server: HttpServer<unknown> | undefined;
   connections: number;
   readonly tally: LineTally;
 }
@@ -83,7 +88,11 @@ export class Listeners {
   readonly #admission: Admission;
   readonly #connections: Connections;
   readonly #refusals: Refusals;
-  readonly #bound: Bound[];
+  #bound: Bound[];
+  /** Bound beside what is in force, until it takes its place. */
+  #prepared: Bound[] | undefined;
+  /** Names of listeners whose senders get answers. */
+  readonly #answered = new Set<string>();
 
   constructor(parts: ListenersParts) {
     const { limits, listen } = parts.config;
@@ -105,29 +114,102 @@ export class Listeners {
         this.count();
       },
     });
-    this.#bound = listen.map((entry, index) => ({
-      index,
-      listen: entry,
-      name: nameOf(entry),
-      policy: policyOf(entry, index),
-      listener: undefined,
-      lost: 0,
-      certificates: undefined,
-      connections: 0,
-      tally: { lines: 0 },
-    }));
+    this.#bound = listen.map((entry, index) => boundOf(entry, index, parts.rates[index]!));
   }
 
   /** Binds everything. @throws ForwarderError */
   async start(): Promise<void> {
+    const { ports, inherited } = this.#parts;
     for (const [index, bound] of this.#bound.entries()) {
-      bound.listener = await this.#bind(bound, this.#parts.ports[index] ?? bound.listen.port);
+      await this.#open(bound, ports[index] ?? bound.listen.port, inherited[index] ?? []);
     }
   }
 
-  /** Takes no new connections and datagrams. */
-  async stopAccepting(): Promise<void> {
-    await Promise.all(this.#bound.map(({ listener }) => listener?.close()));
+  /** Binds what `plans` want beside what is in force; nothing else changes before `commit`. @throws ForwarderError */
+  async prepare(plans: readonly ListenPlan[]): Promise<readonly ListenerReport[]> {
+    const prepared: Bound[] = [];
+    this.#prepared = prepared;
+    try {
+      for (const { listen, keep, scope, sockets, port, rates } of plans) {
+        const bound = keep === undefined ? boundOf(listen, scope, rates) : this.#bound[keep]!;
+        prepared.push(bound);
+        if (keep === undefined) await this.#open(bound, port ?? listen.port, sockets);
+      }
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+    return prepared.map(reportOf);
+  }
+
+  /**
+   * Puts what was prepared in force. Connections of a listener that goes are asked to end, and are ended after `goMs`;
+   * those of one that only changed stay as they are.
+   */
+  async commit(goMs: number): Promise<void> {
+    const next = this.#prepared;
+    if (next === undefined) return;
+    this.#prepared = undefined;
+    const gone = this.#bound.filter((bound) => !next.includes(bound));
+    this.#bound = next;
+    const stays = (bound: Bound) => next.some(({ listen }) => samePlace(listen, bound.listen));
+    // Bound anew at the same place: the path of a unix socket is the new one's.
+    await Promise.all(gone.map((bound) => bound.listener?.close(stays(bound))));
+    for (const bound of gone) {
+      if (bound.server !== undefined) this.#parts.http.retire(bound.server, !stays(bound));
+    }
+    const names = new Set(gone.filter((bound) => !stays(bound)).map(({ name }) => name));
+    for (const { name } of next) names.delete(name);
+    if (names.size > 0) this.#endConnections(names, goMs);
+  }
+
+  /** Looks at certificates at once. */
+  async lookAtCertificates(): Promise<void> {
+    for (const { certificates } of this.#bound) {
+      // The first look sees a change, the second that it stands still.
+      await certificates?.look();
+      await certificates?.look();
+    }
+  }
+
+  /** Closes what was prepared and is not in force. */
+  async discard(): Promise<void> {
+    const prepared = this.#prepared ?? [];
+    this.#prepared = undefined;
+    const unused = prepared.filter((bound) => !this.#bound.includes(bound));
+    // The former listener has the path.
+    await Promise.all(
+      unused.map((bound) =>
+        bound.listener?.close(this.#bound.some(({ listen }) => samePlace(listen, bound.listen)))
+      ),
+    );
+  }
+
+  /** Takes no new connections and datagrams. With `handedOver` others have the sockets. */
+  async stopAccepting(handedOver = false): Promise<void> {
+    await Promise.all(this.#bound.map(({ listener }) => listener?.close(handedOver)));
+  }
+
+  /**
+   * Others have the sockets: reads on until every sender has gone over to them, `deadlineMs` at most. Senders of plain
+   * TCP see the end of what they never read and come again; HTTP answers with `Connection: close`; RELP is told so.
+   */
+  async readUntilGone(deadlineMs: number): Promise<void> {
+    const { http, relp } = this.#parts;
+    const started = performance.now();
+    http.finish();
+    relp.stop();
+    this.#askToEnd(() => true);
+    let idleEnded = false;
+    while (this.#connections.counts().open > 0) {
+      const waited = performance.now() - started;
+      if (waited >= deadlineMs) return;
+      if (!idleEnded && waited >= Math.min(httpIdleMs, deadlineMs / 2)) {
+        idleEnded = true;
+        http.stop();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /**
@@ -138,9 +220,7 @@ export class Listeners {
   async readToTheEnd(): Promise<void> {
     this.#parts.http.stop();
     this.#parts.relp.stop();
-    const answered = new Set(
-      this.#bound.filter(({ listen }) => listen.kind !== "syslog").map(({ name }) => name),
-    );
+    const answered = this.#answered;
     const started = performance.now();
     let bytes = -1;
     let changedAt = started;
@@ -194,86 +274,56 @@ export class Listeners {
   }
 
   report(): ListenerReport[] {
-    return this.#bound.map(({ listen, listener, connections, certificates, tally }) => ({
-      transport: transportOf(listen),
-      address: listener?.address ?? listen.path,
-      port: listener?.port ?? 0,
-      connections,
-      lines: tally.lines,
-      ...(certificates === undefined ? {} : { certificateEndsAtMs: certificates.endsAtMs }),
-    }));
+    return this.#bound.map(reportOf);
   }
 
-  async #bind(bound: Bound, port: number): Promise<Listener | undefined> {
-    const { config, worker } = this.#parts;
-    const { listen } = bound;
-    const inherited = this.#parts.inherited[bound.index];
-    // One accept queue serves all workers, each by a descriptor of its own. Datagrams are read by one.
-    const fd = inherited === undefined
-      ? undefined
-      : worker === 0 || inherited.type === "stream"
-      ? (await openLibc())!.duplicate(inherited.fd)
-      : -1;
-    if (fd === -1) return undefined;
-    const address = {
-      hostname: inherited?.hostname ?? listen.hostname,
-      port: inherited?.port ?? port,
-      reusePort: config.workers > 1,
-      ...(fd === undefined ? {} : { fd }),
-    };
-    switch (listen.transport) {
-      case "tcp":
-        return await runtime.listenTcp(address, this.#handler(bound));
-      case "tls":
-        return await this.#bindTls(bound, listen.tls!, address);
-      case "unix":
-        if (worker !== 0 && fd === undefined) return undefined;
-        return await runtime.listenUnix(listen.path, this.#handler(bound), fd);
-      case "unixgram":
-        return worker === 0
-          ? await runtime.listenUnixgram(listen.path, this.#datagrams(bound), fd)
-          : undefined;
-      case "udp": {
-        const balanced = await runtime.udpBalanced();
-        if (worker !== 0 && !balanced) return undefined;
-        const shared = { ...address, reusePort: address.reusePort && balanced };
-        return await runtime.listenUdp(shared, this.#datagrams(bound));
-      }
-      case "stdin":
-        return worker === 0 ? this.#readStdin(bound) : undefined;
-    }
+  /** Ends the connections of listeners that are no more: asks first, where one can. */
+  #endConnections(names: ReadonlySet<string>, goMs: number): void {
+    this.#askToEnd((name) => names.has(name));
+    const end = () =>
+      this.#connections.destroyAll(({ listener }) =>
+        names.has(listener) && this.#bound.every(({ name }) => name !== listener)
+      );
+    setTimeout(end, goMs);
   }
 
-  async #bindTls(bound: Bound, tls: TlsServer, address: ListenAddress): Promise<Listener> {
-    const { config, worker } = this.#parts;
-    const version = await tlsFilesVersion(tls);
-    const material = await loadTlsMaterial(tls);
+  /** FIN to senders that are never answered; a TLS connection ends in both directions at once, so it is left alone. */
+  #askToEnd(isMeant: (name: string) => boolean): void {
+    this.#connections.endAll(({ listener }) =>
+      isMeant(listener) && !listener.startsWith("tls:") && !this.#answered.has(listener)
+    );
+  }
+
+  async #open(bound: Bound, port: number, inherited: readonly InheritedSocket[]): Promise<void> {
+    const { config, worker, log } = this.#parts;
+    const { listen, name } = bound;
+    if (listen.kind !== "syslog") this.#answered.add(name);
     const { proxyFrom } = bound.policy;
-    const listener = await listenTls(address, {
-      ...tls,
-      material,
+    const { listener, certificates } = await openListener({
+      listen,
+      name,
+      port,
+      inherited,
+      worker,
+      workers: config.workers,
       handshakeMs: config.limits.handshakeMs,
-      ...(proxyFrom === undefined ? {} : { proxied: (host: string) => proxyFrom.has(host) }),
-    }, this.#handler(bound));
-    const log = worker === 0 ? this.#parts.log : undefined;
-    bound.certificates = new CertificateWatch({
-      name: bound.name,
-      files: tls,
-      listener,
-      material,
-      version,
+      proxied: proxyFrom === undefined ? undefined : (host) => proxyFrom.has(host),
+      connections: () => this.#handler(bound),
+      datagrams: () => this.#datagrams(bound),
+      stdin: () => this.#readStdin(bound),
       log,
     });
-    return listener;
+    bound.listener = listener;
+    bound.certificates = certificates;
   }
 
   /** Standard input is one connection; where it is all there is, its end is the end of corndog. */
   #readStdin(bound: Bound): Listener {
-    const { config, log } = this.#parts;
+    const { log } = this.#parts;
     let stopped = false;
     void readStdin(this.#handler(bound)).then(() => {
       if (stopped) return;
-      const last = config.listen.length === 1;
+      const last = this.#bound.length === 1;
       log("stdin_ended", last ? { consequence: "draining, then exit" } : {});
       if (last) this.#parts.stdinEnded();
     });
@@ -298,7 +348,8 @@ export class Listeners {
   }
 
   #http(bound: Bound, listen: HttpListen): TrackedHandler<HttpConnection<unknown>> {
-    const server = this.#parts.http.server(bound.index, listen, bound.name, this.#refusals, bound.tally);
+    const server = this.#parts.http.server(bound.rates, listen, bound.name, this.#refusals, bound.tally);
+    bound.server = server;
     return {
       opened: (connection) => {
         bound.connections++;
@@ -425,4 +476,30 @@ export class Listeners {
     counters.set(counter.connections_held, held);
     counters.publish();
   }
+}
+
+function boundOf(listen: Listen, scope: number, rates: SharedArrayBuffer): Bound {
+  return {
+    rates,
+    listen,
+    name: nameOf(listen),
+    policy: policyOf(listen, scope),
+    listener: undefined,
+    lost: 0,
+    certificates: undefined,
+    server: undefined,
+    connections: 0,
+    tally: { lines: 0 },
+  };
+}
+
+function reportOf({ listen, listener, connections, certificates, tally }: Bound): ListenerReport {
+  return {
+    transport: transportOf(listen),
+    address: listener?.address ?? listen.path,
+    port: listener?.port ?? 0,
+    connections,
+    lines: tally.lines,
+    ...(certificates === undefined ? {} : { certificateEndsAtMs: certificates.endsAtMs }),
+  };
 }

@@ -15,6 +15,9 @@
  *      | <-------------------------------- seen|
  *      | end_connection(connection) ---------> |
  *      | <-------------------- connection_ended|
+ *      | prepare_listeners(plans) -----------> |  binds what is new beside what is in force
+ *      | <-------- listeners_prepared/refused  |
+ *      | commit/discard_listeners -----------> |
  *      | drain(deadline) --------------------> |  stops reading, delivers, then
  *      | <----------------------------- drained|
  *
@@ -23,7 +26,7 @@
 import type { CompressionReport } from "./compression.ts";
 import type { PeerTrouble } from "./peer_troubles.ts";
 import type { TapEvent, TapFilter } from "../admin/control.ts";
-import type { Config, RuleSet } from "../config/config.ts";
+import type { Config, Listen, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
 import type { SpoolReport } from "./spool_stage.ts";
@@ -117,10 +120,27 @@ export interface StartMessage {
   readonly flight: SharedArrayBuffer;
   /** What the workers know together about HTTP requests. */
   readonly http: HttpShared;
-  /** Sockets that the service manager opened, by listener index. */
-  readonly inherited: readonly (InheritedSocket | undefined)[];
+  /** Sockets that were inherited, by listener index. */
+  readonly inherited: readonly (readonly InheritedSocket[])[];
   /** Ports that the first worker bound where the configuration says 0, by listener index. */
   readonly ports: readonly number[];
+  /** A predecessor still uses the spool: its folders are taken over when it is done. */
+  readonly succeeds: boolean;
+}
+
+/** One listener of a changed configuration. */
+export interface ListenPlan {
+  readonly listen: Listen;
+  /** The place in the former list where nothing about it has changed. */
+  readonly keep?: number;
+  /** Tells its rates apart from those of others that there are or were. */
+  readonly scope: number;
+  /** The sockets of the former listener whose place it takes. */
+  readonly sockets: readonly InheritedSocket[];
+  /** The real port, where the first worker has bound it. */
+  readonly port?: number;
+  /** Memory for the rates of tokens. */
+  readonly rates: SharedArrayBuffer;
 }
 
 /** From the control plane to a worker. */
@@ -135,7 +155,12 @@ export type ToWorker =
   | { readonly type: "arm" }
   | { readonly type: "tap"; readonly id: number; readonly filter: TapFilter | undefined }
   | { readonly type: "end_connection"; readonly id: number; readonly connection: number }
-  | { readonly type: "drain"; readonly deadlineMs: number };
+  | { readonly type: "prepare_listeners"; readonly id: number; readonly plans: readonly ListenPlan[] }
+  | { readonly type: "commit_listeners"; readonly goMs: number }
+  | { readonly type: "discard_listeners" }
+  | { readonly type: "look_at_certificates" }
+  | { readonly type: "spool_adoption"; readonly id: number; readonly isOn: boolean }
+  | { readonly type: "drain"; readonly deadlineMs: number; readonly handedOver: boolean };
 
 /** From a worker to the control plane. */
 export type FromWorker =
@@ -153,6 +178,13 @@ export type FromWorker =
   }
   | { readonly type: "profiled"; readonly profile: StallProfile }
   | { readonly type: "connection_ended"; readonly id: number; readonly found: boolean }
+  | {
+    readonly type: "listeners_prepared";
+    readonly id: number;
+    readonly listeners: readonly ListenerReport[];
+  }
+  | { readonly type: "listeners_refused"; readonly id: number; readonly message: string }
+  | { readonly type: "spool_adoption_set"; readonly id: number }
   | { readonly type: "drained" }
   /** Standard input, the only listener, has ended. */
   | { readonly type: "stdin_ended" }

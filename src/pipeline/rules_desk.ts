@@ -15,7 +15,7 @@ import type { Config, RuleSet } from "../config/config.ts";
 import { inReadingOrder } from "../config/load.ts";
 import { type ParsedRules, parseRuleFile } from "../config/rule_files.ts";
 import { mergeRuleText, shownText } from "../config/rule_text.ts";
-import { type Fault, messageOf } from "../core/errors.ts";
+import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
 import { ruleName } from "../rules/compile.ts";
 import { readPrevious, stageRuleFile } from "./rule_file.ts";
 import { checkRuleSet } from "./try_rules.ts";
@@ -41,6 +41,17 @@ export type ReadConfig = (
 
 /** Puts a checked rule set in force on all workers, or answers why not. */
 export type SwapWorkers = (version: number, rules: RuleSet) => Promise<readonly Fault[]>;
+
+/** What changes together with the rules, or not at all. */
+export interface Beside {
+  commit(): void;
+  discard(): void;
+  /** Shown with the result. */
+  readonly told: Pick<SwapResult & { ok: true }, "listeners" | "restart_needed">;
+}
+
+/** Prepares that. @throws ForwarderError why the configuration cannot come in force */
+export type PrepareBeside = (config: Config) => Promise<Beside>;
 
 /** What the desk tells. */
 export interface RulesDeskEvents {
@@ -156,20 +167,38 @@ export class RulesDesk {
 
   /**
    * Reads the files and puts their rules in force, unless they are the ones that are. It reads when its turn comes:
-   * what was read before an earlier `put` wrote its file would undo that.
+   * what was read before an earlier `put` wrote its file would undo that. What `prepare` prepares of the same
+   * configuration comes in force with the rules, or not at all.
    */
-  reload(): Promise<SwapResult> {
-    return this.#inTurn(() => {
+  reload(prepare?: PrepareBeside): Promise<SwapResult> {
+    return this.#inTurn(async () => {
       const read = this.#read();
-      if (!read.ok) return Promise.resolve(this.#refuse("reload", read.faults));
-      const { rules, file } = read.config;
-      const source = rules.files.map(({ path }) => path).join(", ") || (file ?? "embedded default");
-      if (!sameText(rules, this.#ruleSet)) return this.#swap(rules, source, source);
-      // The workers have these rules; the names behind them may be others.
-      this.#ruleSet = rules;
-      if (this.#lastErrorInFiles) this.#lastError = undefined;
-      return Promise.resolve(this.#success());
+      if (!read.ok) return this.#refuse("reload", read.faults);
+      let beside: Beside | undefined;
+      try {
+        beside = await prepare?.(read.config);
+      } catch (error) {
+        if (!(error instanceof ForwarderError)) throw error;
+        return this.#refuse("reload", [faultOf(read.config.file ?? "", error.message)]);
+      }
+      const result = await this.#putInForce(read.config);
+      if (!result.ok) {
+        beside?.discard();
+        return result;
+      }
+      beside?.commit();
+      return { ...result, ...beside?.told };
     });
+  }
+
+  /** Puts the rules of a configuration in force, unless they are. */
+  async #putInForce({ rules, file }: Config): Promise<SwapResult> {
+    const source = rules.files.map(({ path }) => path).join(", ") || (file ?? "embedded default");
+    if (!sameText(rules, this.#ruleSet)) return await this.#swap(rules, source, source);
+    // The workers have these rules; the names behind them may be others.
+    this.#ruleSet = rules;
+    if (this.#lastErrorInFiles) this.#lastError = undefined;
+    return this.#success();
   }
 
   /**

@@ -2,7 +2,8 @@
  * `corndog run`: joins control plane, admin API, statsd, file watch, service manager and signals, and waits for the
  * end.
  *
- * Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the rules again.
+ * Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the configuration again; SIGUSR1 starts
+ * the program anew, which takes over; SIGUSR2 writes the flight recorder.
  *
  * @module
  */
@@ -18,12 +19,21 @@ import { RecentEvents } from "../observe/recent_events.ts";
 import { startStatsd } from "../observe/statsd.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
-import { inheritedSockets } from "../runtime/inherited.ts";
+import {
+  handedOverSockets,
+  type Handover,
+  handoverOf,
+  handoverVariable,
+  inheritedSockets,
+  tellServing,
+} from "../runtime/inherited.ts";
+import { openLibc } from "../runtime/libc.ts";
 import { openNotifySocket } from "../runtime/notify_socket.ts";
 import { backlogMax } from "../runtime/globals.ts";
 import { receiveBufferBytes } from "../runtime/limits.ts";
 import { version } from "../version.ts";
-import { type Activation, assignSockets } from "./activation.ts";
+import type { HttpServer } from "../runtime/runtime.ts";
+import { type Activation, assignHandedOver, assignSockets } from "./activation.ts";
 import { ControlPlane } from "./control_plane.ts";
 import { watchFiles } from "./file_watch.ts";
 import type { ReadConfig } from "./rules_desk.ts";
@@ -37,6 +47,8 @@ export interface RunParts {
   readonly spawn: SpawnWorker;
   /** Reads the configuration again, as it was read at the start. */
   readonly readConfig: ReadConfig;
+  /** What starts this program again (`ownCommand`); undefined where it does not hand over. */
+  readonly command?: readonly string[] | undefined;
   /** Called before a drain begins. */
   readonly beforeDrain?: () => Promise<void>;
   /** Called when all listeners are bound, with the address of the admin API. */
@@ -56,7 +68,9 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   const { config } = parts;
   const recent = new RecentEvents(Date.now);
   const log = recent.watch(parts.log);
-  const activation = await activate(config, log);
+  const handover = handoverOf(process.env, process.ppid);
+  delete process.env[handoverVariable];
+  const activation = await activate(config, log, handover);
   const plane = new ControlPlane({
     config,
     version,
@@ -65,6 +79,13 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     recent,
     spawn: parts.spawn,
     inherited: activation.sockets,
+    succeeds: handover !== undefined,
+    command: parts.command,
+    handedOver: (pid) => {
+      manager?.handedOver(pid);
+      stopWatching();
+      admin?.retire();
+    },
     readConfig: parts.readConfig,
     beforeDrain: async () => {
       manager?.stopping();
@@ -79,11 +100,13 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     () => void (manager === undefined ? reload() : manager.reloading(reload)),
   );
   // The admin API is up before the listeners, so that a start that hangs can be looked at.
-  const admin = await startAdmin(plane, config, log);
+  let admin: HttpServer | undefined;
   try {
+    admin = await startAdmin(plane, config, log, handover !== undefined);
     tellSystemLimits(config, log);
     await probeListeners(config, activation);
     await plane.start();
+    await closeOriginals(activation, handover !== undefined);
   } catch (error) {
     plane.abort(1);
     await admin?.stop();
@@ -107,7 +130,8 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   const statsd = config.statsd === undefined
     ? undefined
     : startStatsd(config.statsd, () => plane.stats(), log);
-  const stopWatching = watchFiles(() => plane.watched, () => void plane.reload());
+  const stopWatching = watchFiles(() => plane.watched, () => void plane.reloadRules());
+  if (handover !== undefined) await tellServing(handover);
   manager?.ready();
   parts.started?.(plane, adminUrl);
 
@@ -121,13 +145,22 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   return exitCode;
 }
 
-/** Takes the sockets that the service manager opened, and tells of each what becomes of it. */
-async function activate(config: Config, log: Logger): Promise<Activation> {
-  const { sockets, problems } = await inheritedSockets(process.env, process.pid);
-  const activation = assignSockets(config.listen, sockets);
-  for (const socket of activation.sockets) {
-    if (socket === undefined) continue;
-    log.info("socket_inherited", { address: socket.address, fd: socket.fd, name: socket.name });
+/** Takes the sockets that this process was started with, and tells of each what becomes of it. */
+async function activate(config: Config, log: Logger, handover: Handover | undefined): Promise<Activation> {
+  const { sockets, problems } = handover === undefined
+    ? await inheritedSockets(process.env, process.pid)
+    : await handedOverSockets(handover);
+  const activation = handover === undefined
+    ? assignSockets(config.listen, sockets)
+    : assignHandedOver(config.listen, sockets);
+  for (const { address, fd, name } of activation.sockets.flat()) {
+    log.info("socket_inherited", { address, fd, name });
+  }
+  if (handover !== undefined) {
+    for (const { address } of activation.unused) {
+      log.info("socket_left", { address, predecessor: handover.from });
+    }
+    return activation;
   }
   for (const problem of problems) log.warn("socket_unused", { problem });
   for (const { address, fd, type } of activation.unused) {
@@ -157,21 +190,34 @@ function tellSystemLimits(config: Config, log: Logger): void {
 }
 
 /** Workers share their ports, and a shared port would let a second corndog in silently: look before. */
-async function probeListeners(config: Config, { sockets }: Activation): Promise<void> {
+async function probeListeners(config: Config, { sockets, unused }: Activation): Promise<void> {
   for (const [index, { transport, hostname, port }] of config.listen.entries()) {
-    if (sockets[index] !== undefined) continue;
+    if (sockets[index]!.length > 0) continue;
+    // The predecessor has the port at another address, and will leave it.
+    if (unused.some((socket) => socket.port === port && port > 0)) continue;
     if (transport === "tcp" || transport === "tls" || transport === "udp") {
       await probeAddress({ transport: transport === "udp" ? "udp" : "tcp", hostname, port });
     }
   }
 }
 
-async function startAdmin(plane: ControlPlane, config: Config, log: Logger) {
+/**
+ * Every worker has a descriptor of its own by now. One more would keep a socket open, with nobody who accepts, when a
+ * reload closes its listener. Those of the service manager that no listener wants stay as they are.
+ */
+async function closeOriginals({ sockets, unused }: Activation, isHandover: boolean): Promise<void> {
+  const libc = await openLibc();
+  for (const { fd } of [...sockets.flat(), ...isHandover ? unused : []]) libc?.close(fd);
+}
+
+async function startAdmin(plane: ControlPlane, config: Config, log: Logger, succeeds: boolean) {
   if (config.admin === undefined) return undefined;
   const { hostname, port, tokenFile } = config.admin;
   const fault = checkAdminAccess(config.admin, config.file ?? "embedded default", config.dialect);
   if (fault !== undefined) throw new ForwarderError("config_invalid", formatFault(fault));
   const address = formatAddress(hostname, port);
+  // A shared port would let a second corndog in silently.
+  if (!succeeds) await probeAddress({ transport: "tcp", hostname, port });
   const app = createAdminApp({
     control: plane,
     ...(tokenFile === undefined ? {} : { tokenFile }),
@@ -179,7 +225,7 @@ async function startAdmin(plane: ControlPlane, config: Config, log: Logger) {
     version,
     log,
   });
-  return await runtime.serveHttp({ hostname, port }, (request) => app.fetch(request));
+  return await runtime.serveHttp({ hostname, port, reusePort: true }, (request) => app.fetch(request));
 }
 
 /** The line to systemd, where it started this process with `Type=notify`. */
@@ -210,6 +256,7 @@ function onSignals(plane: ControlPlane, log: Logger, reload: () => void): () => 
     SIGTERM: () => end("SIGTERM"),
     SIGINT: () => end("SIGINT"),
     SIGHUP: reload,
+    SIGUSR1: () => void plane.upgrade(),
     SIGUSR2: () => plane.dumpFlight("signal"),
   } as const;
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal as "SIGTERM", handler);

@@ -42,6 +42,7 @@ export class ServiceManager {
   readonly #options: ServiceManagerOptions;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #toldStatus = "";
+  #isOver = false;
 
   constructor(options: ServiceManagerOptions) {
     this.#options = options;
@@ -74,7 +75,15 @@ export class ServiceManager {
 
   /** A drain began; it may take until `drain_timeout`. */
   stopping(): void {
+    if (this.#isOver) return;
     this.#options.socket.send("STOPPING=1\nSTATUS=Draining");
+  }
+
+  /** The process `pid` is the service from now on: only it is heard. */
+  handedOver(pid: number): void {
+    this.#options.socket.send(`MAINPID=${pid}`);
+    this.stop();
+    this.#isOver = true;
   }
 
   /** Tells nothing any more. */

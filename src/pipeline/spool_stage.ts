@@ -114,6 +114,12 @@ export class SpoolStage {
       this.#parts.wants();
     },
     damaged: (damage) => this.#damaged(damage),
+    adopted: (records) => {
+      const { counters } = this.#parts;
+      counters.add(counter.replayed, records);
+      counters.add(counter.spooled, records);
+      counters.publish();
+    },
     log: (level, event, fields) => this.#parts.log(event, fields, level),
   };
   readonly #parts: SpoolStageParts;
@@ -307,6 +313,11 @@ export class SpoolStage {
       readBack: this.#readBack,
       passedBy: this.#passedBy,
     };
+  }
+
+  /** Whether folders that processes leave may be taken over. */
+  async adoptFolders(isOn: boolean): Promise<void> {
+    await this.#spool?.adoptFolders?.(isOn);
   }
 
   /** Reads nothing back any more: what is on the disk stays there. */

@@ -274,6 +274,7 @@ export class WorkerPipeline {
       worker,
       ports: start.ports,
       inherited: start.inherited,
+      rates: start.http.rates,
       stdinEnded,
       peers: start.peers,
       intake: this.#intake,
@@ -296,6 +297,16 @@ export class WorkerPipeline {
     await this.#listeners.start();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
     this.#tick();
+  }
+
+  /** The listeners, for those who change them. */
+  get listeners(): Listeners {
+    return this.#listeners;
+  }
+
+  /** Whether folders of the spool may be taken over; resolves when none is being taken over against that. */
+  async adoptFolders(isOn: boolean): Promise<void> {
+    await this.#stage?.adoptFolders(isOn);
   }
 
   /** Compiles `rules` beside the program in force, to be adopted as `version`. */
@@ -370,13 +381,15 @@ export class WorkerPipeline {
 
   /**
    * Delivers everything that was read, then ends. What the sink did not take by the deadline stays in the spool; where
-   * there is none, or the disk does not take it, it moves from in flight to dropped (`shutdown`).
+   * there is none, or the disk does not take it, it moves from in flight to dropped (`shutdown`). With `handedOver` a
+   * successor has the sockets, and connections are read to their end first, for as long.
    *
    * @returns lines that were not delivered
    */
-  async drain(deadlineMs: number): Promise<number> {
+  async drain(deadlineMs: number, handedOver = false): Promise<number> {
+    await this.#listeners.stopAccepting(handedOver);
+    if (handedOver) await this.#listeners.readUntilGone(deadlineMs);
     const deadline = performance.now() + deadlineMs;
-    await this.#listeners.stopAccepting();
     this.#submissions.stop();
     this.#stage?.stopReading();
     await this.#listeners.readToTheEnd();
@@ -448,7 +461,8 @@ export class WorkerPipeline {
     if (this.#stage === undefined || settings === undefined) return;
     const { worker } = this.#start;
     const { events } = this.#stage;
-    this.#stage.join(await openSpool({ settings, worker, workers, memory: this.#kernel, events }));
+    const { succeeds } = this.#start;
+    this.#stage.join(await openSpool({ settings, worker, workers, memory: this.#kernel, events, succeeds }));
   }
 
   #createCompression(spawn: SpawnPacker, log: WorkerLog): Compression | undefined {

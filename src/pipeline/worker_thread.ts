@@ -87,9 +87,27 @@ export function runWorker(
         const found = pipeline.endConnection(message.connection);
         return post({ type: "connection_ended", id: message.id, found });
       }
+      case "prepare_listeners": {
+        const { id } = message;
+        void pipeline.listeners.prepare(message.plans).then(
+          (listeners) => post({ type: "listeners_prepared", id, listeners }),
+          (error) => post({ type: "listeners_refused", id, message: messageOf(error) }),
+        );
+        return;
+      }
+      case "commit_listeners":
+        return void pipeline.listeners.commit(message.goMs);
+      case "look_at_certificates":
+        return void pipeline.listeners.lookAtCertificates();
+      case "discard_listeners":
+        return void pipeline.listeners.discard();
+      case "spool_adoption": {
+        const { id } = message;
+        return void pipeline.adoptFolders(message.isOn).then(() => post({ type: "spool_adoption_set", id }));
+      }
       case "drain":
         profiler.stop();
-        void pipeline.drain(message.deadlineMs).then(() => post({ type: "drained" }));
+        void pipeline.drain(message.deadlineMs, message.handedOver).then(() => post({ type: "drained" }));
         return;
     }
   };

@@ -18,6 +18,7 @@ import {
   type FromWorker,
   type HttpShared,
   type ListenerReport,
+  type ListenPlan,
   type Look,
   type Seen,
   type ToWorker,
@@ -43,8 +44,10 @@ export interface SharedRows {
   readonly counters: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
   readonly peers: SharedArrayBuffer;
-  /** Sockets that the service manager opened, by listener index. */
-  readonly inherited: readonly (InheritedSocket | undefined)[];
+  /** Sockets that were inherited, by listener index. */
+  readonly inherited: readonly (readonly InheritedSocket[])[];
+  /** A predecessor still uses the spool. */
+  readonly succeeds: boolean;
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
   readonly flight: SharedArrayBuffer;
@@ -203,6 +206,71 @@ export class Workers {
     return [];
   }
 
+  /**
+   * Binds what is new of `plans` on all workers, beside what is in force.
+   *
+   * @returns what puts it in force (`goMs`: how long connections of listeners that go may stay), and what gives it up
+   * @throws ForwarderError why a worker cannot; nothing has changed then
+   */
+  async prepareListeners(
+    plans: readonly ListenPlan[],
+  ): Promise<{ commit(goMs: number): void; discard(): void }> {
+    const post = (message: ToWorker) => this.#slots.forEach((slot) => slot.thread.post(message));
+    const reports: (readonly ListenerReport[])[] = [];
+    const prepare = async (worker: number, ports: readonly number[]) => {
+      const id = ++this.#askId;
+      const answer = this.#wait(
+        worker,
+        "prepare_listeners",
+        startDeadlineMs,
+        (m) => (m.type === "listeners_prepared" || m.type === "listeners_refused") && m.id === id,
+      );
+      const own = plans.map((plan, index) => ({ ...plan, port: ports[index] ?? plan.listen.port }));
+      this.#slots[worker]!.thread.post({ type: "prepare_listeners", id, plans: own });
+      const message = await answer;
+      if (message.type === "listeners_refused") throw new ForwarderError("config_invalid", message.message);
+      if (message.type === "listeners_prepared") reports[worker] = message.listeners;
+    };
+    try {
+      // The first binds alone, so that port 0 becomes a real port for the others.
+      await prepare(0, []);
+      const ports = reports[0]!.map(({ port }) => port);
+      const others = this.#slots.slice(1).map((_, index) => prepare(index + 1, ports));
+      const failed = (await Promise.allSettled(others)).find(({ status }) => status === "rejected");
+      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    } catch (error) {
+      post({ type: "discard_listeners" });
+      throw error;
+    }
+    return {
+      commit: (goMs) => {
+        this.#slots.forEach((slot, worker) => slot.listeners = reports[worker]!);
+        post({ type: "commit_listeners", goMs });
+      },
+      discard: () => post({ type: "discard_listeners" }),
+    };
+  }
+
+  /** All look at their certificates at once. */
+  lookAtCertificates(): void {
+    for (const slot of this.#slots) slot.thread.post({ type: "look_at_certificates" });
+  }
+
+  /** Whether folders of the spool are taken over from other processes. @throws ForwarderError */
+  async adoptFolders(isOn: boolean): Promise<void> {
+    await Promise.all(this.#slots.map((slot, worker) => {
+      const id = ++this.#askId;
+      const answer = this.#wait(
+        worker,
+        "spool_adoption",
+        startDeadlineMs,
+        (m) => m.type === "spool_adoption_set" && m.id === id,
+      );
+      slot.thread.post({ type: "spool_adoption", id, isOn });
+      return answer;
+    }));
+  }
+
   /** Fresh reports; a worker that misses the deadline keeps its last one. */
   async ask(): Promise<readonly WorkerReport[]> {
     const id = ++this.#askId;
@@ -266,13 +334,14 @@ export class Workers {
   }
 
   /** Drains all workers. One that does not answer in time is told to the log; what it holds is in its counters. */
-  async drain(deadlineMs: number): Promise<void> {
+  async drain(deadlineMs: number, handedOver = false): Promise<void> {
     this.#draining = true;
     const results = await Promise.allSettled(this.#slots.map((slot, worker) => {
       if (slot.ended) return undefined;
       // The worker keeps the deadline itself; the margin is for its answer.
-      const answer = this.#wait(worker, "drain", deadlineMs + 2_000, (m) => m.type === "drained");
-      slot.thread.post({ type: "drain", deadlineMs });
+      const waitMs = (handedOver ? 2 : 1) * deadlineMs + 2_000;
+      const answer = this.#wait(worker, "drain", waitMs, (m) => m.type === "drained");
+      slot.thread.post({ type: "drain", deadlineMs, handedOver });
       return answer;
     }));
     for (const [worker, result] of results.entries()) {

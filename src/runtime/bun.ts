@@ -7,7 +7,14 @@
 
 import { createSocket } from "node:dgram";
 import type { Buffer } from "node:buffer";
-import type { DatagramHandler, HttpServer, ListenAddress, Listener, Runtime } from "./runtime.ts";
+import type {
+  DatagramHandler,
+  HttpAddress,
+  HttpServer,
+  ListenAddress,
+  Listener,
+  Runtime,
+} from "./runtime.ts";
 import type { BunGlobal } from "./globals.ts";
 import { bindError, bindPathError, formatAddress, PeerNames } from "./address.ts";
 import { listenBunStream } from "./bun_stream.ts";
@@ -16,7 +23,7 @@ import { handleRequest } from "./http_request.ts";
 import { openLibc } from "./libc.ts";
 import { failedResponse, receiveBufferBytes } from "./limits.ts";
 import { listenUnixgram } from "./unixgram.ts";
-import { removeStaleSocket } from "./unix_path.ts";
+import { listenOwnPath, removeStaleSocket } from "./unix_path.ts";
 
 /** The interface on `bun`. */
 export function bunRuntime(bun: BunGlobal): Runtime {
@@ -35,13 +42,11 @@ export function bunRuntime(bun: BunGlobal): Runtime {
       }
     },
     async listenUnix(path, handler, fd) {
-      if (fd === undefined) await removeStaleSocket(path);
+      if (fd !== undefined) return await listenBunStream(bun, { fd, inherited: path }, handler);
+      await removeStaleSocket(path);
       try {
-        return await listenBunStream(
-          bun,
-          fd === undefined ? { unix: path } : { fd, inherited: path },
-          handler,
-        );
+        return await listenOwnPath(path, (fd) => listenBunStream(bun, { fd, inherited: path }, handler)) ??
+          await listenBunStream(bun, { unix: path }, handler);
       } catch (error) {
         throw bindPathError(path, error);
       }
@@ -117,7 +122,7 @@ function isEventStream(response: Response): boolean {
 
 function serveHttp(
   bun: BunGlobal,
-  address: { hostname: string; port: number },
+  address: HttpAddress,
   fetch: (request: Request) => Response | Promise<Response>,
 ): HttpServer {
   const { hostname, port } = address;
@@ -126,7 +131,7 @@ function serveHttp(
     server = bun.serve({
       hostname,
       port,
-      reusePort: false,
+      reusePort: address.reusePort === true,
       idleTimeout: idleSeconds,
       development: false,
       async fetch(request, server) {
@@ -144,6 +149,7 @@ function serveHttp(
   return {
     address: formatAddress(hostname, server.port),
     port: server.port,
+    retire: () => void server.stop(false),
     stop: () => server.stop(true),
   };
 }

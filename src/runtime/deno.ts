@@ -10,7 +10,14 @@
 
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setImmediate } from "node:timers";
-import type { DatagramHandler, HttpServer, ListenAddress, Listener, Runtime } from "./runtime.ts";
+import type {
+  DatagramHandler,
+  HttpAddress,
+  HttpServer,
+  ListenAddress,
+  Listener,
+  Runtime,
+} from "./runtime.ts";
 import type { DenoDatagramConn, DenoGlobal } from "./globals.ts";
 import { bindError, bindPathError, errnoError, formatAddress, PeerNames } from "./address.ts";
 import { DescriptorDatagrams, formatSockaddr, sockaddrOf } from "./descriptor_datagrams.ts";
@@ -24,7 +31,7 @@ import { handleRequest } from "./http_request.ts";
 import { openLibc } from "./libc.ts";
 import { datagramBytesMax, failedResponse, receiveBufferBytes } from "./limits.ts";
 import { resolveHost } from "./resolve_host.ts";
-import { openToSenders, removeStaleSocket } from "./unix_path.ts";
+import { listenOwnPath, openToSenders, removeStaleSocket } from "./unix_path.ts";
 
 /** Datagrams between two turns of the event loop. */
 const turnDatagramsMax = 256;
@@ -59,6 +66,11 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
       await removeStaleSocket(path);
       let listener;
       try {
+        const own = await listenOwnPath(
+          path,
+          (fd) => listenDescriptor(fd, { address: path, port: 0 }, handler),
+        );
+        if (own !== undefined) return own;
         listener = deno.listen({ transport: "unix", path });
         openToSenders(path);
       } catch (error) {
@@ -186,16 +198,18 @@ async function enlargeReceiveBuffer(port: number): Promise<void> {
 
 function serveHttp(
   deno: DenoGlobal,
-  address: { hostname: string; port: number },
+  address: HttpAddress,
   fetch: (request: Request) => Response | Promise<Response>,
 ): HttpServer {
   const { hostname, port } = address;
   const stopping = new AbortController();
+  let isRetired = false;
   let server;
   try {
     server = deno.serve({
       hostname,
       port,
+      reusePort: address.reusePort === true,
       signal: stopping.signal,
       onListen() {}, // The default prints a banner.
       onError: (error) => failedResponse(error),
@@ -206,7 +220,13 @@ function serveHttp(
   return {
     address: formatAddress(hostname, server.addr.port!),
     port: server.addr.port!,
+    retire() {
+      isRetired = true;
+      void server.shutdown().catch(() => {});
+    },
     stop() {
+      // Once it is shut down it ends by itself, and cannot be told to.
+      if (isRetired) return Promise.resolve();
       stopping.abort();
       return server.finished;
     },

@@ -160,6 +160,8 @@ export interface DenoDatagramConn {
 /** What `Deno.serve` returns. */
 export interface DenoServer {
   readonly addr: DenoAddress;
+  /** Takes no new connections; resolves when the last has its answer. */
+  shutdown(): Promise<void>;
   readonly finished: Promise<void>;
 }
 
@@ -187,6 +189,7 @@ export interface DenoGlobal {
     options: {
       hostname: string;
       port: number;
+      reusePort: boolean;
       signal: AbortSignal;
       onListen(): void;
       onError(error: unknown): Response;

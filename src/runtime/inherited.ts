@@ -1,14 +1,18 @@
 /**
- * Sockets that the service manager has opened (systemd socket activation, sd_listen_fds(3)): descriptors from 3 on, as
- * many as LISTEN_FDS says, where LISTEN_PID is this process. What each is, is asked of the kernel.
+ * Sockets that this process was started with: descriptors from 3 on. What each is, is asked of the kernel.
+ *
+ *  - Those of the service manager (systemd socket activation, sd_listen_fds(3)): as many as LISTEN_FDS says, where
+ *    LISTEN_PID is this process.
+ *  - Those of a corndog whose successor this is: CORNDOG_HANDOVER names that process, the listener of each socket, and
+ *    the descriptor behind them, on which it waits to hear that this one serves.
  *
  * @module
  */
+import { readdir, readlink } from "node:fs/promises";
 import { formatSockaddr } from "./descriptor_datagrams.ts";
 import { family, type Libc, openLibc } from "./libc.ts";
+import { firstInheritedFd } from "./successor.ts";
 
-/** SD_LISTEN_FDS_START. */
-const firstFd = 3;
 /** More than any unit has. */
 const socketsMax = 1000;
 
@@ -22,9 +26,20 @@ export interface InheritedSocket {
   /** Without port; the path of a unix socket. */
   readonly hostname: string;
   readonly port: number;
-  /** FileDescriptorName= of the socket unit. */
+  /** FileDescriptorName= of the socket unit, or the listener's name at a handover. */
   readonly name: string | undefined;
 }
+
+/** What a corndog tells its successor, as JSON in CORNDOG_HANDOVER. */
+export interface Handover {
+  /** The process that hands over: it is the successor's parent, else this is about somebody else. */
+  readonly from: number;
+  /** Of each socket the listener it belongs to, as `listenerNames` has it. */
+  readonly names: readonly string[];
+}
+
+/** Name of the variable. */
+export const handoverVariable = "CORNDOG_HANDOVER";
 
 /** What was inherited, and what of it cannot be used, in words. */
 export interface Inherited {
@@ -34,21 +49,50 @@ export interface Inherited {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The handover that `env` announces to a child of the process `parent`. */
+export function handoverOf(env: Environment, parent: number): Handover | undefined {
+  const text = env[handoverVariable];
+  if (text === undefined || text === "") return undefined;
+  try {
+    const { from, names } = JSON.parse(text) as Handover;
+    if (from !== parent || !Array.isArray(names) || names.length > socketsMax) return undefined;
+    return { from, names: names.map(String) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The sockets of a handover. */
+export async function handedOverSockets({ names }: Handover): Promise<Inherited> {
+  return await describeAll(names.length, names);
+}
+
+/** Tells the process that hands over that this one serves. */
+export async function tellServing({ names }: Handover): Promise<void> {
+  const fd = firstInheritedFd + names.length;
+  const libc = await openLibc();
+  libc?.write(fd, new Uint8Array([115]));
+  libc?.close(fd);
+}
+
 /** The sockets that `env` announces for the process `pid`. */
 export async function inheritedSockets(env: Environment, pid: number): Promise<Inherited> {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = "" } = env;
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid) || !/^\d{1,4}$/.test(LISTEN_FDS)) {
     return { sockets: [], problems: [] };
   }
+  return await describeAll(Math.min(Number(LISTEN_FDS), socketsMax), LISTEN_FDNAMES.split(":"));
+}
+
+async function describeAll(count: number, names: readonly string[]): Promise<Inherited> {
   const libc = await openLibc();
   if (libc === undefined) {
     return { sockets: [], problems: ["inherited sockets need FFI, which is not allowed here"] };
   }
-  const names = LISTEN_FDNAMES.split(":");
   const sockets: InheritedSocket[] = [];
   const problems: string[] = [];
-  for (let index = 0; index < Math.min(Number(LISTEN_FDS), socketsMax); index++) {
-    const socket = describe(libc, firstFd + index, names[index]);
+  for (let index = 0; index < count; index++) {
+    const socket = describe(libc, firstInheritedFd + index, names[index]);
     if (typeof socket === "string") problems.push(socket);
     else sockets.push(socket);
   }
@@ -68,4 +112,18 @@ function describe(libc: Libc, fd: number, name: string | undefined): InheritedSo
   const port = unix ? 0 : Number(address.slice(address.lastIndexOf(":") + 1));
   const hostname = unix ? address : address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
   return { fd, type, family: unix ? "unix" : "inet", address, hostname, port, name };
+}
+
+/** The sockets of this process that wait for connections or datagrams: each once, however many descriptors it has. */
+export async function ownSockets(): Promise<InheritedSocket[]> {
+  const libc = await openLibc();
+  if (libc === undefined) return [];
+  const found = new Map<string, InheritedSocket>();
+  for (const name of await readdir("/proc/self/fd").catch(() => [])) {
+    const inode = await readlink(`/proc/self/fd/${name}`).catch(() => "");
+    if (!inode.startsWith("socket:") || found.has(inode)) continue;
+    const socket = describe(libc, Number(name), undefined);
+    if (typeof socket !== "string") found.set(inode, socket);
+  }
+  return [...found.values()];
 }

@@ -29,6 +29,7 @@ const SO_MEMINFO = 55;
 /** Place of the drops in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS). */
 const memInfoDrops = 8;
 const ECONNREFUSED = 111;
+const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -75,9 +76,13 @@ export interface Libc {
   /** A second descriptor of the same socket; -1 when refused. */
   duplicate(fd: number): number;
   close(fd: number): void;
+  /** write(2), all of it or nothing that matters. */
+  write(fd: number, bytes: Uint8Array): void;
   setNonBlocking(fd: number): void;
   /** A bound datagram socket; where that was refused, -errno. Of the unix family it receives credentials. */
   bindDatagram(address: Uint8Array, reusePort: boolean): number;
+  /** A stream socket that is bound and listens; where that was refused, -errno. */
+  listenStream(address: Uint8Array, backlog: number): number;
   /** Whether somebody receives datagrams at this unix address; only a refused connect(2) says no. */
   answersDatagrams(address: Uint8Array): boolean;
   /** SO_PASSCRED: each datagram comes with the credentials of its sender. */
@@ -135,6 +140,7 @@ const functions: Readonly<Record<string, string>> = {
   getsockname: "ipp",
   fcntl: "iii",
   close: "i",
+  write: "ipu",
   socket: "iii",
   bind: "ipi",
   connect: "ipi",
@@ -220,12 +226,21 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
     },
     duplicate: (fd) => c.fcntl!(fd, F_DUPFD_CLOEXEC, duplicateMin),
     close: (fd) => void c.close!(fd),
+    write: (fd, bytes) => void c.write!(fd, bytes, BigInt(bytes.length)),
     setNonBlocking: (fd) => void c.fcntl!(fd, F_SETFL, O_RDWR | SOCK_NONBLOCK),
     bindDatagram(address, reusePort) {
       const fd = c.socket!(address[0]!, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
       if (fd < 0) return -errno();
       if (reusePort && !setOption(fd, SO_REUSEPORT, 1)) setOption(fd, SO_REUSEADDR, 1);
       if (c.bind!(fd, address, address.length) === 0) return fd;
+      const code = errno();
+      c.close!(fd);
+      return -code;
+    },
+    listenStream(address, backlog) {
+      const fd = c.socket!(address[0]!, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      if (fd < 0) return -errno();
+      if (c.bind!(fd, address, address.length) === 0 && c.listen!(fd, backlog) === 0) return fd;
       const code = errno();
       c.close!(fd);
       return -code;

@@ -70,8 +70,11 @@ export interface Listener {
   readonly port: number;
   /** Datagrams that the kernel dropped because the receive buffer was full; undefined where nobody can say. */
   drops?(): number | undefined;
-  /** Takes no new connections (or datagrams); resolves when the socket is closed. Open connections stay. */
-  close(): Promise<void>;
+  /**
+   * Takes no new connections (or datagrams); resolves when the socket is closed. Open connections stay. With `keepsPath`
+   * the path of a unix socket stays too: others have the socket.
+   */
+  close(keepsPath?: boolean): Promise<void>;
 }
 
 /** Where to listen. `reusePort` lets every worker bind the same port (SO_REUSEPORT). */
@@ -83,10 +86,19 @@ export interface ListenAddress {
   readonly fd?: number;
 }
 
+/** Where an HTTP server listens. `reusePort`: the successor of this process binds it while this one still has it. */
+export interface HttpAddress {
+  readonly hostname: string;
+  readonly port: number;
+  readonly reusePort?: boolean;
+}
+
 /** A running HTTP server (admin). */
 export interface HttpServer {
   readonly address: string;
   readonly port: number;
+  /** Takes no new connections; those that are there go on. */
+  retire(): void;
   stop(): Promise<void>;
 }
 
@@ -108,7 +120,7 @@ export interface Runtime {
   listenUnixgram(path: string, handler: DatagramHandler, fd?: number): Promise<Listener>;
   listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener>;
   serveHttp(
-    address: { hostname: string; port: number },
+    address: HttpAddress,
     fetch: (request: Request) => Response | Promise<Response>,
   ): Promise<HttpServer>;
 }

@@ -9,6 +9,11 @@ import { chmodSync } from "node:fs";
 import { lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { ForwarderError, messageOf } from "../core/errors.ts";
+import { errnoError } from "./address.ts";
+import { sockaddrOf } from "./descriptor_datagrams.ts";
+import { backlogMax } from "./globals.ts";
+import { openLibc } from "./libc.ts";
+import type { Listener } from "./runtime.ts";
 
 /** A connect to a local socket answers at once, or its owner's backlog is full: then it is alive. */
 const probeMs = 1000;
@@ -22,6 +27,35 @@ const socketMode = 0o666;
 /** Gives the bound socket at `path` its mode. Call it before the first accept. Throws what chmod(2) says. */
 export function openToSenders(path: string): void {
   chmodSync(path, socketMode);
+}
+
+/**
+ * Binds `path`, which nothing has, and listens there with `listen`; undefined without FFI. The runtimes' own sockets
+ * remove their path when they are closed, although another process may have the socket by then; this one keeps it if
+ * it is told so. Throws what bind(2) and chmod(2) say.
+ */
+export async function listenOwnPath(
+  path: string,
+  listen: (fd: number) => Promise<Listener>,
+): Promise<Listener | undefined> {
+  const libc = await openLibc();
+  if (libc === undefined) return undefined;
+  const fd = libc.listenStream(sockaddrOf(path), backlogMax);
+  if (fd < 0) throw errnoError(-fd);
+  try {
+    openToSenders(path);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  const listener = await listen(fd);
+  return {
+    ...listener,
+    async close(keepsPath) {
+      await listener.close();
+      if (keepsPath !== true) await unlink(path).catch(() => {});
+    },
+  };
 }
 
 /**

@@ -41,9 +41,9 @@ export async function listenUnixgram(path: string, handler: DatagramHandler, fd?
     address: path,
     port: 0,
     drops: () => datagrams.drops(),
-    async close() {
+    async close(keepsPath) {
       await datagrams.close();
-      if (fd === undefined) await unlink(path).catch(() => {});
+      if (fd === undefined && keepsPath !== true) await unlink(path).catch(() => {});
     },
   };
 }

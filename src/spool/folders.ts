@@ -12,11 +12,12 @@
  *
  * @module
  */
+import { Adoption } from "./adoption.ts";
 import { codeOf } from "../core/io_problem.ts";
 import type { SpoolClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { Home } from "./home.ts";
-import { FolderLock, lockName, type Processes } from "./lock.ts";
+import { FolderLock, lockName, type Processes, readLock } from "./lock.ts";
 import { Quarantine, quarantineName } from "./quarantine.ts";
 import { readSuspects, SuspectNotes } from "./suspects.ts";
 
@@ -32,6 +33,8 @@ export interface FoldersOptions {
   readonly dir: string;
   readonly worker: number;
   readonly workers: number;
+  /** Another process uses folders of this worker, and will leave them. */
+  readonly succeeds?: boolean;
   readonly sync: boolean;
   readonly segmentBytesMax: number;
   newId(): number;
@@ -70,11 +73,17 @@ export class Folders {
   readonly shared: Home[] = [];
   own!: Home;
   readonly adopted: string[] = [];
+  /** Of folders that are in use by others now. */
+  readonly adoption: Adoption;
   /** Why something could not be written or read lately. */
   trouble: string | undefined;
   freed: () => void = () => {};
   changed: () => void = () => {};
   acquitted: () => void = () => {};
+  /** Records came with a folder that was taken over late; they are in the backlog when this returns. */
+  came: (records: number) => void = () => {};
+  /** A folder was taken over late. */
+  adoptedLater: (name: string, homes: readonly Home[]) => Promise<void> = () => Promise.resolve();
   /** Another process took a folder while this one was held: nothing more may be written. */
   lost: (message: string) => void = () => {};
   readonly #options: FoldersOptions;
@@ -85,8 +94,12 @@ export class Folders {
   static async open(options: FoldersOptions): Promise<Folders> {
     const folders = new Folders(options);
     try {
-      for (const name of await folders.#orphans()) await folders.#adopt(name);
-      await folders.#openWorker(`w${options.worker}`, false);
+      const own = options.succeeds === true ? await folders.#freeNumber() : options.worker;
+      for (const name of await folders.#orphans(own)) {
+        if (options.succeeds === true && await folders.#isHeld(name)) folders.adoption.later(name);
+        else await folders.#adopt(name);
+      }
+      await folders.#openWorker(`w${own}`, false);
     } catch (error) {
       await folders.close(false);
       throw error;
@@ -96,6 +109,13 @@ export class Folders {
 
   private constructor(options: FoldersOptions) {
     this.#options = options;
+    this.adoption = new Adoption({
+      clock: options.clock,
+      isGone: async (name) => !(await options.disk.list(options.dir)).some((entry) => entry.name === name),
+      isHeld: (name) => this.#isHeld(name),
+      adopt: (name) => this.#adoptLate(name),
+      problem: (message) => this.problem(message),
+    });
   }
 
   get disk(): Disk {
@@ -183,6 +203,7 @@ export class Folders {
 
   /** Closes everything; `inOrder`: what was out at an earlier crash is acquitted. */
   async close(inOrder = true): Promise<void> {
+    await this.adoption.set(false);
     for (const { home, notes, isForeign, topic } of this.#places) {
       if (inOrder) await notes?.close();
       await home.close(inOrder || home.clean);
@@ -192,13 +213,13 @@ export class Folders {
   }
 
   /** Folders of workers that are no more and that are this one's to take over. */
-  async #orphans(): Promise<string[]> {
+  async #orphans(own: number): Promise<string[]> {
     const { disk, dir, worker, workers } = this.#options;
     await disk.makeFolder(dir);
     const numbers = (await disk.list(dir))
       .filter(({ name, isFolder }) => isFolder && /^w\d{1,4}$/.test(name))
       .map(({ name }) => Number(name.slice(1)));
-    return numbers.filter((number) => number >= workers && number % workers === worker)
+    return numbers.filter((number) => number !== own && number % workers === worker)
       .sort((a, b) => a - b)
       .map((number) => `w${number}`);
   }
@@ -213,18 +234,44 @@ export class Folders {
     }
   }
 
-  async #openWorker(name: string, isForeign: boolean): Promise<void> {
+  /** The number of a folder that nobody uses, one that this worker would take over. */
+  async #freeNumber(): Promise<number> {
+    const { worker, workers } = this.#options;
+    let number = worker;
+    while (await this.#isHeld(`w${number}`)) number += workers;
+    return number;
+  }
+
+  async #isHeld(name: string): Promise<boolean> {
+    const { disk, dir, clock, processes } = this.#options;
+    const state = await readLock(disk, `${dir}/${name}`, processes, clock.epochMs());
+    return state.kind === "held";
+  }
+
+  async #adoptLate(name: string): Promise<void> {
+    const before = new Set(this.all);
+    await this.#openWorker(name, true, true);
+    this.adopted.push(name);
+    await this.adoptedLater(name, this.all.filter((home) => !before.has(home)));
+  }
+
+  /** `isLate`: what is there goes before what is known, and is told. */
+  async #openWorker(name: string, isForeign: boolean, isLate = false): Promise<void> {
     const { disk, dir, clock, processes } = this.#options;
     const folder = `${dir}/${name}`;
     await disk.makeFolder(folder);
     const lock = await FolderLock.take(disk, folder, clock, processes, (message) => this.#halt(message));
+    let late = 0;
     try {
       for (const { name: place, isFolder } of await this.#parkedFolders(folder)) {
         if (isFolder) {
-          await this.#openHome(`${folder}/${parkedName}/${place}`, topicOf(place), undefined, isForeign);
+          const parked = `${folder}/${parkedName}/${place}`;
+          await this.#openHome(parked, topicOf(place), undefined, isForeign, isLate ? late++ : undefined);
+          if (isLate) this.came(recordsOf(this.all[late - 1]!));
         }
       }
-      const home = await this.#openHome(folder, undefined, lock, isForeign);
+      const home = await this.#openHome(folder, undefined, lock, isForeign, isLate ? late : undefined);
+      if (isLate) this.came(recordsOf(home));
       if (!isForeign) this.own = home;
     } catch (error) {
       await lock.release();
@@ -272,7 +319,9 @@ export class Folders {
     const quarantine = new Quarantine(disk, folder, (message) => this.problem(message));
     this.#places.push({ home, lock, notes, quarantine, topic, isForeign });
     this.all.splice(place, 0, home);
-    if (topic === undefined) this.shared.push(home);
+    // Taken over late: it goes before the worker's own.
+    if (topic === undefined && isForeign && this.own !== undefined) this.shared.unshift(home);
+    else if (topic === undefined) this.shared.push(home);
     this.changed();
     return home;
   }
@@ -329,6 +378,11 @@ function addUp(sums: { -readonly [Name in keyof Sums]: Sums[Name] }, home: Home)
     if (segment.doneBatches < segment.batches) sums.oldestMs = Math.min(sums.oldestMs, segment.oldestMs);
   }
   return sums;
+}
+
+/** Records in a folder that are not settled. */
+export function recordsOf(home: Home): number {
+  return addUp({ ...emptySums }, home).records;
 }
 
 /** A topic as the name of a folder; what Kafka allows stays readable. */

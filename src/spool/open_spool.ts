@@ -8,7 +8,7 @@ import { ForwarderError } from "../core/errors.ts";
 import { ioProblem } from "../core/io_problem.ts";
 import { type SpoolClock, systemClock } from "./clock.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
-import { Folders } from "./folders.ts";
+import { Folders, recordsOf } from "./folders.ts";
 import type { Home } from "./home.ts";
 import { Losses } from "./losses.ts";
 import { type Processes, systemProcesses } from "./lock.ts";
@@ -33,6 +33,11 @@ export interface OpenSpoolOptions {
   /** The kernel in whose memory batches lie. */
   readonly memory: SpoolMemory;
   readonly events: SpoolEvents;
+  /**
+   * A process that this one succeeds still uses its folders: this one begins another, and takes those over as they
+   * become free.
+   */
+  readonly succeeds?: boolean;
   /** The machine's by default. */
   readonly disk?: Disk;
   readonly clock?: SpoolClock;
@@ -71,6 +76,11 @@ export async function openSpool(options: OpenSpoolOptions): Promise<Spool> {
     },
   });
   for (const home of [...folders.all]) await reportDamages(losses, folders, home);
+  folders.adoptedLater = async (name, homes) => {
+    for (const home of homes) await reportDamages(losses, folders, home);
+    const records = homes.reduce((sum, home) => sum + recordsOf(home), 0);
+    events.log?.("info", "spool_adopted", { worker, folder: name, records });
+  };
   const scanned = folders.all.reduce((sum, home) => sum + home.recovered.scanned, 0);
   events.log?.("info", "spool_opened", { worker, batches, records, scanned, adopted: folders.adopted });
   return spool;
@@ -87,6 +97,7 @@ async function openFolders(options: OpenSpoolOptions, bytesMax: number): Promise
       dir: settings.dir,
       worker,
       workers,
+      succeeds: options.succeeds ?? false,
       sync: settings.durability === "fsync",
       segmentBytesMax: options.segmentBytesMax ?? Math.min(segmentBytesMost, share),
       newId: options.newId ?? randomId,

@@ -122,6 +122,8 @@ export interface SpoolEvents {
   /** `full` was true and is false now: go on reading. */
   room(): void;
   damaged(damage: Damage): void;
+  /** A folder was taken over while this session runs, with so many records: they are in the backlog from now on. */
+  adopted?(records: number): void;
   /** One line per noteworthy event, rate limited. */
   log?(level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
 }
@@ -234,6 +236,12 @@ export interface Spool {
   /** The topic goes again: what was parked comes through `next`, before what is newer. */
   unpark(topic: string): void;
   readonly parked: ReadonlySet<string>;
+
+  /**
+   * Whether folders that another process leaves are taken over while this session runs, as at the beginning. Resolves
+   * when none is being taken over against that.
+   */
+  adoptFolders?(isOn: boolean): Promise<void>;
 
   stats(): SpoolStats;
   /**

@@ -143,6 +143,10 @@ export class WorkerSpool implements Spool {
     };
     folders.changed = () => this.#restart();
     folders.acquitted = () => events.wants();
+    folders.came = (records) => {
+      events.adopted?.(records);
+      events.wants();
+    };
     folders.lost = (message) => {
       this.#commits.halt(message);
       void this.#parking.close();
@@ -271,7 +275,12 @@ export class WorkerSpool implements Spool {
     };
   }
 
+  adoptFolders(isOn: boolean): Promise<void> {
+    return this.#folders.adoption.set(isOn);
+  }
+
   async close(deadlineMs: number): Promise<readonly SpooledBatch[]> {
+    await this.#folders.adoption.set(false);
     this.#replay.close();
     const left = await this.#commits.close(deadlineMs);
     await this.#parking.close();

@@ -18,6 +18,7 @@ import type {
   TapSink,
   TraceRequest,
   TraceResult,
+  UpgradeResult,
 } from "../../../src/admin/control.ts";
 import type { Inflight } from "../../../src/observe/inflight.ts";
 import type { EventList } from "../../../src/observe/recent_events.ts";
@@ -165,6 +166,14 @@ export class FakeControl implements Control {
 
   drain(): void {
     this.calls.push(["drain"]);
+  }
+
+  /** What `upgrade` answers. */
+  upgraded: UpgradeResult = { ok: true, pid: 4711 };
+
+  upgrade(): Promise<UpgradeResult> {
+    this.calls.push(["upgrade"]);
+    return Promise.resolve(this.upgraded);
   }
 
   #swap(text: string, version: number): SwapResult {

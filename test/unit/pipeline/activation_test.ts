@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Listen } from "../../../src/config/config.ts";
-import { assignSockets } from "../../../src/pipeline/activation.ts";
+import {
+  assignHandedOver,
+  assignSockets,
+  belongs,
+  listenerNames,
+  socketsOfWorker,
+} from "../../../src/pipeline/activation.ts";
 import type { InheritedSocket } from "../../../src/runtime/inherited.ts";
 
 const listen = (transport: Listen["transport"], hostname: string, port: number, path = ""): Listen => ({
@@ -107,7 +113,7 @@ describe("assignSockets()", () => {
   for (const { name, to, from, fits } of table) {
     it(`${fits ? "gives" : "does not give"} ${name}`, () => {
       const { sockets, unused } = assignSockets([to], [from]);
-      assert.deepEqual([sockets[0]?.fd, unused.length], fits ? [3, 0] : [undefined, 1]);
+      assert.deepEqual([sockets[0]?.[0]?.fd, unused.length], fits ? [3, 0] : [undefined, 1]);
     });
   }
 
@@ -119,7 +125,92 @@ describe("assignSockets()", () => {
       socket(5, "stream", "/x", 0),
     ];
     const activation = assignSockets(entries, sockets);
-    assert.deepEqual(activation.sockets.map((each) => each?.fd), [4, 3, undefined]);
+    assert.deepEqual(activation.sockets.map((each) => each.map(({ fd }) => fd)), [[4], [3], []]);
     assert.deepEqual(activation.unused.map((each) => each.fd), [5]);
   });
+});
+
+describe("assignHandedOver()", () => {
+  const named = (name: string, each: InheritedSocket): InheritedSocket => ({ ...each, name });
+
+  it("gives each listener the sockets of its name, those written alike too", () => {
+    const entries = [
+      listen("tcp", "127.0.0.1", 0),
+      listen("tcp", "127.0.0.1", 0),
+      listen("udp", "127.0.0.1", 0),
+    ];
+    const names = listenerNames(entries);
+    assert.deepEqual(names, ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0 2", "udp://127.0.0.1:0"]);
+    const sockets = [
+      named(names[1]!, socket(3, "stream", "127.0.0.1", 4001)),
+      named(names[0]!, socket(4, "stream", "127.0.0.1", 4000)),
+      named(names[0]!, socket(5, "stream", "127.0.0.1", 4000)),
+      named(names[2]!, socket(6, "datagram", "127.0.0.1", 4002)),
+    ];
+    const { sockets: given, unused } = assignHandedOver(entries, sockets);
+    assert.deepEqual(given.map((each) => each.map(({ fd }) => fd)), [[4, 5], [3], [6]]);
+    assert.deepEqual(unused, []);
+  });
+
+  it("gives the sockets of an address to a listener that has another name there now, and leaves the others", () => {
+    const sockets = [
+      named("tcp://127.0.0.1:514", socket(3, "stream", "127.0.0.1", 514)),
+      named("tcp://127.0.0.1:601", socket(4, "stream", "127.0.0.1", 601)),
+    ];
+    const { sockets: given, unused } = assignHandedOver([listen("tls", "127.0.0.1", 514)], sockets);
+    assert.deepEqual(given.map((each) => each.map(({ fd }) => fd)), [[3]]);
+    assert.deepEqual(unused.map(({ fd }) => fd), [4]);
+  });
+});
+
+describe("socketsOfWorker()", () => {
+  const table = [
+    { sockets: 2, workers: 2, type: "stream", want: [[3], [4]] },
+    { sockets: 4, workers: 2, type: "stream", want: [[3, 5], [4, 6]] },
+    { sockets: 2, workers: 3, type: "stream", want: [[3], [4], [3]] },
+    { sockets: 1, workers: 2, type: "datagram", want: [[3], []] },
+    { sockets: 3, workers: 2, type: "datagram", want: [[3, 5], [4]] },
+  ] as const;
+  for (const { sockets, workers, type, want } of table) {
+    it(`leaves none of ${sockets} ${type} sockets without one of ${workers} workers`, () => {
+      const all = Array.from({ length: sockets }, (_, index) => socket(3 + index, type, "::", 514));
+      const given = Array.from({ length: workers }, (_, worker) => socketsOfWorker(all, worker, workers));
+      assert.deepEqual(given.map((each) => each.map(({ fd }) => fd)), want);
+    });
+  }
+});
+
+describe("belongs()", () => {
+  const table = [
+    {
+      entry: listen("tcp", "127.0.0.1", 0),
+      at: "127.0.0.1:4000",
+      from: socket(3, "stream", "127.0.0.1", 4000),
+      is: true,
+    },
+    {
+      entry: listen("tcp", "127.0.0.1", 0),
+      at: "127.0.0.1:4000",
+      from: socket(3, "stream", "127.0.0.1", 4001),
+      is: false,
+    },
+    {
+      entry: listen("udp", "127.0.0.1", 0),
+      at: "127.0.0.1:4000",
+      from: socket(3, "stream", "127.0.0.1", 4000),
+      is: false,
+    },
+    {
+      entry: listen("tcp", "localhost", 514),
+      at: "localhost:514",
+      from: socket(3, "stream", "127.0.0.1", 514),
+      is: true,
+    },
+    { entry: listen("unix", "", 0, "/x"), at: "/x", from: socket(3, "stream", "/x", 0), is: true },
+  ];
+  for (const { entry, at, from, is } of table) {
+    it(`says ${is ? "yes" : "no"} to ${from.type} ${from.address} for ${entry.transport} ${at}`, () => {
+      assert.equal(belongs(entry, at, from), is);
+    });
+  }
 });

@@ -1,0 +1,243 @@
+/**
+ * A new process takes the old one's place while senders send: `corndog clobber` finds no line missing and no connection
+ * refused. Before Kafka with a spool; without a broker before files.
+ *
+ *     TEST_LONG=1     20 upgrades at 50,000 lines per second instead of 2 at 2,000
+ *
+ * @runtimes bun deno
+ * @module
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { createConnection } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, it } from "node:test";
+import type { Stats } from "../../src/admin/control.ts";
+import { needs, sharedKafka } from "../kafka/harness/kafka.ts";
+import { Corndog, corndogCommand, dial, finish, write } from "../support/corndog.ts";
+import { freePort } from "../support/free_port.ts";
+import { Generations } from "../support/generations.ts";
+import { until } from "../support/until.ts";
+
+const isLong = process.env.TEST_LONG === "1";
+const upgrades = isLong ? 20 : 2;
+const linesPerS = isLong ? 50_000 : 2_000;
+const seconds = isLong ? 120 : 10;
+const timeout = 120_000 + seconds * 5_000;
+/** Nobody answers there. */
+const nowhere = "127.0.0.1:1";
+
+/** What of a result of clobber is looked at. */
+interface LoadResult {
+  readonly failures: Readonly<Record<string, number>>;
+  readonly messages: { readonly sent: number; readonly good: number; readonly unsent: number };
+  readonly endToEnd: { readonly sent: number; readonly lost: number; readonly strange: number };
+}
+
+/** Runs the load generator to its end. */
+async function clobber(dir: string, name: string, args: readonly string[]): Promise<LoadResult> {
+  const [command, ...first] = corndogCommand();
+  const path = join(dir, `${name}.json`);
+  const words = [...first, "clobber", ...args, "-d", `${seconds}s`, "-q", "--threads", "1", "--json", path];
+  const child: ChildProcess = spawn(command!, words, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr!.on("data", (data) => said += data);
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  // 98: the generator was late, which says nothing about corndog.
+  assert.ok(code === 0 || code === 98, `${name} ended with ${code}: ${said}`);
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+/** Descriptors of a process, by what they are. */
+function descriptors(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+}
+
+describe("corndog upgrade", () => {
+  it("loses no line and refuses no connection, over TCP, UDP and HTTP", { timeout }, async () => {
+    const [tcp, udp, http, admin] = await Promise.all([0, 1, 2, 3].map(() => freePort()));
+    const kafka = needs.broker ? undefined : await sharedKafka();
+    const topic = await kafka?.createTopic("upgrade", { partitions: 2 });
+    const sink = kafka === undefined
+      ? "sink: file\nfile: { dir: out }"
+      : `kafka: { brokers: ["${kafka.bootstrap.split(",").join('", "')}"], topic: "${topic}" }
+spool: { dir: spool, free_min: 0B }`;
+    const site = await Generations.start(`listen:
+  - { syslog: "tcp://127.0.0.1:${tcp}" }
+  - { syslog: "udp://127.0.0.1:${udp}" }
+  - { http: "http://127.0.0.1:${http}" }
+admin: { listen: "127.0.0.1:${admin}" }
+${sink}
+workers: 2
+drain_timeout: 10s
+`);
+    try {
+      const { dir } = site.corndog;
+      const verify = kafka === undefined
+        ? `file:${join(dir, "out")}`
+        : `kafka://${kafka.bootstrap.split(",")[0]}/${topic}`;
+      const rate = (share: number) => ["--rate", String(linesPerS * share), "--verify", verify];
+      const loads = [
+        clobber(dir, "tcp", [`tcp://127.0.0.1:${tcp}`, ...rate(0.6), "-c", "8", "--lifetime", "500ms..2s"]),
+        clobber(dir, "http", [
+          `http://127.0.0.1:${http}/v1/ingest`,
+          ...rate(0.04),
+          ...["--syslog", "5424", "--batch", "10", "-c", "8"],
+        ]),
+        clobber(dir, "udp", [`udp://127.0.0.1:${udp}`, ...rate(0.1), "-c", "2"]),
+      ];
+      let ended = false;
+      void Promise.allSettled(loads).then(() => ended = true);
+      const received = async () =>
+        (await (await fetch(`${site.corndog.admin}/admin/stats`)).json() as Stats).ledger;
+      for (let upgrade = 0; upgrade < upgrades; upgrade++) {
+        await until(
+          "lines at the one that serves",
+          async () => (await received()).received > 500 || undefined,
+          30_000,
+        );
+        assert.ok(!ended, "the load goes on through all upgrades");
+        await site.upgrade();
+      }
+      for (const [index, load] of loads.entries()) {
+        const { failures, messages, endToEnd } = await load;
+        const what = ["tcp", "http", "udp"][index];
+        assert.deepEqual(failures, {}, what);
+        assert.ok(messages.sent > 0 && endToEnd.sent > 0);
+        assert.deepEqual([endToEnd.lost, endToEnd.strange], [0, 0], `${what} of ${endToEnd.sent}`);
+      }
+      await site.oldOnesEnded();
+      // Nothing adds up over generations: connections and pipes of the former ones are gone.
+      const kinds = descriptors(site.pid);
+      assert.ok(kinds.length < 200, `${kinds.length} descriptors`);
+      await site.stop();
+      const ends = site.corndog.logs.filter(({ event }) =>
+        event === "drained" || event === "drain_incomplete"
+      );
+      assert.equal(ends.length, upgrades + 1);
+      for (const { event, ledger } of ends) {
+        assert.deepEqual([event, (ledger as Stats["ledger"]).balanced], ["drained", true]);
+      }
+    } finally {
+      await site.dispose();
+    }
+  });
+
+  it("lets a connection that stays on go on to its end, and senders that look go over at once", async () => {
+    const [tcp, admin] = await Promise.all([freePort(), freePort()]);
+    const site = await Generations.start(`listen: [{ syslog: "tcp://127.0.0.1:${tcp}" }]
+admin: { listen: "127.0.0.1:${admin}" }
+sink: file
+file: { dir: out }
+workers: 2
+drain_timeout: 30s
+`);
+    try {
+      // It never looks at what comes back, and sends on.
+      const deaf = createConnection({ port: tcp, host: "127.0.0.1", allowHalfOpen: true });
+      let saw = false;
+      deaf.on("end", () => saw = true);
+      deaf.resume();
+      await write(deaf, "<13>1 - h a - - - before\n<13>1 - h a - - - ha");
+      await site.corndog.statsWhen("the first line", ({ ledger }) => ledger.received === 1);
+      await site.upgrade();
+      await until("the end of what it never read", () => saw || undefined);
+      await write(deaf, "lf\n<13>1 - h a - - - after\n");
+      await finish(deaf);
+      await site.oldOnesEnded();
+      await site.stop();
+      const [first, last] = site.corndog.logs.filter(({ event }) => event === "drained")
+        .map(({ ledger }) => ledger as Stats["ledger"]);
+      assert.deepEqual([first!.received, first!.delivered, last!.received], [3, 3, 0]);
+    } finally {
+      await site.dispose();
+    }
+  });
+
+  it("hands over what the spool holds, and keeps it at an end in a hurry", async () => {
+    const [tcp, admin] = await Promise.all([freePort(), freePort()]);
+    const text = `listen: [{ syslog: "tcp://127.0.0.1:${tcp}" }]
+admin: { listen: "127.0.0.1:${admin}" }
+kafka: { brokers: ["${nowhere}"] }
+spool: { dir: spool, free_min: 0B }
+workers: 1
+drain_timeout: 20s
+`;
+    const lines = 500;
+    const send = async () => {
+      const socket = await dial(tcp);
+      await write(socket, Array.from({ length: lines }, (_, n) => `<13>1 - h a - - - ${n}\n`).join(""));
+      await finish(socket);
+    };
+    const site = await Generations.start(text);
+    try {
+      await send();
+      await site.corndog.statsWhen("all on the disk", ({ spool }) => spool?.lines === lines);
+      await site.upgrade();
+      await send();
+      await site.oldOnesEnded();
+      const { ledger } = await site.corndog.statsWhen(
+        "what the former left",
+        // The former one may still have taken the second lot.
+        ({ ledger, spool }) =>
+          ledger.replayed >= lines && ledger.replayed + ledger.received === 2 * lines &&
+          spool?.lines === 2 * lines,
+      );
+      assert.ok(ledger.balanced);
+      // Twice, so that it ends at once.
+      process.kill(site.pid, "SIGTERM");
+      await until("a drain", () => site.corndog.logs.some(({ event }) => event === "draining") || undefined);
+      try {
+        process.kill(site.pid, "SIGTERM");
+      } catch { /* it has ended already, with nothing to wait for */ }
+      await site.corndog.ended();
+      const ends = site.corndog.logs.filter(({ event }) => /^drain(ed|_incomplete)$/.test(event));
+      const end = ends.at(-1)!;
+      const { spooled, dropped } = end.ledger as Stats["ledger"];
+      assert.deepEqual([end.event, spooled, dropped.shutdown], ["drained", 2 * lines, 0]);
+      const again = await (await Corndog.start(text, { dir: site.corndog.dir })).started();
+      try {
+        await again.statsWhen("all lines again", ({ ledger }) => ledger.replayed === 2 * lines);
+      } finally {
+        again.signal("SIGKILL");
+        await again.ended();
+      }
+    } finally {
+      await site.dispose();
+    }
+  });
+
+  it("that fails changes nothing, and says why", async () => {
+    const [tcp, admin] = await Promise.all([freePort(), freePort()]);
+    const site = await Generations.start(`listen: [{ syslog: "tcp://127.0.0.1:${tcp}" }]
+admin: { listen: "127.0.0.1:${admin}" }
+sink: blackhole
+workers: 1
+`);
+    const { corndog } = site;
+    try {
+      const socket = await dial(tcp);
+      writeFileSync(join(corndog.dir, "corndog.yml"), "listen: nonsense\n");
+      const answer = await fetch(`${corndog.admin}/admin/upgrade`, { method: "POST" });
+      assert.equal(answer.status, 409);
+      const { code, detail } = await answer.json() as { code: string; detail: string };
+      assert.equal(code, "upgrade_failed");
+      assert.match(detail, /exit code 78/);
+      assert.match(String((await corndog.event("upgrade_failed")).problem), /this one goes on/);
+      await write(socket, "<13>1 - h a - - - still here\n");
+      await corndog.statsWhen("a line", ({ ledger }) => ledger.delivered === 1);
+      await finish(socket);
+      await site.stop();
+    } finally {
+      await site.dispose();
+    }
+  });
+});

@@ -16,6 +16,7 @@ import { Events } from "./events.ts";
 import type { RequestHead } from "./head.ts";
 import { syslogHeader } from "./syslog_line.ts";
 import { objectOf, parseJson, textOf } from "./text.ts";
+import { type Reading, recordsAStep, wholly } from "./turns.ts";
 
 const lf = 0x0a;
 const cr = 0x0d;
@@ -35,15 +36,16 @@ interface Operation {
 
 /** The endpoint for a head; `index` is what the path names. */
 export function elasticEndpoint(index: string | undefined, options: EndpointOptions): Endpoint {
+  function* readInTurns(body: Uint8Array): Reading<Events | Refusal> {
+    const operations: Operation[] = [];
+    const events = new Events(options.frameBytesMax);
+    const refusal = yield* readBulk(body, index, events, operations, options);
+    return refusal ?? Object.assign(events, { operations });
+  }
   return {
     value: "message",
-    read(body) {
-      const operations: Operation[] = [];
-      const events = new Events(options.frameBytesMax);
-      const refusal = readBulk(body, index, events, operations, options);
-      if (refusal !== undefined) return refusal;
-      return Object.assign(events, { operations });
-    },
+    read: (body) => wholly(readInTurns(body)),
+    readInTurns,
     answer,
     refuse: refuseElastic,
   };
@@ -53,13 +55,13 @@ function malformed(detail: string): Refusal {
   return { status: 400, code: "illegal_argument_exception", detail };
 }
 
-function readBulk(
+function* readBulk(
   body: Uint8Array,
   defaultIndex: string | undefined,
   events: Events,
   operations: Operation[],
   options: EndpointOptions,
-): Refusal | undefined {
+): Reading<Refusal | undefined> {
   const ranges = new Uint32Array(2);
   for (let at = 0; at < body.length;) {
     const actionEnd = lineEnd(body, at);
@@ -70,7 +72,7 @@ function readBulk(
     if (operation === undefined) {
       return malformed(`Malformed action/metadata line [${2 * operations.length + 1}]`);
     }
-    operations.push(operation);
+    if (operations.push(operation) % recordsAStep === 0) yield;
     if (operation.name === "delete") {
       events.reject("not_supported", "delete is not supported: a log keeps what it has");
       continue;

@@ -8,6 +8,7 @@ import type { Answer } from "./answer.ts";
 import type { Events } from "./events.ts";
 import type { RequestHead } from "./head.ts";
 import type { EventResult } from "./port.ts";
+import type { Reading } from "./turns.ts";
 
 /** How far events must have come before they are answered; `none` does not even wait for room. */
 export type Ack = "none" | "memory" | "disk" | "kafka";
@@ -54,8 +55,12 @@ export interface Endpoint {
   readonly isFramed?: boolean;
   /** The body is compressed by the protocol itself. */
   readonly coding?: "snappy" | undefined;
-  /** `read` keeps `body` in the events that it gives. A refusal answers the whole request. */
+  /**
+   * `read` keeps `body` in the events that it gives. A refusal answers the whole request. Both throw `TooManyEvents`.
+   */
   read(body: Uint8Array): Events | Refusal;
+  /** The same, a few records at a time. */
+  readInTurns(body: Uint8Array): Reading<Events | Refusal>;
   answer(outcome: Outcome): Answer;
   refuse(refusal: Refusal): Answer;
 }

@@ -6,6 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
+import { type Reading, recordsAStep } from "./turns.ts";
 
 /** Rejections that one answer lists; further ones are counted. */
 export const rejectionsMax = 100;
@@ -26,6 +27,19 @@ export interface Rejection {
   readonly reason: RejectionReason;
   readonly detail: string;
 }
+
+/** Records of one request. */
+export const recordsMax = 1_000_000;
+/** Records of one request that are made anew; each is some hundred bytes of memory while it is read. */
+export const madeRecordsMax = 131_072;
+/**
+ * Bytes of a request's events that are made anew. What records share (a resource, labels) is in each of them: a small
+ * body may say gigabytes.
+ */
+export const madeBytesMax = 64 * 1024 * 1024;
+
+/** Thrown in `Events` where a request has more than is taken; who reads bodies answers it with 413. */
+export class TooManyEvents extends Error {}
 
 /** UTF-8 bytes of one UTF-16 code unit. */
 const utf8BytesMax = 3;
@@ -127,23 +141,24 @@ export class Events {
       this.rejections.push({ index: this.records, reason, detail });
     }
     this.rejectedCount++;
-    this.records++;
+    this.#count();
   }
 
   /**
    * Goes over all records again, into `into`: the frames `bad` (ascending) are rejected, the others given to `add`
    * with their place.
    */
-  again(
+  *again(
     into: Events,
     bad: readonly number[],
     detail: string,
     add: (start: number, end: number) => void,
-  ): Events {
+  ): Reading<Events> {
     let rejection = 0;
     let nextBad = 0;
     let frame = 0;
     for (let record = 0; record < this.records; record++) {
+      if (record % recordsAStep === 0) yield;
       const before = this.rejections[rejection];
       if (before?.index === record) {
         into.reject(before.reason, before.detail);
@@ -173,11 +188,17 @@ export class Events {
     this.#ranges[2 * this.count + 1] = end;
     this.#indexes?.push(this.records);
     this.count++;
-    this.records++;
+    this.#count();
+  }
+
+  #count(): void {
+    if (++this.records <= (this.#body === undefined ? madeRecordsMax : recordsMax)) return;
+    throw new TooManyEvents();
   }
 
   #room(bytes: number): TextBuffer {
     const made = this.#made;
+    if (this.#length + bytes > madeBytesMax) throw new TooManyEvents();
     if (made !== undefined && this.#length + bytes <= made.length) return made;
     const size = Math.max(firstBytes, this.#length + bytes, 2 * (made?.length ?? 0));
     const grown = textBufferOf(Buffer.allocUnsafeSlow(size));

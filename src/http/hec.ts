@@ -18,9 +18,10 @@ import { type Answer, jsonAnswer } from "./answer.ts";
 import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
 import { Events } from "./events.ts";
 import type { RequestHead } from "./head.ts";
-import { splitStream } from "./json_split.ts";
-import { addLines } from "./lines.ts";
+import { splitStreamInTurns } from "./json_split.ts";
+import { addLinesInTurns } from "./lines.ts";
 import { type EventHeader, headerTimeDigits, syslogHeader, timeText } from "./syslog_line.ts";
+import { type Reading, wholly } from "./turns.ts";
 import { objectOf, parseJson, textOf } from "./text.ts";
 
 /** Codes that Splunk answers with. */
@@ -63,21 +64,24 @@ export function hecEndpoint(head: RequestHead, isRaw: boolean, options: Endpoint
     index: query.get("index"),
     time: query.get("time"),
   };
+  const readInTurns = (body: Uint8Array) =>
+    isRaw ? readRaw(body, defaults, options) : readEvents(body, defaults, options);
   return {
     value: "message",
-    read: (body) => isRaw ? readRaw(body, defaults, options) : readEvents(body, defaults, options),
+    read: (body) => wholly(readInTurns(body)),
+    readInTurns,
     answer: answerHec,
     refuse: refuseHec,
   };
 }
 
-function readRaw(body: Uint8Array, origin: Origin, options: EndpointOptions): Events | Refusal {
+function* readRaw(body: Uint8Array, origin: Origin, options: EndpointOptions): Reading<Events | Refusal> {
   const lines = new Events(options.frameBytesMax, body);
-  addLines(lines, body);
+  yield* addLinesInTurns(lines, body);
   if (lines.records === 0) return noData;
   const header = syslogHeader(headerOf(origin));
   const events = new Events(options.frameBytesMax);
-  return lines.again(
+  return yield* lines.again(
     events,
     [],
     "",
@@ -85,10 +89,14 @@ function readRaw(body: Uint8Array, origin: Origin, options: EndpointOptions): Ev
   );
 }
 
-function readEvents(body: Uint8Array, defaults: Origin, options: EndpointOptions): Events | Refusal {
+function* readEvents(
+  body: Uint8Array,
+  defaults: Origin,
+  options: EndpointOptions,
+): Reading<Events | Refusal> {
   const events = new Events(options.frameBytesMax);
   let refusal: Refusal | undefined;
-  const isWhole = splitStream(body, (start, end) => {
+  const isWhole = yield* splitStreamInTurns(body, (start, end) => {
     if (refusal !== undefined) return;
     const bytes = body.subarray(start, end);
     const event = objectOf(parseJson(bytes));

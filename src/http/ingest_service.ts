@@ -16,6 +16,7 @@ import type { AckIds } from "./ack_ids.ts";
 import { type Coding, codingOf, Decompressor } from "./decompress.ts";
 import type { Ack, Endpoint, Refusal } from "./endpoint.ts";
 import type { Events } from "./events.ts";
+import { read, readInTurns } from "./read_body.ts";
 import type { RequestHead } from "./head.ts";
 import { channelOf, hecSuccess } from "./hec.ts";
 import { type Idempotency, keyCharactersMax } from "./idempotency.ts";
@@ -25,6 +26,7 @@ import type { Rates } from "./rates.ts";
 import { refusalOf } from "./refusals.ts";
 import { preflightAnswer, type Route, routeOf } from "./routes.ts";
 import type { Exchange, HttpService } from "./service.ts";
+import { Turns, turnsBytesMin } from "./turns.ts";
 import { findToken, type Token, type TokenFile, tokenOfField } from "./tokens.ts";
 
 /** What the service of a listener is made of. */
@@ -81,6 +83,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
   readonly bodyBytesMax: number;
   readonly #options: IngestOptions<Submission>;
   readonly #decompressor: Decompressor;
+  readonly #turns: Turns;
   readonly #open = new Map<Exchange, Open<Submission>>();
   /** Requests that wait for disk or Kafka, oldest first. */
   readonly #waiting = new Set<Waiting>();
@@ -90,6 +93,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     this.#options = options;
     this.bodyBytesMax = options.bodyBytesMax;
     this.#decompressor = new Decompressor(options.bodyBytesMax);
+    this.#turns = new Turns(options.nowMs);
     this.#notJson = (bytes, ranges, count) => options.port.notJson(bytes, ranges, count);
   }
 
@@ -164,7 +168,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     const open = this.#open.get(exchange);
     if (open === undefined) return;
     open.gone = true;
-    if (open.submission === undefined) return; // It is being decompressed.
+    if (open.submission === undefined) return; // It is being decompressed, or read.
     this.#open.delete(exchange);
     // What is placed is on its way anyway; only what still waits for room is taken back.
     if (open.submission.state === "placing") this.#options.port.cancel(open.submission);
@@ -228,11 +232,43 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     lent: Uint8Array | undefined,
     slot: number | undefined,
   ): Answer | undefined {
+    if (body.length < turnsBytesMin) {
+      return this.#hand(plan, endpoint, exchange, read(endpoint, body), body.length, lent, slot);
+    }
+    const open: Open<Submission> = { submission: undefined, gone: false };
+    const readNow = this.#turns.run(readInTurns(endpoint, body), () => !open.gone, (events) => {
+      this.#open.delete(exchange);
+      if (events === undefined) {
+        if (slot !== undefined) this.#options.idempotency.forget(slot);
+        return exchange.answer(nobodyAnswer);
+      }
+      const answer = this.#hand(plan, endpoint, exchange, events, body.length, lent, slot);
+      if (answer === undefined) return;
+      if (slot !== undefined && answer.status >= 400) this.#options.idempotency.forget(slot);
+      exchange.answer(answer);
+    });
+    if (readNow !== undefined) {
+      return this.#hand(plan, endpoint, exchange, readNow.value, body.length, lent, slot);
+    }
+    this.#open.set(exchange, open);
+    exchange.keepBody();
+    return undefined;
+  }
+
+  /** Hands over the events of a body of `bodyBytes`. */
+  #hand(
+    plan: IngestPlan,
+    endpoint: Endpoint,
+    exchange: Exchange,
+    events: Events | Refusal,
+    bodyBytes: number,
+    lent: Uint8Array | undefined,
+    slot: number | undefined,
+  ): Answer | undefined {
     const { port, waitMs, ackIds } = this.#options;
-    const events = endpoint.read(body);
     if ("status" in events) return this.#refuse(plan, events);
     if (events.count === 0) return this.#nothing(plan, endpoint, events);
-    const refusal = this.#refusalOfRate(plan, events.count, body.length);
+    const refusal = this.#refusalOfRate(plan, events.count, bodyBytes);
     if (refusal !== undefined) return this.#refuse(plan, refusal);
 
     const ack = this.#ackOf(plan);

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { type Reading, recordsAStep, wholly } from "./turns.ts";
+
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
@@ -66,18 +68,27 @@ function endsScalar(byte: number): boolean {
     byte === openList || byte === openObject || byte === quote;
 }
 
+/** Takes start and end of a value. */
+type Take = (start: number, end: number) => void;
+
 /**
  * Gives start and end of each element of the array that `bytes` is. False where it is none.
  */
-export function splitArray(bytes: Uint8Array, take: (start: number, end: number) => void): boolean {
+export function splitArray(bytes: Uint8Array, take: Take): boolean {
+  return wholly(splitArrayInTurns(bytes, take));
+}
+
+/** The same, some elements at a time. */
+export function* splitArrayInTurns(bytes: Uint8Array, take: Take): Reading<boolean> {
   let at = skipBlanks(bytes, 0);
   if (bytes[at] !== openList) return false;
   at = skipBlanks(bytes, at + 1);
   if (bytes[at] === closeList) return skipBlanks(bytes, at + 1) === bytes.length;
-  for (;;) {
+  for (let values = 1;; values++) {
     const end = endOfValue(bytes, at);
     if (end < 0) return false;
     take(at, end);
+    if (values % recordsAStep === 0) yield;
     at = skipBlanks(bytes, end);
     if (bytes[at] === closeList) return skipBlanks(bytes, at + 1) === bytes.length;
     if (bytes[at] !== comma) return false;
@@ -86,11 +97,18 @@ export function splitArray(bytes: Uint8Array, take: (start: number, end: number)
 }
 
 /** Gives start and end of values that follow each other, with or without blanks between. False where one has no end. */
-export function splitStream(bytes: Uint8Array, take: (start: number, end: number) => void): boolean {
+export function splitStream(bytes: Uint8Array, take: Take): boolean {
+  return wholly(splitStreamInTurns(bytes, take));
+}
+
+/** The same, some values at a time. */
+export function* splitStreamInTurns(bytes: Uint8Array, take: Take): Reading<boolean> {
+  let values = 0;
   for (let at = skipBlanks(bytes, 0); at < bytes.length;) {
     const end = endOfValue(bytes, at);
     if (end < 0) return false;
     take(at, end);
+    if (++values % recordsAStep === 0) yield;
     at = skipBlanks(bytes, end);
   }
   return true;

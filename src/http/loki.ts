@@ -20,6 +20,7 @@ import { ProtoReader } from "./proto.ts";
 import { severityOf } from "./severity.ts";
 import { headerTimeDigits, severityInfo, syslogHeader, timeText } from "./syslog_line.ts";
 import { objectOf, parseJson } from "./text.ts";
+import { type Reading, recordsAStep, wholly } from "./turns.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -39,17 +40,19 @@ const malformed: Refusal = {
 /** The endpoint for a head. */
 export function lokiEndpoint(head: RequestHead, options: EndpointOptions): Endpoint {
   const isJson = mediaType(head) === "application/json";
+  const readInTurns = (body: Uint8Array) => isJson ? readJson(body, options) : readProto(body, options);
   return {
     value: "message",
     // Protobuf comes in a Snappy block, whatever Content-Encoding says or does not say.
     coding: isJson ? undefined : "snappy",
-    read: (body) => isJson ? readJson(body, options) : readProto(body, options),
+    read: (body) => wholly(readInTurns(body)),
+    readInTurns,
     answer,
     refuse,
   };
 }
 
-function readJson(body: Uint8Array, options: EndpointOptions): Events | Refusal {
+function* readJson(body: Uint8Array, options: EndpointOptions): Reading<Events | Refusal> {
   const streams = objectOf(parseJson(body))?.["streams"];
   if (!Array.isArray(streams)) return malformed;
   const events = new Events(options.frameBytesMax);
@@ -58,7 +61,9 @@ function readJson(body: Uint8Array, options: EndpointOptions): Events | Refusal 
     const values = stream?.["values"];
     if (!Array.isArray(values)) return malformed;
     const labels = labelsOf(stream?.["stream"]);
+    yield;
     for (const value of values) {
+      if (events.records % recordsAStep === 0) yield;
       const [time, line, metadata] = Array.isArray(value) ? value : [];
       if (typeof time !== "string" || !/^\d{1,19}$/.test(time) || typeof line !== "string") {
         events.reject("malformed", "A value is not [nanoseconds, line]");
@@ -76,7 +81,7 @@ function labelsOf(value: unknown): Labels {
   return labels;
 }
 
-function readProto(body: Uint8Array, options: EndpointOptions): Events | Refusal {
+function* readProto(body: Uint8Array, options: EndpointOptions): Reading<Events | Refusal> {
   const events = new Events(options.frameBytesMax);
   const request = new ProtoReader(body);
   while (request.next()) {
@@ -84,14 +89,16 @@ function readProto(body: Uint8Array, options: EndpointOptions): Events | Refusal
       request.skip();
       continue;
     }
-    if (!readStream(request.message(), events)) return malformed;
+    if (!(yield* readStream(request.message(), events))) return malformed;
   }
   return request.broken ? malformed : events;
 }
 
-function readStream(stream: ProtoReader, events: Events): boolean {
+function* readStream(stream: ProtoReader, events: Events): Reading<boolean> {
   let labels: Labels = {};
+  yield;
   while (stream.next()) {
+    if (events.records % recordsAStep === 0) yield;
     if (stream.field === 1) {
       const read = parseLabels(stream.string());
       if (read === undefined) return false;

@@ -23,6 +23,7 @@ import { readOtlpProto } from "./otlp_proto.ts";
 import { protoMessage } from "./proto.ts";
 import { headerTimeDigits, severityInfo, syslogHeader, timeText } from "./syslog_line.ts";
 import { textOf } from "./text.ts";
+import { type Reading, recordsAStep, wholly } from "./turns.ts";
 
 /** A value of OTLP as JSON has it. */
 export type OtlpValue = unknown;
@@ -51,6 +52,9 @@ export interface OtlpRecord {
   readonly flags: number;
 }
 
+/** A record and what it has in common with others. */
+export type OtlpFound = readonly [origin: OtlpOrigin, record: OtlpRecord];
+
 /** Values may lie in values so deep. */
 export const otlpDepthMax = 32;
 
@@ -65,14 +69,21 @@ export function otlpEndpoint(head: RequestHead, options: EndpointOptions): Endpo
   const type = mediaType(head);
   const isJson = type === "application/json";
   if (!isJson && type !== "application/x-protobuf") return undefined;
+  function* readInTurns(body: Uint8Array): Reading<Events | Refusal> {
+    // All of it is read before anything is made: nothing is taken of a body that is damaged at its end.
+    const found = yield* isJson ? readOtlpJson(body) : readOtlpProto(body);
+    if (found === undefined) return malformed;
+    const events = new Events(options.frameBytesMax);
+    for (const [origin, record] of found) {
+      addRecord(events, origin, record);
+      if (events.records % recordsAStep === 0) yield;
+    }
+    return events;
+  }
   return {
     value: "message",
-    read: (body) => {
-      const events = new Events(options.frameBytesMax);
-      const add = (origin: OtlpOrigin, record: OtlpRecord) => addRecord(events, origin, record);
-      const isRead = isJson ? readOtlpJson(body, add) : readOtlpProto(body, add);
-      return isRead ? events : malformed;
-    },
+    read: (body) => wholly(readInTurns(body)),
+    readInTurns,
     answer: (outcome) => answer(isJson, outcome),
     refuse: (refusal) => refuseOtlp(isJson, refusal),
   };

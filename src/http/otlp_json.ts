@@ -6,36 +6,38 @@
 import {
   type OtlpAttributes,
   otlpDepthMax,
-  type OtlpOrigin,
+  type OtlpFound,
   type OtlpRecord,
   type OtlpValue,
 } from "./otlp.ts";
 import { objectOf, parseJson, textOf } from "./text.ts";
 
+import { madeRecordsMax, TooManyEvents } from "./events.ts";
+import { type Reading, recordsAStep } from "./turns.ts";
+
 type Json = Readonly<Record<string, unknown>>;
 
-/** Gives each record to `take`; false where the body is no such message. Then nothing was given. */
-export function readOtlpJson(
-  body: Uint8Array,
-  take: (origin: OtlpOrigin, record: OtlpRecord) => void,
-): boolean {
+/** The records; undefined where the body is no such message. @throws TooManyEvents */
+export function* readOtlpJson(body: Uint8Array): Reading<readonly OtlpFound[] | undefined> {
   const request = objectOf(parseJson(body));
-  if (request === undefined) return false;
-  const found: [OtlpOrigin, OtlpRecord][] = [];
+  yield;
+  if (request === undefined) return undefined;
+  const found: OtlpFound[] = [];
   for (const resourceLogs of objectsOf(request["resourceLogs"])) {
-    if (resourceLogs === undefined) return false;
+    if (resourceLogs === undefined) return undefined;
+    yield;
     const resource = attributesOf(objectOf(resourceLogs["resource"])?.["attributes"], 0);
     for (const scopeLogs of objectsOf(resourceLogs["scopeLogs"])) {
-      if (scopeLogs === undefined) return false;
+      if (scopeLogs === undefined) return undefined;
       const origin = { resource, scope: scopeOf(objectOf(scopeLogs["scope"])) };
       for (const record of objectsOf(scopeLogs["logRecords"])) {
-        if (record === undefined) return false;
-        found.push([origin, recordOf(record)]);
+        if (record === undefined) return undefined;
+        if (found.length === madeRecordsMax) throw new TooManyEvents();
+        if (found.push([origin, recordOf(record)]) % recordsAStep === 0) yield;
       }
     }
   }
-  for (const [origin, record] of found) take(origin, record);
-  return true;
+  return found;
 }
 
 /** The objects of a list; `undefined` stands for what is none. An absent list is empty. */

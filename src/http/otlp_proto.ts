@@ -16,32 +16,28 @@ import { Buffer } from "node:buffer";
 import {
   type OtlpAttributes,
   otlpDepthMax,
+  type OtlpFound,
   type OtlpOrigin,
   type OtlpRecord,
   type OtlpValue,
 } from "./otlp.ts";
+import { madeRecordsMax, TooManyEvents } from "./events.ts";
 import { ProtoReader } from "./proto.ts";
+import { type Reading, recordsAStep } from "./turns.ts";
 
-type Take = (origin: OtlpOrigin, record: OtlpRecord) => void;
-
-/** Gives each record to `take`; false where the body is no such message. Nothing is given where a part is damaged. */
-export function readOtlpProto(body: Uint8Array, take: Take): boolean {
-  const records: (() => void)[] = [];
+/** The records; undefined where the body is no such message, or damaged anywhere. @throws TooManyEvents */
+export function* readOtlpProto(body: Uint8Array): Reading<readonly OtlpFound[] | undefined> {
+  const found: OtlpFound[] = [];
   const request = new ProtoReader(body);
   while (request.next()) {
     if (request.field !== 1) request.skip();
-    else if (
-      !readResourceLogs(request.message(), (origin, record) => records.push(() => take(origin, record)))
-    ) {
-      return false;
-    }
+    else if (!(yield* readResourceLogs(request.message(), found))) return undefined;
   }
-  if (request.broken) return false;
-  for (const give of records) give();
-  return true;
+  return request.broken ? undefined : found;
 }
 
-function readResourceLogs(message: ProtoReader, take: Take): boolean {
+function* readResourceLogs(message: ProtoReader, found: OtlpFound[]): Reading<boolean> {
+  yield;
   // The resource may come behind what it belongs to.
   const resource: Record<string, OtlpValue> = {};
   const scopes: ProtoReader[] = [];
@@ -56,10 +52,16 @@ function readResourceLogs(message: ProtoReader, take: Take): boolean {
     } else if (message.field === 2) scopes.push(message.message());
     else message.skip();
   }
-  return !message.broken && scopes.every((scope) => readScopeLogs(scope, resource, take));
+  if (message.broken) return false;
+  for (const scope of scopes) if (!(yield* readScopeLogs(scope, resource, found))) return false;
+  return true;
 }
 
-function readScopeLogs(message: ProtoReader, resource: OtlpAttributes, take: Take): boolean {
+function* readScopeLogs(
+  message: ProtoReader,
+  resource: OtlpAttributes,
+  found: OtlpFound[],
+): Reading<boolean> {
   let scope: Record<string, unknown> | undefined;
   const records: OtlpRecord[] = [];
   while (message.next()) {
@@ -69,7 +71,8 @@ function readScopeLogs(message: ProtoReader, resource: OtlpAttributes, take: Tak
     } else if (message.field === 2) {
       const record = readRecord(message.message());
       if (record === undefined) return false;
-      records.push(record);
+      if (found.length + records.length === madeRecordsMax) throw new TooManyEvents();
+      if (records.push(record) % recordsAStep === 0) yield;
     } else message.skip();
   }
   if (message.broken) return false;
@@ -77,7 +80,7 @@ function readScopeLogs(message: ProtoReader, resource: OtlpAttributes, take: Tak
     resource,
     scope: scope === undefined || Object.keys(scope).length === 0 ? undefined : scope,
   };
-  for (const record of records) take(origin, record);
+  for (const record of records) found.push([origin, record]);
   return true;
 }
 

@@ -49,6 +49,82 @@ describe("IngestService", () => {
     });
   });
 
+  describe("with a large body", () => {
+    /** A clock that is always late: a turn has one step. */
+    const lateRig = () => {
+      let now = 1000;
+      return new ServiceRig({ nowMs: () => now += 10, bodyBytesMax: 20_000_000 });
+    };
+    const lines = (count: number) => Array.from({ length: count }, (_, index) => `{"event":${index}}`);
+    const count = 9_000;
+    const forms = [
+      { name: "lines", path: "/v1/ingest?ack=memory", type: "text/plain", join: "\n" },
+      { name: "NDJSON", path: "/v1/ingest?ack=memory", type: "application/x-ndjson", join: "\n" },
+      { name: "JSON", path: "/v1/ingest?ack=memory", type: "application/json", join: "," },
+      { name: "Splunk", path: "/services/collector?ack=memory", type: "application/json", join: "" },
+    ];
+    for (const { name, path, type, join } of forms) {
+      it(`takes all its events, in turns (${name})`, async () => {
+        const rig = lateRig();
+        const body = lines(count).join(join);
+        const sent = rig.send(path, join === "," ? `[${body}]` : body, `Content-Type: ${type}`);
+        assert.equal(sent.answered, undefined);
+        assert.equal(sent.keeps, true);
+        assert.equal(rig.service.openRequests, 1);
+        await settled(() => sent.answered !== undefined);
+        assert.ok(sent.answered!.status < 300);
+        const got = rig.port.submissions[0]!.texts.map((text) => text.slice(text.indexOf("{")));
+        assert.deepEqual(got, lines(count));
+        assert.equal(rig.service.openRequests, 0);
+      });
+    }
+
+    it("hands over nothing when the client goes while it is read, and forgets its Idempotency-Key", async () => {
+      const rig = lateRig();
+      const body = lines(count).join("\n");
+      const sent = rig.send("/v1/ingest?ack=memory", body, "Idempotency-Key: k");
+      rig.service.gone(sent);
+      await settled(() => sent.answered !== undefined);
+      assert.equal(sent.answered!.status, 503);
+      assert.equal(rig.port.submissions.length, 0);
+      const again = rig.send("/v1/ingest?ack=memory", body, "Idempotency-Key: k");
+      await settled(() => again.answered !== undefined);
+      assert.deepEqual(said(again.answered), { status: 202, accepted: count, durable: false });
+    });
+
+    const many = [
+      {
+        name: "a million lines and one",
+        path: "/v1/ingest",
+        type: "text/plain",
+        body: "a\n".repeat(1_000_001),
+      },
+      {
+        name: "as many log records as its bytes can say",
+        path: "/v1/logs",
+        type: "application/json",
+        body: `{"resourceLogs":[{"scopeLogs":[{"logRecords":[${"{},".repeat(140_000)}{}]}]}]}`,
+      },
+      {
+        name: "records that each get a large resource",
+        path: "/v1/logs",
+        type: "application/json",
+        body: `{"resourceLogs":[{"resource":{"attributes":[{"key":"k","value":{"stringValue":"${
+          "x".repeat(900)
+        }"}}]},"scopeLogs":[{"logRecords":[${"{},".repeat(100_000)}{}]}]}]}`,
+      },
+    ];
+    for (const { name, path, type, body } of many) {
+      it(`refuses ${name}`, async () => {
+        const rig = new ServiceRig({ bodyBytesMax: 20_000_000, nowMs: () => performance.now() });
+        const sent = rig.send(path, body, `Content-Type: ${type}`);
+        await settled(() => sent.answered !== undefined);
+        assert.equal(sent.answered!.status, 413);
+        assert.equal(rig.port.submissions.length, 0);
+      });
+    }
+  });
+
   const refusals: { reason: string; status: number; retry: boolean }[] = [
     { reason: "busy", status: 503, retry: true },
     { reason: "spool_full", status: 503, retry: true },

@@ -9,47 +9,65 @@ import { unitsPerMs } from "../measure/counts.ts";
 import { failures as failureNames } from "../measure/row.ts";
 import type { Percentiles, Result } from "../result.ts";
 import { escape, type Line, plot } from "./svg.ts";
-import { bytesText, countText, exactText, msText, secondsText, shareText } from "./text.ts";
+import { bytesText, countText, exactText, gateText, msText, secondsText, shareText } from "./text.ts";
 
 const style = `
-:root { color-scheme: light dark; --ink: #1d2327; --faint: #6a737b; --line: #d9dee2; --page: #fff; --card: #f6f7f8;
-  --a: #2f6fde; --b: #d9622b; --c: #7a4fc9; --d: #8a949c; --good: #1f8a4c; --bad: #c62f2f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e7eaec; --faint: #9aa4ac; --line: #333b42; --page: #14181b;
-  --card: #1c2226; --a: #6ea2ff; --b: #ff9463; --c: #b595f5; --d: #7d8890; --good: #56c384; --bad: #ff7b72; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); margin: 2rem auto;
-  max-width: 60rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
-p { margin: .3rem 0; } .faint, .none { color: var(--faint); } .good { color: var(--good); } .bad { color: var(--bad); }
-.verdict { background: var(--card); border-left: 4px solid var(--good); padding: .6rem 1rem; margin: 1rem 0; }
-.verdict.limited { border-color: var(--bad); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .6rem; margin: 1rem 0; }
-.card { background: var(--card); padding: .6rem .8rem; } .card b { display: block; font-size: 1.3rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; } th { font-weight: 500; color: var(--faint); }
-.wide { overflow-x: auto; } svg { width: 100%; height: auto; } .grid { stroke: var(--line); stroke-width: 1; }
-.tick { fill: var(--faint); font-size: 11px; } .line { fill: none; stroke-width: 1.8; }
+:root { color-scheme: light dark; --ink: #1b2126; --faint: #66717a; --line: #e3e7ea; --page: #f4f5f7; --card: #fff;
+  --a: #2563eb; --b: #d4572a; --c: #7c3aed; --d: #94a0a9; --good: #15803d; --bad: #c22f2f; --goodbg: #e8f5ec;
+  --badbg: #fdecec; --shade: 0 1px 2px rgb(20 30 40 / 7%); }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ebed; --faint: #98a3ac; --line: #2c343b; --page: #101417;
+  --card: #181e22; --a: #74a5ff; --b: #ff9a6b; --c: #bda0ff; --d: #6f7b84; --good: #5bd08b; --bad: #ff8079;
+  --goodbg: #14301f; --badbg: #3a1c1b; --shade: none; } }
+* { box-sizing: border-box; }
+body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); background: var(--page);
+  margin: 0; }
+main { max-width: 66rem; margin: 0 auto; padding: 2.2rem 1.2rem 3rem; }
+.brand { font-size: .78rem; letter-spacing: .09em; text-transform: uppercase; color: var(--faint); margin: 0 0 .3rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+h2 { font-size: 1rem; margin: 0 0 .7rem; } p { margin: .15rem 0; }
+.faint, .none { color: var(--faint); } .good { color: var(--good); } .bad { color: var(--bad); }
+.verdict { background: var(--goodbg); border-radius: 10px; padding: .75rem 1.1rem; margin: 1.3rem 0 1rem; }
+.verdict.limited { background: var(--badbg); }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.2rem, 1fr)); gap: .7rem; margin: 0 0 1rem; }
+.card, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; box-shadow: var(--shade); }
+.card { padding: .7rem .9rem; color: var(--faint); font-size: .85rem; line-height: 1.35; }
+.card b { display: block; font-size: 1.35rem; font-weight: 650; letter-spacing: -.01em; color: var(--ink);
+  font-variant-numeric: tabular-nums; white-space: nowrap; } .card.bad b { color: var(--bad); }
+section { padding: 1rem 1.1rem; margin: 0 0 1rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; }
+th, td { text-align: right; padding: .38rem .6rem; border-bottom: 1px solid var(--line); }
+tr:last-child td { border-bottom: 0; } td { white-space: nowrap; } td.why { white-space: normal; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; } th:last-child, td:last-child { padding-right: 0; }
+th { font-weight: 500; color: var(--faint); font-size: .85rem; }
+.wide { overflow-x: auto; } ul { margin: 0; padding-left: 1.1rem; } li { margin: .25rem 0; }
+svg { display: block; width: 100%; height: auto; } .grid { stroke: var(--line); stroke-width: 1; }
+.tick { fill: var(--faint); font-size: 11px; } .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .a { stroke: var(--a); } .b { stroke: var(--b); } .c { stroke: var(--c); } .d { stroke: var(--d); stroke-dasharray: 5 4; }
-circle { fill: var(--page); stroke-width: 1.8; }
+.area { stroke: none; fill: none; opacity: .1; } .area.a { fill: var(--a); } .dot { fill: var(--card); stroke-width: 2; }
+.hit { fill: transparent; } .hit:hover { fill: var(--ink); }
+@media print { body { background: none; } section, .card { box-shadow: none; break-inside: avoid; } }
 `;
 
 /** The page. */
 export function htmlReport(result: Result): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>corndog clobber ${escape(result.target)}</title><style>${style}</style></head><body>
+<title>corndog clobber ${escape(result.target)}</title><style>${style}</style></head><body><main>
+<p class="brand">corndog clobber</p>
 <h1>${escape(result.target)}</h1>
-<p class="faint">${escape(modelText(result))}; ${escape(result.work)}</p>
-<p class="faint">${escape(result.startedAt)}, ${secondsText(result.seconds)}, ${
-    escape(result.program)
-  }, seed ${result.seed}</p>
-${verdict(result)}${cards(result)}${gates(result)}${searched(result)}
-<h2>Rate</h2>${ratePlot(result)}
-<h2>Latency over time</h2>${latencyPlot(result)}
-<h2>Latency distribution</h2>${distribution(result)}${latencyTable(result)}
-${troubles(result)}${endToEnd(result)}${targetView(result)}
-</body></html>
+<p>${escape(modelText(result))}; ${escape(result.work)}</p>
+<p class="faint">${escape(result.startedAt.slice(0, 19).replace("T", " "))} UTC, ${
+    secondsText(result.seconds)
+  }${result.interrupted ? ", interrupted" : ""}, ${escape(result.program)}, seed ${result.seed}</p>
+${verdict(result)}${cards(result)}${gates(result)}${searched(result)}${endToEnd(result)}${targetView(result)}
+${troubles(result)}${section("Rate", ratePlot(result))}${section("Latency over time", latencyPlot(result))}
+${section("Latency distribution", distribution(result) + latencyTable(result))}
+</main></body></html>
 `;
+}
+
+function section(title: string, inside: string): string {
+  return `<section><h2>${escape(title)}</h2>${inside}</section>`;
 }
 
 function modelText(result: Result): string {
@@ -78,7 +96,7 @@ function verdict({ generator, gates }: Result): string {
 function cards(result: Result): string {
   const { achieved, latency, messages } = result;
   const failed = messages.due - messages.good;
-  const all: [string, string][] = [
+  const all: [string, string, string?][] = [
     [`${countText(achieved.answeredRate)}/s`, result.answers ? "answered" : "taken"],
     ...(achieved.ofRequested === null
       ? []
@@ -88,25 +106,33 @@ function cards(result: Result): string {
       [msText(latency.corrected.p99), "p99"] as [string, string],
     ]),
     [exactText(messages.sent), "sent"],
-    [exactText(failed), "not good"],
+    [exactText(failed), "not good", failed > 0 ? "bad" : ""],
+    ...(result.endToEnd === null ? [] : [
+      [exactText(result.endToEnd.lost), "lost on the way", result.endToEnd.lost > 0 ? "bad" : ""] as [
+        string,
+        string,
+        string,
+      ],
+    ]),
     [`${bytesText(achieved.bytesOutRate)}/s`, "out"],
   ];
   return `<div class="cards">${
-    all.map(([value, name]) => `<div class="card"><b>${escape(value)}</b>${escape(name)}</div>`).join("")
+    all.map(([value, name, style = ""]) =>
+      `<div class="card ${style}"><b>${escape(value)}</b>${escape(name)}</div>`
+    ).join("")
   }</div>`;
 }
 
 function gates({ gates }: Result): string {
   if (gates.length === 0) return "";
   const rows = gates.map(({ text, measured, passed }) =>
-    `<tr><td>${escape(text)}</td><td>${
-      measured === undefined ? "not measured" : Number(measured.toPrecision(6))
-    }</td>` +
+    `<tr><td>${escape(text)}</td><td>${gateText(text, measured)}</td>` +
     `<td class="${passed ? "good" : "bad"}">${passed ? "holds" : "broken"}</td></tr>`
   );
-  return `<h2>Thresholds</h2><table><tr><th>threshold</th><th>measured</th><th></th></tr>${
-    rows.join("")
-  }</table>`;
+  return section(
+    "Thresholds",
+    `<table><tr><th>threshold</th><th>measured</th><th></th></tr>${rows.join("")}</table>`,
+  );
 }
 
 function searched({ search }: Result): string {
@@ -115,7 +141,7 @@ function searched({ search }: Result): string {
   const rows = steps.map((step) =>
     `<tr><td>${step.kind}</td><td>${countText(step.rate)}</td><td>${countText(step.achieved)}</td>` +
     `<td>${msText(step.p50)}</td><td>${msText(step.p99)}</td>` +
-    `<td class="${step.passed ? "good" : "bad"}">${
+    `<td class="why ${step.passed ? "good" : "bad"}">${
       step.passed ? "holds" : escape(step.why.join("; "))
     }</td></tr>`
   );
@@ -133,12 +159,11 @@ function searched({ search }: Result): string {
     { title: "messages/s", text: countText },
     { title: "latency", log: true, text: msText },
   );
-  return `<h2>Highest rate</h2><p><b>${
-    escape(found)
-  }</b></p>${curve}<div class="wide"><table><tr><th>step</th>` +
-    `<th>wanted/s</th><th>achieved/s</th><th>p50</th><th>p99</th><th></th></tr>${
-      rows.join("")
-    }</table></div>`;
+  return section(
+    "Highest rate",
+    `<p><b>${escape(found)}</b></p>${curve}<div class="wide"><table><tr><th>step</th><th>wanted/s</th>` +
+      `<th>achieved/s</th><th>p50</th><th>p99</th><th></th></tr>${rows.join("")}</table></div>`,
+  );
 }
 
 function ratePlot({ answers, windows }: Result): string {
@@ -156,7 +181,7 @@ function ratePlot({ answers, windows }: Result): string {
         points: windows.map(({ t, answeredRate }) => [t, answeredRate] as const),
       },
     ],
-    { title: "seconds", text: String },
+    { title: "seconds", text: (t) => String(Math.round(t * 10) / 10), unit: "s" },
     { title: "messages/s", text: countText },
   );
 }
@@ -178,7 +203,7 @@ function latencyPlot({ windows }: Result): string {
       line("p50", "a", ({ p50 }) => p50),
       line("generator's lateness p99", "c", ({ latenessP99 }) => latenessP99),
     ],
-    { title: "seconds", text: String },
+    { title: "seconds", text: (t) => String(Math.round(t * 10) / 10), unit: "s" },
     { title: "latency", log: true, text: msText },
   );
 }
@@ -229,7 +254,7 @@ function latencyTable({ endToEnd, latency, requested, generator }: Result): stri
     `${requested.rate === null ? "" : row("generator's lateness", generator.lateness)}</table></div>`;
 }
 
-function troubles({ failures, messages, warnings }: Result): string {
+function troubles({ failures, messages, survived, warnings }: Result): string {
   const rows = Object.entries(failures).map(([name, count]) =>
     `<tr><td>${escape(failureNames[name as keyof typeof failureNames] ?? name)}</td><td>${
       exactText(count)
@@ -239,11 +264,11 @@ function troubles({ failures, messages, warnings }: Result): string {
     if (count > 0) rows.push(`<tr><td>${name}</td><td>${exactText(count)}</td></tr>`);
   };
   add("due and never sent", messages.unsent);
-  add("sent and not answered", messages.unanswered);
+  add(survived === null ? "sent and not answered" : "cut off or held back on purpose", messages.unanswered);
   add("answered behind the deadline", messages.lateForDeadline);
   const said = warnings.map((warning) => `<p>${escape(warning)}</p>`).join("");
   if (rows.length === 0 && said === "") return "";
-  return `<h2>Failures</h2>${said}<table>${rows.join("")}</table>`;
+  return section("Failures and warnings", `${said}<table>${rows.join("")}</table>`);
 }
 
 function endToEnd({ endToEnd }: Result): string {
@@ -256,14 +281,25 @@ function endToEnd({ endToEnd }: Result): string {
     ["out of order", endToEnd.reordered],
     ["marks that nobody sent", endToEnd.strange],
   ];
-  return `<h2>Through to ${escape(endToEnd.source)}</h2><table>${
-    rows.map(([name, count]) => `<tr><td>${name}</td><td>${exactText(count)}</td></tr>`).join("")
-  }</table>${endToEnd.problem === null ? "" : `<p class="bad">${escape(endToEnd.problem)}</p>`}`;
+  const heads = rows.map(([name]) => `<th>${name}</th>`).join("");
+  const cells = rows.map(([, count]) => `<td>${exactText(count)}</td>`).join("");
+  const { latency } = endToEnd;
+  const times = latency === null
+    ? ""
+    : `<p class="faint">end to end p50 ${msText(latency.p50)}, p99 ${msText(latency.p99)}, max ${
+      msText(latency.max)
+    }</p>`;
+  const problem = endToEnd.problem === null ? "" : `<p class="bad">${escape(endToEnd.problem)}</p>`;
+  return section(
+    `Through to ${endToEnd.source}`,
+    `<div class="wide"><table><tr>${heads}</tr><tr>${cells}</tr></table></div>${times}${problem}`,
+  );
 }
 
 function targetView({ targetView }: Result): string {
   if (targetView === null) return "";
-  return `<h2>What the target said</h2>${
-    targetView.findings.map((text) => `<p>${escape(text)}</p>`).join("")
-  }`;
+  return section(
+    "What the target said",
+    `<ul>${targetView.findings.map((text) => `<li>${escape(text)}</li>`).join("")}</ul>`,
+  );
 }

@@ -6,7 +6,7 @@
  */
 import { failures as failureNames } from "../measure/row.ts";
 import type { Percentiles, Result } from "../result.ts";
-import { bytesText, countText, exactText, msText, secondsText, shareText } from "./text.ts";
+import { bytesText, countText, exactText, gateText, msText, secondsText, shareText } from "./text.ts";
 
 /** Paints text; without colours it gives it back. */
 export interface Paint {
@@ -243,7 +243,7 @@ function generator(result: Result, paint: Paint): string[] {
 
 function gates(result: Result, paint: Paint): string[] {
   return result.gates.map(({ text, measured, passed }) => {
-    const value = measured === undefined ? "not measured" : `measured ${Number(measured.toPrecision(6))}`;
+    const value = measured === undefined ? gateText(text, measured) : `measured ${gateText(text, measured)}`;
     return `  ${passed ? paint.good("pass") : paint.bad("FAIL")} ${text}  (${value})`;
   });
 }

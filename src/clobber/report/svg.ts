@@ -19,14 +19,20 @@ export interface Axis {
   readonly title: string;
   readonly log?: boolean;
   readonly text: (value: number) => string;
+  /** Stands behind a value that is pointed at. */
+  readonly unit?: string;
 }
 
-const width = 860;
-const height = 260;
-const left = 74;
-const right = 16;
-const top = 14;
-const bottom = 44;
+const width = 960;
+const height = 280;
+const left = 66;
+const right = 22;
+const top = 34;
+const bottom = 30;
+/** Series with more points than this are too dense to be pointed at. */
+const pointedMax = 200;
+/** Width of a letter in the legend, about. */
+const letterWidth = 6.2;
 const ticksWanted = 6;
 
 /** Draws a plot. Values that a logarithmic axis cannot show are left out. */
@@ -48,30 +54,40 @@ export function plot(lines: readonly Line[], x: Axis, y: Axis): string {
     ...xs.ticks.map((value) => {
       const at = round(xs.place(value));
       return `<path class="grid" d="M${at} ${top}V${height - bottom}"/>` +
-        `<text class="tick" x="${at}" y="${height - bottom + 16}" text-anchor="middle">${
-          escape(x.text(value))
-        }</text>`;
+        `<text class="tick" x="${at}" y="${height - bottom + 18}" text-anchor="${
+          at > width - right - 20 ? "end" : "middle"
+        }">${escape(x.text(value))}</text>`;
     }),
   ];
-  const drawn = shown.map(({ style, points, dots }) => {
-    const places = points.map(([px, py]) => `${round(xs.place(px))} ${round(ys.place(py))}`);
-    const marks = dots !== true ? "" : places.map((place) => {
-      const [cx, cy] = place.split(" ");
-      return `<circle class="${style}" cx="${cx}" cy="${cy}" r="3"/>`;
+  const floor = height - bottom;
+  const drawn = shown.map(({ name, style, points, dots }) => {
+    const places = points.map(([px, py]) => [round(xs.place(px)), round(ys.place(py))] as const);
+    const path = places.map(([px, py]) => `${px} ${py}`).join("L");
+    const [first, last] = [places[0]!, places[places.length - 1]!];
+    const marks = places.map(([cx, cy], index) => {
+      if (dots !== true && points.length > pointedMax) return "";
+      const [px, py] = points[index]!;
+      const said = `<title>${
+        escape(`${name} ${y.text(py)} at ${x.text(px)} ${x.unit ?? ""}`.trim())
+      }</title>`;
+      const dot = dots === true ? `<circle class="dot ${style}" cx="${cx}" cy="${cy}" r="3.2"/>` : "";
+      return `${dot}<circle class="hit" cx="${cx}" cy="${cy}" r="4">${said}</circle>`;
     }).join("");
-    return `<path class="line ${style}" d="M${places.join("L")}"/>${marks}`;
+    return `<path class="area ${style}" d="M${path}L${last[0]} ${floor}L${first[0]} ${floor}Z"/>` +
+      `<path class="line ${style}" d="M${path}"/>${marks}`;
   });
-  const legend = shown.map(({ name, style }, index) =>
-    `<g transform="translate(${left + 8 + index * 150} ${
-      height - 8
-    })"><path class="line ${style}" d="M0 -4H22"/>` +
-    `<text class="tick" x="28" y="0">${escape(name)}</text></g>`
-  );
+  let at = left;
+  const legend = shown.map(({ name, style }) => {
+    const here = at;
+    at += 44 + name.length * letterWidth;
+    return `<g transform="translate(${round(here)} 16)"><path class="line ${style}" d="M0 -4H20"/>` +
+      `<text class="tick" x="26" y="0">${escape(name)}</text></g>`;
+  });
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(y.title)} over ${
     escape(x.title)
   }">` +
     `${grid.join("")}${drawn.join("")}${legend.join("")}` +
-    `<text class="tick" x="${width - right}" y="${height - 8}" text-anchor="end">${
+    `<text class="tick" x="${width - right}" y="16" text-anchor="end">${escape(y.title)} over ${
       escape(x.title)
     }</text></svg>`;
 }

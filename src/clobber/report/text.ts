@@ -49,6 +49,14 @@ export function secondsText(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }
 
+/** What a threshold was held against, in the unit of its metric. */
+export function gateText(gate: string, measured: number | undefined): string {
+  if (measured === undefined) return "not measured";
+  return /^(?:[a-z0-9]+\.)?(?:p\d|max|mean)/.test(gate)
+    ? msText(measured)
+    : String(Number(measured.toPrecision(6)));
+}
+
 function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

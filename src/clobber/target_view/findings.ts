@@ -99,7 +99,8 @@ function heldWorkers({ stalls }: Watched): string[] {
   const ms = stalls.reduce((sum, stall) => sum + stall.ms, 0);
   const rules = [...new Set(stalls.map(({ rule }) => rule).filter((rule) => rule !== ""))];
   const by = rules.length === 0 ? "" : `, by rule ${rules.join(", ")}`;
-  return [`its workers were held ${stalls.length} times, ${secondsText(ms / 1000)} in all${by}`];
+  const times = stalls.length === 1 ? "once" : `${stalls.length} times`;
+  return [`its workers were held ${times}, ${secondsText(ms / 1000)} in all${by}`];
 }
 
 function ledgerText({ ledger }: Watched, sent: number): string[] {

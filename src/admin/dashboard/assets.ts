@@ -38,6 +38,7 @@ import sign_in from "./sign_in.js" with { type: "text" };
 import stages from "./stages.js" with { type: "text" };
 import tables from "./tables.js" with { type: "text" };
 import text_area from "./text_area.js" with { type: "text" };
+import visible from "./visible.js" with { type: "text" };
 
 /** One file as it is served. */
 export interface Asset {
@@ -74,6 +75,7 @@ const scripts = {
   tables,
   text_area,
   uplot,
+  visible,
 };
 const styles = { base: baseCss, layout: layoutCss, plots: plotsCss, rules: rulesCss, uplot: uplotCss };
 

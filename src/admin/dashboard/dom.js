@@ -7,6 +7,8 @@
  * @module
  */
 
+import { visible } from "./visible.js";
+
 /** @param {string} id */
 export function byId(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
@@ -19,7 +21,8 @@ export function byId(id) {
  */
 export function setText(target, text) {
   const found = typeof target === "string" ? byId(target) : target;
-  if (found.textContent !== text) found.textContent = text;
+  const shown = visible(text);
+  if (found.textContent !== shown) found.textContent = shown;
 }
 
 /**
@@ -32,8 +35,8 @@ export function setText(target, text) {
 export function element(name, className = "", content = []) {
   const created = document.createElement(name);
   if (className !== "") created.className = className;
-  if (typeof content === "string") created.textContent = content;
-  else created.append(...content);
+  if (typeof content === "string") created.textContent = visible(content);
+  else created.append(...content.map((part) => typeof part === "string" ? visible(part) : part));
   return created;
 }
 

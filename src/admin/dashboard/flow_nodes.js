@@ -5,6 +5,7 @@
  * @module
  */
 import { count, rate as rateText, words } from "./format.js";
+import { visible } from "./visible.js";
 
 /** @typedef {import("../control.ts").Stats} Stats */
 /** @typedef {import("./flow_layout.js").FlowNode} FlowNode */
@@ -20,7 +21,9 @@ const shownMax = 8;
  */
 export function flowNodes(stats, perSecond) {
   const rate = (/** @type {(stats: Stats) => number | undefined} */ select) => perSecond(select) ?? 0;
-  return [listenersOf(stats, rate), rulesOf(stats, rate), outcomesOf(stats, rate)];
+  const shown = (/** @type {FlowNode[]} */ nodes) =>
+    nodes.map((node) => ({ ...node, name: visible(node.name), hint: visible(node.hint) }));
+  return [shown(listenersOf(stats, rate)), shown(rulesOf(stats, rate)), shown(outcomesOf(stats, rate))];
 }
 
 /**

@@ -7,6 +7,7 @@
  * @module
  */
 import { count } from "./format.js";
+import { visible } from "./visible.js";
 
 /**
  * @typedef {object} Column
@@ -61,7 +62,7 @@ export function renderTable(box, { caption, columns, rows, empty, whole = false 
 function fill(element, { cells, className, hint, bar }, columns) {
   if (bar !== undefined) element.style.setProperty("--bar", `${(bar * 100).toFixed(1)}%`);
   if (element.className !== (className ?? "")) element.className = className ?? "";
-  if (hint !== undefined && element.title !== hint) element.title = hint;
+  if (hint !== undefined && element.title !== visible(hint)) element.title = visible(hint);
   cells.forEach((text, index) => {
     let cell = element.cells[index];
     if (cell === undefined) {
@@ -69,7 +70,8 @@ function fill(element, { cells, className, hint, bar }, columns) {
       if (index === 0) cell.scope = "row";
       if (columns[index].text) cell.className = "text";
     }
-    if (cell.textContent !== text) cell.textContent = text;
+    const shown = visible(text);
+    if (cell.textContent !== shown) cell.textContent = shown;
   });
 }
 

@@ -9,6 +9,7 @@ import { happenedOf, markOf } from "../../../src/admin/dashboard/happened.js";
 import { ledgerWords } from "../../../src/admin/dashboard/ledger.js";
 import { lookProblems } from "../../../src/admin/dashboard/looks.js";
 import { decades, powers } from "../../../src/admin/dashboard/scales.js";
+import { visible } from "../../../src/admin/dashboard/visible.js";
 import { FakeControl } from "./fake_control.ts";
 
 const node = (name: string, rate: number) => ({ name, kind: "topic", rate, hint: "" });
@@ -243,6 +244,11 @@ test("lookProblems() is empty when nothing is stuck and names what is", () => {
   assert.deepEqual(lookProblems(looks), []);
   const [one] = lookProblems({ ...looks, inflight: { ...looks.inflight, orphans: 2 } });
   assert.match(one.text, /^2 waits were lost/);
+});
+
+test("visible() shows what hides, and leaves letters of all scripts, when others choose the text", () => {
+  assert.equal(visible("a\u202eb\x1b[31m\0\u2066"), "a\\u202eb\\u001b[31m\\u0000\\u2066");
+  assert.equal(visible("straße 日本 שלום 👋🏽\n\t"), "straße 日本 שלום 👋🏽\n\t");
 });
 
 test("powers() has an axis' powers of ten, five at most", () => {

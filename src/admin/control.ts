@@ -200,8 +200,25 @@ export interface ConnectionView {
   readonly recv_q?: number;
   readonly send_q?: number;
   readonly retransmits?: number;
+  /** What the kernel knows of it; missing where it does not tell. */
+  readonly tcp?: TcpView;
   readonly verdict: Verdict;
   readonly stuck: boolean;
+}
+
+/** TCP_INFO of one connection; counts since its beginning. */
+export interface TcpView {
+  readonly rtt_ms: number;
+  /** Segments that are out now, and of these, held for lost. */
+  readonly unacked: number;
+  readonly lost: number;
+  /** Segments of ours that were sent again. */
+  readonly retransmitted: number;
+  /** Segments of the peer that came out of order: lost or overtaken on their way. */
+  readonly out_of_order?: number;
+  /** Bytes that wait in the socket and were not sent yet. */
+  readonly not_sent?: number;
+  readonly received_ms_ago: number;
 }
 
 /** `GET /admin/connections`. */

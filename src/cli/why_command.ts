@@ -91,6 +91,8 @@ function table({ open, connections }: ConnectionList): string {
     "PART",
     "RECVQ",
     "SENDQ",
+    "RTT",
+    "RESENT",
     "VERDICT",
   ];
   const rows = connections.map((view) => [
@@ -104,6 +106,8 @@ function table({ open, connections }: ConnectionList): string {
     String(view.partial_bytes),
     String(view.recv_q ?? "-"),
     String(view.send_q ?? "-"),
+    view.tcp === undefined ? "-" : `${view.tcp.rtt_ms.toFixed(1)}ms`,
+    String(view.tcp?.retransmitted ?? "-"),
     verdictCell(view),
   ]);
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]!.length)));

@@ -97,7 +97,12 @@ function connectionLine(view: ConnectionView): string {
   const wait = view.waits_ms ?? view.partial_ms ?? view.idle_ms;
   const partial = view.partial_bytes > 0 ? `, ${view.partial_bytes} bytes of a line` : "";
   const queue = (view.recv_q ?? 0) > 0 ? `, ${view.recv_q} bytes unread` : "";
-  return `${view.id.padEnd(8)} ${view.peer.padEnd(22)} ${view.listener}  ${age(wait)}${partial}${queue}`;
+  const lost = view.verdict === "network_loss" && view.tcp !== undefined
+    ? `, ${view.tcp.lost} segments lost, ${view.tcp.retransmitted} sent again, round trip ${view.tcp.rtt_ms} ms`
+    : "";
+  return `${view.id.padEnd(8)} ${view.peer.padEnd(22)} ${view.listener}  ${
+    age(wait)
+  }${partial}${queue}${lost}`;
 }
 
 /** Stages in which something waits for long; what connections wait for is told above. */

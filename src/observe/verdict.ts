@@ -19,6 +19,8 @@ export interface ConnectionFacts {
   readonly send_q?: number | undefined;
   /** Retransmissions of what was sent and not acknowledged. */
   readonly retransmits?: number | undefined;
+  /** What of it the kernel holds for lost. */
+  readonly lost?: number | undefined;
 }
 
 /** What is known of the rest of the process. */
@@ -66,7 +68,7 @@ export function verdictOf(facts: ConnectionFacts, around: Surroundings): Verdict
     case "turn":
       return (facts.waits_ms ?? 0) >= turnMsMax ? "cpu" : "flowing";
   }
-  if ((facts.retransmits ?? 0) > 0) return "network_loss";
+  if ((facts.retransmits ?? 0) > 0 || (facts.lost ?? 0) > 0) return "network_loss";
   if ((facts.send_q ?? 0) > 0 && facts.paused) return "peer_not_reading";
   if (facts.paused || ((facts.recv_q ?? 0) > 0 && facts.idle_ms >= unreadMsMin)) return "we_are_not_reading";
   return facts.idle_ms >= silentMsMin ? "client_silent" : "flowing";

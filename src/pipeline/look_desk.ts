@@ -11,7 +11,8 @@ import type { Config } from "../config/config.ts";
 import { type Inflight, inflightOf, oldestOf } from "../observe/inflight.ts";
 import { type SeenWait, StageTableReader } from "../observe/stage_table.ts";
 import { isStuck, type Surroundings, verdictOf } from "../observe/verdict.ts";
-import { readSocketTable, socketKey } from "../runtime/kernel_sockets.ts";
+import { readSocketTable, socketKey, type SocketQueues } from "../runtime/kernel_sockets.ts";
+import { readTcpInfos, type TcpInfo } from "../runtime/tcp_info.ts";
 import { type ConnectionCensus, type ConnectionRow, connectionRowsMax } from "./connection_rows.ts";
 import type { Seen } from "./protocol.ts";
 import type { Workers } from "./workers.ts";
@@ -57,13 +58,15 @@ export class LookDesk {
     const limit = Math.min(filter.limit, connectionRowsMax);
     // `stuck` is judged here, of those that the workers put first.
     const query = { ...filter, limit: filter.stuck ? connectionRowsMax : limit };
-    const [answers, sockets] = await Promise.all([
+    const [answers, sockets, infos] = await Promise.all([
       Promise.all(this.#readers.map((_, worker) => workers.look(worker, { connections: query }))),
       readSocketTable(),
+      readTcpInfos(),
     ]);
+    const kernelOf = (key: string) => kernelFacts(sockets.get(key), infos.get(key));
     const ports = new Map(workers.listeners.map(({ address, port }) => [address, port]));
     const views = answers.flatMap((answer, worker) =>
-      (answer?.connections ?? []).map((row) => this.#view(row, worker, (key) => sockets.get(key), ports))
+      (answer?.connections ?? []).map((row) => this.#view(row, worker, kernelOf, ports))
     );
     const wanted = views.filter((view) => !filter.stuck || view.stuck).slice(0, limit);
     return {
@@ -83,7 +86,7 @@ export class LookDesk {
   #view(
     row: ConnectionRow,
     worker: number,
-    socket: (key: string) => { recvQ: number; sendQ: number; retransmits: number } | undefined,
+    kernelOf: (key: string) => KernelFacts,
     ports: ReadonlyMap<string, number>,
   ): ConnectionView {
     const { config, held, spoolBlocked } = this.#parts;
@@ -94,11 +97,8 @@ export class LookDesk {
       heldMs: hold.ms,
       heldByRule: hold.rule,
     };
-    const queues = socket(socketKey(portOf(row.listener, ports), row.peer));
-    const kernel = queues === undefined
-      ? {}
-      : { recv_q: queues.recvQ, send_q: queues.sendQ, retransmits: queues.retransmits };
-    const facts = { ...row, ...kernel, paused: row.state === "paused" };
+    const kernel = kernelOf(socketKey(portOf(row.listener, ports), row.peer));
+    const facts = { ...row, ...kernel, lost: kernel.tcp?.lost, paused: row.state === "paused" };
     const verdict = verdictOf(facts, around);
     return { ...row, ...kernel, verdict, stuck: isStuck(facts, verdict) };
   }
@@ -116,6 +116,30 @@ export class LookDesk {
     }));
     return views;
   }
+}
+
+type KernelFacts = Pick<ConnectionView, "recv_q" | "send_q" | "retransmits" | "tcp">;
+
+/** What the kernel says of one connection, in two places; either may know nothing. */
+function kernelFacts(queues: SocketQueues | undefined, info: TcpInfo | undefined): KernelFacts {
+  return {
+    ...(queues === undefined
+      ? {}
+      : { recv_q: queues.recvQ, send_q: queues.sendQ, retransmits: queues.retransmits }),
+    ...(info === undefined ? {} : {
+      // The newer of the two: it was asked of the socket itself.
+      retransmits: info.timeouts,
+      tcp: {
+        rtt_ms: info.rttMs,
+        unacked: info.unacked,
+        lost: info.lost,
+        retransmitted: info.retransmitted,
+        ...(info.outOfOrder === undefined ? {} : { out_of_order: info.outOfOrder }),
+        ...(info.notSent === undefined ? {} : { not_sent: info.notSent }),
+        received_ms_ago: info.receivedMsAgo,
+      },
+    }),
+  };
 }
 
 /** Listeners are named `transport:host:port` as configured; port 0 became a real one. */

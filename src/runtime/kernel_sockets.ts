@@ -63,7 +63,11 @@ function endpoint(text: string): string {
   const [hex, port] = text.split(":");
   const bytes = Buffer.from(hex!, "hex");
   for (let at = 0; at + 4 <= bytes.length; at += 4) bytes.subarray(at, at + 4).reverse();
-  const portNumber = parseInt(port!, 16);
+  return endpointText(bytes, parseInt(port!, 16));
+}
+
+/** An address of 4 or 16 bytes with its port; IPv4 within IPv6 as IPv4. */
+export function endpointText(bytes: Uint8Array, portNumber: number): string {
   if (bytes.length === 4) return `${bytes.join(".")}:${portNumber}`;
   const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff &&
     bytes[11] === 0xff;

@@ -17,6 +17,8 @@ export const libcNames = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch
 
 // <asm-generic/socket.h>, Linux on x86-64 and ARM64.
 const SOL_SOCKET = 1;
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
 const SO_REUSEADDR = 2;
 const SO_TYPE = 3;
 const SO_RCVBUF = 8;
@@ -43,6 +45,9 @@ const EFD_CLOEXEC = 0o2000000;
 const duplicateMin = 16;
 /** The largest address, of a unix socket (unix(7)), with room. */
 const addressBytesMax = 128;
+
+/** Longer than any kernel's struct tcp_info so far. */
+const tcpInfoBytesMax = 320;
 
 /** Families of addresses. */
 export const family = { unix: 1, inet: 2, inet6: 10 } as const;
@@ -73,6 +78,11 @@ export interface Libc {
   peerCredentials(fd: number): Credentials | undefined;
   /** What `fd` is; undefined where it is no socket. */
   socketKind(fd: number): SocketKind | undefined;
+  /** getsockname(2) and getpeername(2): sockaddr, cut to its length; undefined where there is none. */
+  localAddress(fd: number): Uint8Array | undefined;
+  peerAddress(fd: number): Uint8Array | undefined;
+  /** struct tcp_info, as long as the kernel has it; undefined where `fd` is no TCP socket. */
+  tcpInfo(fd: number): Uint8Array | undefined;
   /** A second descriptor of the same socket; -1 when refused. */
   duplicate(fd: number): number;
   close(fd: number): void;
@@ -138,6 +148,7 @@ const functions: Readonly<Record<string, string>> = {
   setsockopt: "iiipi",
   getsockopt: "iiipp",
   getsockname: "ipp",
+  getpeername: "ipp",
   fcntl: "iii",
   close: "i",
   write: "ipu",
@@ -199,6 +210,12 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
     const length = new Int32Array([words * 4]);
     return c.getsockopt!(fd, SOL_SOCKET, option, value, length) === 0 ? value : undefined;
   };
+  const addressFrom = (ask: Symbols[string], fd: number): Uint8Array | undefined => {
+    const address = new Uint8Array(addressBytesMax);
+    const length = new Int32Array([addressBytesMax]);
+    if (ask!(fd, address, length) !== 0) return undefined;
+    return address.subarray(0, Math.min(length[0]!, addressBytesMax));
+  };
   return {
     name,
     addressOf,
@@ -223,6 +240,14 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
         listening: getOption(fd, SO_ACCEPTCONN, 1)?.[0] === 1,
         address: address.slice(0, Math.min(length[0]!, addressBytesMax)),
       };
+    },
+    localAddress: (fd) => addressFrom(c.getsockname!, fd),
+    peerAddress: (fd) => addressFrom(c.getpeername!, fd),
+    tcpInfo(fd) {
+      const value = new Uint8Array(tcpInfoBytesMax);
+      const length = new Int32Array([tcpInfoBytesMax]);
+      if (c.getsockopt!(fd, IPPROTO_TCP, TCP_INFO, value, length) !== 0) return undefined;
+      return value.subarray(0, Math.min(length[0]!, tcpInfoBytesMax));
     },
     duplicate: (fd) => c.fcntl!(fd, F_DUPFD_CLOEXEC, duplicateMin),
     close: (fd) => void c.close!(fd),

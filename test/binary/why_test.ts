@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { connect, type Socket } from "node:net";
+import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import type { ConnectionList } from "../../src/admin/control.ts";
 import type { Inflight } from "../../src/observe/inflight.ts";
@@ -64,6 +65,12 @@ describe("corndog without its broker", () => {
     const half = list.connections.find((one) => one !== full);
     assert.deepEqual([full!.state, full!.verdict], ["waiting", "kafka"]);
     assert.ok(full!.lines > 1000);
+    if (process.platform === "linux") {
+      for (const { tcp, retransmits } of connections) {
+        assert.ok(tcp!.rtt_ms > 0 && tcp!.received_ms_ago < 60_000, JSON.stringify(tcp));
+        assert.deepEqual([tcp!.lost, retransmits], [0, 0]);
+      }
+    }
     assert.deepEqual([half!.state, half!.partial_bytes, half!.lines], ["reading", 13, 0]);
     const filtered = await ask<ConnectionList>(`/admin/connections?peer=${half!.peer}`);
     assert.deepEqual(filtered.connections.map(({ id }) => id), [half!.id]);
@@ -97,6 +104,7 @@ describe("corndog without its broker", () => {
     });
     assert.equal(table.status, 0, table.stderr);
     assert.equal(table.stdout.trim().split("\n").length, 3);
+    assert.match(table.stdout, /RTT +RESENT +VERDICT/);
   });
 
   it("DELETE /admin/connections/ID ends that connection", async () => {

@@ -35,6 +35,8 @@ const cases: [what: string, facts: Partial<ConnectionFacts>, around: Partial<Sur
   ],
   ["does not take its answers", { paused: true, send_q: 9000 }, {}, "peer_not_reading"],
   ["loses packets", { send_q: 9000, retransmits: 3 }, {}, "network_loss"],
+  ["has segments that are held for lost", { lost: 2 }, {}, "network_loss"],
+  ["has lost and mended", { lost: 0, retransmits: 0 }, {}, "flowing"],
   ["is paused with all others", { paused: true }, {}, "we_are_not_reading"],
   ["has sent what nobody reads", { recv_q: 5000, idle_ms: 900 }, {}, "we_are_not_reading"],
   ["has sent what will be read in a moment", { recv_q: 5000, idle_ms: 3 }, {}, "flowing"],

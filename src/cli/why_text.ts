@@ -14,8 +14,10 @@ export interface WhyAnswers {
   readonly stalls: StallList;
 }
 
-/** Waits that are older are named. */
+/** Connections that wait for longer are named. */
 const longMs = 5_000;
+/** Lines are at the disk and at Kafka for milliseconds; waits there that are older are named. */
+const longStageMs = 2_000;
 /** Connections that are shown one by one. */
 const shownMax = 10;
 
@@ -106,25 +108,50 @@ function connectionLine(view: ConnectionView): string {
 }
 
 /** Stages in which something waits for long; what connections wait for is told above. */
-function waits({ inflight }: WhyAnswers): string[] {
+function waits({ inflight, stats }: WhyAnswers): string[] {
+  const lost = new Set(inflight.lost?.map(({ stage }) => stage));
   const lines = inflight.stages
-    .filter(({ stage, max_ms }) => max_ms > longMs && stage !== "frame" && stage !== "memory")
-    .flatMap(stageLines);
-  if (inflight.orphans > 0) {
+    .filter(({ stage, max_ms }) =>
+      lost.has(stage) || max_ms > longStageMs && stage !== "frame" && stage !== "memory"
+    )
+    .flatMap((stage) => [...stageLines(stage, inflight.waits), ...causes(stage, stats)]);
+  for (const { stage, lost, waits } of inflight.lost ?? []) {
+    const share = `${lost} of ${waits} waits since the start (${percent(lost / waits)}) were lost`;
     lines.push(
-      `${inflight.orphans} waits were lost and ended since the start: corndog has a fault, please report it.`,
+      `Stage ${stage}: ${share}: nothing in corndog would have woken them. It ends them by itself; please report it.`,
     );
   }
   return lines;
 }
 
-function stageLines({ stage, count, p50_ms, max_ms, oldest }: StageWaits): string[] {
+/** What is behind the waits of a stage, as far as it is known. */
+function causes({ stage, max_ms }: StageWaits, { kafka, spool }: Stats): string[] {
+  if (stage === "kafka") {
+    return kafka.brokers.filter(({ silent_ms }) => silent_ms >= longStageMs)
+      .map(({ host, silent_ms, inFlight, bytesInFlight }) =>
+        `  Broker ${host} does not answer for ${
+          age(silent_ms)
+        }: ${inFlight} requests, ${bytesInFlight} bytes.`
+      );
+  }
+  if (stage !== "spool" || max_ms <= longStageMs || spool === undefined) return [];
+  const problem = spool.problem === undefined ? "" : ` (${spool.problem})`;
+  return [
+    `  The disk of ${spool.dir} is ${
+      spool.state === "ready" ? "slow" : spool.state
+    }${problem}: half of its commits took ${age(spool.commit_ms.p50)}, the longest ${
+      age(spool.commit_ms.max)
+    }.`,
+  ];
+}
+
+function stageLines({ stage, count, p50_ms, max_ms, oldest }: StageWaits, all: number): string[] {
   const lines = [
-    `Stage ${stage}: ${count} waits, half of them over ${age(p50_ms)}, the oldest ${age(max_ms)}:`,
+    `Stage ${stage}: ${count} of ${all} waits, half of them over ${age(p50_ms)}, the oldest ${age(max_ms)}:`,
   ];
   const groups = new Map<string, { count: number; ageMs: number }>();
   for (const wait of oldest) {
-    const name = ownerOf(wait);
+    const name = `${wait.lost === true ? "lost, " : ""}${ownerOf(wait)}`;
     const group = groups.get(name) ?? { count: 0, ageMs: 0 };
     groups.set(name, { count: group.count + 1, ageMs: Math.max(group.ageMs, wait.age_ms) });
   }
@@ -152,6 +179,10 @@ function ledger({ stats }: WhyAnswers): string[] {
   return stats.ledger.balanced
     ? []
     : ["The ledger does not balance: lines were lost or doubled within corndog, please report it."];
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(2))} %`;
 }
 
 /** A duration for people. */

@@ -29,12 +29,22 @@ export interface StageWaits {
   readonly oldest: readonly OldestWait[];
 }
 
+/** Waits of one stage that nothing would have woken. */
+export interface LostWaits {
+  readonly stage: StageName;
+  readonly lost: number;
+  /** Of so many. */
+  readonly waits: number;
+}
+
 /** `GET /admin/inflight`. */
 export interface Inflight {
   readonly waits: number;
   readonly stages: readonly StageWaits[];
   /** Waits that nothing will wake, since the start. */
   readonly orphans: number;
+  /** By stage; only those that have lost any. */
+  readonly lost?: readonly LostWaits[];
   /** Waits beyond the table's slots, which are not seen here, since the start. */
   readonly overflows: number;
 }
@@ -49,7 +59,11 @@ export function oldestOf(waits: readonly SeenWait[]): SeenWait[] {
 /** Groups waits. `describe` knows who waits, or not. */
 export function inflightOf(
   waits: readonly SeenWait[],
-  counts: { readonly orphans: number; readonly overflows: number },
+  counts: {
+    readonly orphans: number;
+    readonly lost?: readonly LostWaits[];
+    readonly overflows: number;
+  },
   describe: (wait: SeenWait) => WaitingView | undefined,
 ): Inflight {
   const stages = stageNames.flatMap((name): StageWaits[] => {

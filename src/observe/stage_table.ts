@@ -59,6 +59,8 @@ export interface WaitingView {
   readonly broker?: string;
   readonly lines?: number;
   readonly bytes?: number;
+  /** Nothing in this process will wake it. */
+  readonly lost?: boolean;
 }
 
 /** One that waits. */
@@ -129,6 +131,8 @@ export class StageTable {
   /** Slots from here on were never used. */
   #end = 0;
   readonly #ended: WaitEnded | undefined;
+  /** Waits of each stage since the start. */
+  readonly entered: Float64Array = new Float64Array(stageNames.length);
 
   /**
    * @param originMs epoch milliseconds at 0 of this thread's `performance.now()`
@@ -156,6 +160,7 @@ export class StageTable {
     this.#firstFree = this.#nextFree[slot]!;
     if (slot >= this.#end) this.#end = slot + 1;
     this.#waiting[slot] = waiting;
+    this.entered[stageNumber]!++;
     this.#views.since[slot] = nowMs;
     this.#views.until[slot] = untilMs;
     this.#views.words[slot] = stageNumber + 1 | this.#generations[slot]! << 8;
@@ -177,7 +182,9 @@ export class StageTable {
 
   /** Who waits in the slot with this word; undefined when the wait is over. */
   describe(slot: number, word: number): WaitingView | undefined {
-    return this.#views.words[slot] === word ? this.#waiting[slot]?.describe() : undefined;
+    if (this.#views.words[slot] !== word) return undefined;
+    const view = this.#waiting[slot]?.describe();
+    return view !== undefined && this.#suspects[slot] === 2 ? { ...view, lost: true } : view;
   }
 
   /** Waits that nothing will wake: without a waker at this scan and at the one before. */

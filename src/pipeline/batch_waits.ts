@@ -24,6 +24,8 @@ export interface BatchWaitsParts {
   readonly sink: Sink;
   /** How long batches are open. */
   readonly filled?: HistogramRow;
+  /** Monotonic milliseconds; `performance.now()` unless said otherwise. */
+  readonly nowMs?: () => number;
 }
 
 /** A batch that waits. */
@@ -89,21 +91,23 @@ export function watchedSink(sink: Sink, batches: BatchWaits, number: number): Si
 export class BatchWaits {
   readonly #parts: BatchWaitsParts;
   readonly #waiting = new Map<ClosedBatch, WaitingBatch>();
+  readonly #nowMs: () => number;
   /** What the sink had at the scan that is at work. */
   #held: ReadonlySet<ClosedBatch> | undefined;
 
   constructor(parts: BatchWaitsParts) {
     this.#parts = parts;
+    this.#nowMs = parts.nowMs ?? (() => performance.now());
   }
 
   /** A batch was closed. */
   closed({ openedAtMs, count }: ClosedBatch): void {
-    this.#parts.filled?.record(performance.now() - openedAtMs, count);
+    this.#parts.filled?.record(this.#nowMs() - openedAtMs, count);
   }
 
   /** A batch begins to wait, or waits for something else now. */
   begin(batch: ClosedBatch, stageNumber: number): void {
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     let waiting = this.#waiting.get(batch);
     if (waiting === undefined) {
       waiting = new WaitingBatch(this, batch, stageNumber, nowMs);
@@ -125,7 +129,7 @@ export class BatchWaits {
     if (waiting === undefined) return;
     this.#waiting.delete(batch);
     if (batch.receipts !== undefined) this.#moved(batch, undefined);
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
     const { closedAtMs } = waiting;
     this.#parts.flight.record(kind, closedAtMs, nowMs - closedAtMs, batch.count, batch.end - batch.at);

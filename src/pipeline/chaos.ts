@@ -3,10 +3,13 @@
  *
  *     CORNDOG_CHAOS=lost-wakeup=kafka:5%@200rps     5 % of the acknowledgements are forgotten, above 200 a second
  *     CORNDOG_CHAOS=held-loop=400ms:2s              the loop of worker 0 is held for 400 ms every two seconds
+ *     CORNDOG_CHAOS=held-rule=NAME:400ms:2s         the same, as if that rule did it
+ *     CORNDOG_CHAOS=slow-disk=3s                    what is written to the spool is there 3 s later
  *
  * @module
  */
 import { ForwarderError } from "../core/errors.ts";
+import type { Disk, DiskFile } from "../spool/disk.ts";
 
 /** The faults that were asked for. */
 export interface Chaos {
@@ -14,20 +17,28 @@ export interface Chaos {
   forgets(nowMs: number): boolean;
   readonly holdMs: number;
   readonly holdEveryMs: number;
+  /** The rule that holds it; undefined: none does. */
+  readonly holdRule: string | undefined;
+  /** What each write to the spool takes longer. */
+  readonly diskMs: number;
 }
 
-const form = /^(?:lost-wakeup=kafka:(\d+(?:\.\d+)?)%(?:@(\d+)rps)?|held-loop=(\d+)ms:(\d+)s)$/;
+const forms = {
+  lostWakeup: /^lost-wakeup=kafka:(\d+(?:\.\d+)?)%(?:@(\d+)rps)?$/,
+  held: /^held-(?:loop=|rule=([^:]+):)(\d+)ms:(\d+)s$/,
+  slowDisk: /^slow-disk=(\d+)s$/,
+};
 
 /** Reads the variable; undefined where it is not set. @throws ForwarderError `config_invalid` */
 export function chaosOf(text: string | undefined, random: () => number = Math.random): Chaos | undefined {
   if (text === undefined || text === "") return undefined;
-  const match = form.exec(text);
-  if (match === null) {
-    const known = "lost-wakeup=kafka:5%@200rps or held-loop=400ms:2s";
+  const [lost, held, disk] = [forms.lostWakeup, forms.held, forms.slowDisk].map((form) => form.exec(text));
+  if (!lost && !held && !disk) {
+    const known = "lost-wakeup=kafka:5%@200rps, held-loop=400ms:2s, held-rule=NAME:400ms:2s or slow-disk=3s";
     throw new ForwarderError("config_invalid", `Cannot use CORNDOG_CHAOS="${text}": expected ${known}`);
   }
-  const share = Number(match[1] ?? 0) / 100;
-  const above = Number(match[2] ?? 0);
+  const share = Number(lost?.[1] ?? 0) / 100;
+  const above = Number(lost?.[2] ?? 0);
   let secondEndsMs = 0;
   let count = 0;
   let last = 0;
@@ -41,8 +52,10 @@ export function chaosOf(text: string | undefined, random: () => number = Math.ra
       count++;
       return share > 0 && Math.max(last, count) > above && random() < share;
     },
-    holdMs: Number(match[3] ?? 0),
-    holdEveryMs: Number(match[4] ?? 0) * 1000,
+    holdMs: Number(held?.[2] ?? 0),
+    holdEveryMs: Number(held?.[3] ?? 0) * 1000,
+    holdRule: held?.[1],
+    diskMs: Number(disk?.[1] ?? 0) * 1000,
   };
 }
 
@@ -50,4 +63,21 @@ export function chaosOf(text: string | undefined, random: () => number = Math.ra
 export function holdLoop(ms: number): void {
   const untilMs = performance.now() + ms;
   while (performance.now() < untilMs);
+}
+
+/** The disk, with every write so much later. */
+export function slowDisk(disk: Disk, ms: number): Disk {
+  if (ms === 0) return disk;
+  const slow = (file: DiskFile): DiskFile => ({
+    read: (into, position) => file.read(into, position),
+    async write(views, position) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return await file.write(views, position);
+    },
+    sync: () => file.sync(),
+    truncate: (bytes) => file.truncate(bytes),
+    size: () => file.size(),
+    close: () => file.close(),
+  });
+  return { ...disk, open: async (path, mode) => slow(await disk.open(path, mode)) };
 }

@@ -8,7 +8,7 @@
  */
 import type { ConnectionFilter, ConnectionList, ConnectionView } from "../admin/control.ts";
 import type { Config } from "../config/config.ts";
-import { type Inflight, inflightOf, oldestOf } from "../observe/inflight.ts";
+import { type Inflight, inflightOf, type LostWaits, oldestOf } from "../observe/inflight.ts";
 import { type SeenWait, StageTableReader } from "../observe/stage_table.ts";
 import { isStuck, type Surroundings, verdictOf } from "../observe/verdict.ts";
 import { readSocketTable, socketKey, type SocketQueues } from "../runtime/kernel_sockets.ts";
@@ -16,6 +16,9 @@ import { readTcpInfos, type TcpInfo } from "../runtime/tcp_info.ts";
 import { type ConnectionCensus, type ConnectionRow, connectionRowsMax } from "./connection_rows.ts";
 import type { Seen } from "./protocol.ts";
 import type { Workers } from "./workers.ts";
+
+/** A batch that waits this long for its commit has a slow disk before it. */
+const slowDiskMsMin = 1_000;
 
 /** What the desk joins. */
 export interface LookDeskParts {
@@ -49,7 +52,8 @@ export class LookDesk {
     const waits = this.#readers.flatMap((reader) => reader.read(epochMs));
     const views = await this.#describe(oldestOf(waits));
     const overflows = this.#readers.reduce((total, reader) => total + reader.overflows, 0);
-    return inflightOf(waits, { orphans: this.#parts.orphans(), overflows }, (wait) => views.get(wait));
+    const lost = sumLost(this.#parts.workers.reports.flatMap((report) => report.lost));
+    return inflightOf(waits, { orphans: this.#parts.orphans(), lost, overflows }, (wait) => views.get(wait));
   }
 
   /** `GET /admin/connections`. */
@@ -63,10 +67,11 @@ export class LookDesk {
       readSocketTable(),
       readTcpInfos(),
     ]);
+    const diskIsSlow = this.#diskIsSlow();
     const kernelOf = (key: string) => kernelFacts(sockets.get(key), infos.get(key));
     const ports = new Map(workers.listeners.map(({ address, port }) => [address, port]));
     const views = answers.flatMap((answer, worker) =>
-      (answer?.connections ?? []).map((row) => this.#view(row, worker, kernelOf, ports))
+      (answer?.connections ?? []).map((row) => this.#view(row, worker, kernelOf, ports, diskIsSlow))
     );
     const wanted = views.filter((view) => !filter.stuck || view.stuck).slice(0, limit);
     return {
@@ -88,12 +93,13 @@ export class LookDesk {
     worker: number,
     kernelOf: (key: string) => KernelFacts,
     ports: ReadonlyMap<string, number>,
+    diskIsSlow: boolean,
   ): ConnectionView {
     const { config, held, spoolBlocked } = this.#parts;
     const hold = held(worker);
     const around: Surroundings = {
       sink: config.sink,
-      spoolBlocked: spoolBlocked(),
+      spoolBlocked: spoolBlocked() || diskIsSlow,
       heldMs: hold.ms,
       heldByRule: hold.rule,
     };
@@ -101,6 +107,16 @@ export class LookDesk {
     const facts = { ...row, ...kernel, lost: kernel.tcp?.lost, paused: row.state === "paused" };
     const verdict = verdictOf(facts, around);
     return { ...row, ...kernel, verdict, stuck: isStuck(facts, verdict) };
+  }
+
+  /** True while batches wait for the disk for longer than any waits for Kafka. */
+  #diskIsSlow(): boolean {
+    const epochMs = performance.timeOrigin + performance.now();
+    const waits = this.#readers.flatMap((reader) => reader.read(epochMs));
+    const oldest = (name: string) =>
+      waits.reduce((most, { stage, ageMs }) => stage === name ? Math.max(most, ageMs) : most, 0);
+    const disk = oldest("spool");
+    return disk >= slowDiskMsMin && disk > oldest("kafka");
   }
 
   /** Who waits, of waits of any worker. */
@@ -116,6 +132,16 @@ export class LookDesk {
     }));
     return views;
   }
+}
+
+/** All workers' losses by stage. */
+function sumLost(all: readonly LostWaits[]): LostWaits[] {
+  const sums = new Map<LostWaits["stage"], LostWaits>();
+  for (const { stage, lost, waits } of all) {
+    const sum = sums.get(stage) ?? { stage, lost: 0, waits: 0 };
+    sums.set(stage, { stage, lost: sum.lost + lost, waits: sum.waits + waits });
+  }
+  return [...sums.values()];
 }
 
 type KernelFacts = Pick<ConnectionView, "recv_q" | "send_q" | "retransmits" | "tcp">;

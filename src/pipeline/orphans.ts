@@ -8,7 +8,8 @@
  * @module
  */
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
-import { type Orphan, stageNames, type StageTable } from "../observe/stage_table.ts";
+import type { LostWaits } from "../observe/inflight.ts";
+import { type Orphan, type StageName, stageNames, type StageTable } from "../observe/stage_table.ts";
 import { type BatchWaits, WaitingBatch } from "./batch_waits.ts";
 import type { WorkerLog } from "./protocol.ts";
 
@@ -33,6 +34,7 @@ export interface OrphansParts {
 export class Orphans {
   readonly #parts: OrphansParts;
   #total = 0;
+  readonly #byStage = new Map<StageName, number>();
   #scannedAtMs = 0;
 
   constructor(parts: OrphansParts) {
@@ -42,6 +44,15 @@ export class Orphans {
   /** Found since the start. */
   get total(): number {
     return this.#total;
+  }
+
+  /** By stage, of how many waits. */
+  get lost(): LostWaits[] {
+    return [...this.#byStage].map(([name, lost]) => ({
+      stage: name,
+      lost,
+      waits: this.#parts.waits.entered[stageNames.indexOf(name)]!,
+    }));
   }
 
   /** Scans, if it is time. */
@@ -57,6 +68,7 @@ export class Orphans {
 
   #tell({ stage, waiting, ageMs }: Orphan): void {
     this.#total++;
+    this.#byStage.set(stage, (this.#byStage.get(stage) ?? 0) + 1);
     const { flight, log } = this.#parts;
     flight.record(flightKind.orphan, performance.now(), 0, stageNames.indexOf(stage), 0);
     const problem = "nothing in this process will wake this wait; it is ended, please report it";

@@ -28,6 +28,7 @@ import type { PeerTrouble } from "./peer_troubles.ts";
 import type { TapEvent, TapFilter } from "../admin/control.ts";
 import type { Config, Listen, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
+import type { LostWaits } from "../observe/inflight.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
 import type { SpoolReport } from "./spool_stage.ts";
 import type { StallProfile } from "./stall_profile.ts";
@@ -78,6 +79,7 @@ export interface WorkerReport {
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
   /** Waits that nothing would have woken, since the start. */
   readonly orphans: number;
+  readonly lost: readonly LostWaits[];
 }
 
 /** A look at what a worker is doing. */

@@ -24,7 +24,7 @@ import { type Fault, ForwarderError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import { createKernel, defaultKernelSizes } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { activityOf, Pulse } from "../observe/activity.ts";
+import { activityOf, activityWord, Pulse } from "../observe/activity.ts";
 import { flightKind, FlightRecorder } from "../observe/flight.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { LatencyRows } from "../observe/stage_latency.ts";
@@ -35,7 +35,7 @@ import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
 import { BatchWaits, watchedSink } from "./batch_waits.ts";
-import { type Chaos, chaosOf, holdLoop } from "./chaos.ts";
+import { type Chaos, chaosOf, holdLoop, slowDisk } from "./chaos.ts";
 import { Compression } from "./compression.ts";
 import { connectionRows } from "./connection_rows.ts";
 import { Intake } from "./intake.ts";
@@ -56,6 +56,7 @@ import { Orphans } from "./orphans.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
+import { nodeDisk } from "../spool/disk.ts";
 import { openSpool } from "../spool/open_spool.ts";
 import { SpoolStage } from "./spool_stage.ts";
 import { Submissions } from "./submissions.ts";
@@ -354,6 +355,7 @@ export class WorkerPipeline {
       compression: this.#compression?.report(),
       waiting: this.#intake.waiting,
       orphans: this.#orphans.total,
+      lost: this.#orphans.lost,
       spool: this.#stage?.report(),
     };
   }
@@ -462,7 +464,9 @@ export class WorkerPipeline {
     const { worker } = this.#start;
     const { events } = this.#stage;
     const { succeeds } = this.#start;
-    this.#stage.join(await openSpool({ settings, worker, workers, memory: this.#kernel, events, succeeds }));
+    const disk = slowDisk(nodeDisk, this.#chaos?.diskMs ?? 0);
+    const options = { settings, worker, workers, memory: this.#kernel, events, succeeds, disk };
+    this.#stage.join(await openSpool(options));
   }
 
   #createCompression(spawn: SpawnPacker, log: WorkerLog): Compression | undefined {
@@ -533,11 +537,14 @@ export class WorkerPipeline {
 
   /** @see chaosOf */
   #holdOnPurpose(): void {
-    const { holdMs, holdEveryMs } = this.#chaos ?? { holdMs: 0, holdEveryMs: 0 };
+    const { holdMs, holdEveryMs, holdRule } = this.#chaos ?? { holdMs: 0, holdEveryMs: 0 };
     const nowMs = performance.now();
     if (holdMs === 0 || this.#start.worker !== 0 || nowMs < this.#heldAtMs + holdEveryMs) return;
     this.#heldAtMs = nowMs;
+    const rule = holdRule === undefined ? -1 : this.#intake.program.names.indexOf(holdRule);
+    Atomics.store(this.#activity, activityWord.rule, rule + 1);
     holdLoop(holdMs);
+    Atomics.store(this.#activity, activityWord.rule, 0);
   }
 
   /** True when a drain has nothing left to wait for. */

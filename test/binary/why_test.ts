@@ -66,7 +66,7 @@ describe("corndog without its broker", () => {
     assert.deepEqual([full!.state, full!.verdict], ["waiting", "kafka"]);
     assert.ok(full!.lines > 1000);
     if (process.platform === "linux") {
-      for (const { tcp, retransmits } of connections) {
+      for (const { tcp, retransmits } of list.connections) {
         assert.ok(tcp!.rtt_ms > 0 && tcp!.received_ms_ago < 60_000, JSON.stringify(tcp));
         assert.deepEqual([tcp!.lost, retransmits], [0, 0]);
       }

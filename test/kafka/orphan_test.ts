@@ -50,7 +50,7 @@ describe("corndog that forgets", { skip: needs.broker }, () => {
       assert.deepEqual([event.stage, event.topic, event.level], ["kafka", topic, "error"]);
       const { code, text } = why(corndog);
       assert.equal(code, 1);
-      assert.match(text, /waits were lost/);
+      assert.match(text, /waits since the start \([0-9.]+ %\) were lost/);
       socket.end();
       const { ledger } = await corndog.statsWhen(
         "all delivered",

@@ -85,13 +85,14 @@ describe("whyText()", () => {
       waits: 12,
       stages: [{ stage: "kafka", count: 12, p50_ms: 6000, p99_ms: 41_000, max_ms: 41_000, oldest }],
       orphans: 1,
+      lost: [{ stage: "kafka" as const, lost: 1, waits: 20 }],
       overflows: 0,
     };
     const { text, stuck } = whyText({ stats: await stats(), ...calm, inflight });
     assert.equal(stuck, true);
-    assert.match(text, /Stage kafka: 12 waits, half of them over 6 s, the oldest 41 s:/);
+    assert.match(text, /Stage kafka: 12 of 12 waits, half of them over 6 s, the oldest 41 s:/);
     assert.match(text, / 2 of the oldest: topic orders partition 3, broker kafka-2:9092, 41 s/);
-    assert.match(text, /1 waits were lost/);
+    assert.match(text, /Stage kafka: 1 of 20 waits since the start \(5 %\) were lost/);
   });
 
   it("names a worker that is held, its rule and its connection, and a stall that is over without alarm", async () => {

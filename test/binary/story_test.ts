@@ -1,0 +1,150 @@
+/**
+ * Each fault that makes lines wait, put in on purpose: `corndog why` names the stage, its share and the cause.
+ *
+ * @runtimes bun deno
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { describe, it } from "node:test";
+import type { StallList } from "../../src/admin/control.ts";
+import type { Inflight } from "../../src/observe/inflight.ts";
+import { Corndog, corndogCommand, dial } from "../support/corndog.ts";
+import { until } from "../support/until.ts";
+import { api, SocketBroker } from "../unit/kafka/socket_broker.ts";
+
+/** The promise is five seconds; a machine that is busy with other tests adds to it. */
+const foundMsMax = 15_000;
+
+const topics = Array.from({ length: 20 }, (_, index) => `t${index}`);
+
+const configOf = (port: number, durability: string) =>
+  `listen: [{ syslog: "tcp://127.0.0.1:0" }]
+admin: { listen: "127.0.0.1:0" }
+kafka: { brokers: ["127.0.0.1:${port}"], topic: t0, linger: 1ms, topics: { allow: ["t*"] } }
+spool: { durability: ${durability} }
+workers: 1
+drain_timeout: 1s
+rules:
+  - name: by-app
+    field: appname
+    prefix: t
+    actions: [{ type: forward, topic: "{{appname}}" }]
+`;
+
+/** One line for each topic, so that each becomes a batch. */
+const lines = topics.map((topic) => `<13>1 - h ${topic} - - - x\n`).join("");
+
+interface Stage {
+  readonly corndog: Corndog;
+  readonly broker: SocketBroker;
+  readonly socket: Socket;
+  /** Runs `corndog why`. */
+  why(): Promise<{ code: number | null; text: string }>;
+}
+
+async function withCorndog(
+  chaos: string,
+  durability: string,
+  act: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const broker = await new SocketBroker().listen();
+  for (const topic of topics) broker.create(topic, 1);
+  const corndog = await Corndog.start(configOf(broker.port, durability), { env: { CORNDOG_CHAOS: chaos } });
+  try {
+    await corndog.started();
+    const socket = await dial(corndog.port("tcp"));
+    await act({ corndog, broker, socket, why: () => why(corndog) });
+  } finally {
+    await corndog.dispose();
+    await broker.close();
+  }
+}
+
+/** Not spawnSync: the broker lives in this process. */
+async function why(corndog: Corndog): Promise<{ code: number | null; text: string }> {
+  const [command, ...first] = corndogCommand();
+  const child = spawn(command!, [...first, "why", "--admin", corndog.admin]);
+  let text = "";
+  child.stdout.on("data", (data) => text += data);
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { code, text };
+}
+
+/** Asks until `what` is in the answer. */
+async function whyUntil(stage: Stage, what: RegExp): Promise<string> {
+  let last = "";
+  try {
+    return await until(`"${what.source}" in the answer of corndog why`, async () => {
+      const { code, text } = await stage.why();
+      last = text;
+      return what.test(text) && code === 1 ? text : undefined;
+    }, 45_000);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; it said:\n${last}`);
+  }
+}
+
+describe("corndog why", () => {
+  it("names lost wake-ups: 5 % of the acknowledgements, above 200 a second alone", async () => {
+    await withCorndog("lost-wakeup=kafka:5%@200rps", "none", async (stage) => {
+      const { corndog, socket } = stage;
+      const inflight = async () => await (await fetch(`${corndog.admin}/admin/inflight`)).json() as Inflight;
+      // One batch at a time: below the rate nothing is forgotten.
+      for (let nth = 1; nth <= 10; nth++) {
+        socket.write("<13>1 - h t0 - - - alone\n");
+        await corndog.statsWhen("its delivery", ({ ledger }) => ledger.delivered === nth);
+      }
+      assert.equal((await inflight()).orphans, 0);
+      const event = await until("an orphan", () => {
+        socket.write(lines);
+        return corndog.logs.find((line) => line.event === "orphan");
+      }, 45_000);
+      assert.ok(Number(event.age_ms) < foundMsMax, `${event.age_ms} ms`);
+      const text = await whyUntil(
+        stage,
+        /Stage kafka: \d+ of \d+ waits since the start \([0-9.]+ %\) were lost/,
+      );
+      assert.match(text, /Stage kafka: \d+ of \d+ waits, half of them over/);
+      assert.match(text, /of the oldest: lost, topic t\d+ partition 0, broker 127\.0\.0\.1:\d+/);
+      const { lost = [] } = await inflight();
+      assert.deepEqual(lost.map(({ stage }) => stage), ["kafka"]);
+      // About one in twenty, of those above the rate.
+      assert.ok(lost[0]!.lost / lost[0]!.waits < 0.2, JSON.stringify(lost));
+    });
+  });
+
+  it("names a broker that takes requests and answers none", async () => {
+    await withCorndog("", "os", async (stage) => {
+      const { broker, corndog, socket } = stage;
+      socket.write(lines);
+      await corndog.statsWhen("deliveries", ({ ledger }) => ledger.delivered === topics.length);
+      broker.hook = ({ apiKey }) => apiKey === api.produce ? { lateMs: 3_600_000 } : {};
+      socket.write(lines);
+      const text = await whyUntil(
+        stage,
+        /Broker \S+ does not answer for [0-9.]+ (s|min): \d+ requests, \d+ bytes/,
+      );
+      assert.match(text, /Stage kafka: \d+ of \d+ waits, half of them over [0-9.]+ /);
+      assert.match(text, /topic t\d+ partition 0, broker 127\.0\.0\.1:\d+/);
+    });
+  });
+
+  it("names a disk that is slow", async () => {
+    await withCorndog("slow-disk=4s", "os", async (stage) => {
+      const { socket } = stage;
+      socket.write(lines);
+      const text = await whyUntil(stage, /Stage spool: \d+ of \d+ waits, half of them over [0-9.]+ /);
+      assert.match(text, /The disk of \S+ is (slow|failing|full)/);
+    });
+  });
+
+  it("names the rule that holds a worker, while it does", async () => {
+    await withCorndog("held-rule=by-app:12000ms:1s", "none", async (stage) => {
+      const text = await whyUntil(stage, /Worker 0 is held for [0-9.]+ (ms|s) by rule "by-app"/);
+      assert.match(text, /^corndog \S+ on/);
+      const { stalls } = await (await fetch(`${stage.corndog.admin}/admin/stalls`)).json() as StallList;
+      assert.equal(stalls[0]!.rule, "by-app");
+    });
+  });
+});

@@ -1,6 +1,8 @@
 /**
  * Entry point of the program: gives the command line the parts that need threads, sockets and the kernel.
  *
+ * What only one command needs is loaded when that command is run: a forwarder starts sooner for it.
+ *
  * It lies directly in src, beside src/worker.ts, because a compiled binary finds a worker only beside its entry.
  *
  * @module
@@ -9,17 +11,13 @@ import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { checkAdminAccess } from "./admin/access.ts";
 import { runCli } from "./cli/cli.ts";
-import { clobber } from "./clobber/clobber.ts";
 import type { FromLoadThread, LoadThread } from "./clobber/worker/protocol.ts";
 import { diskFiles } from "./config/files.ts";
 import { formatFault } from "./core/errors.ts";
-import { listLetters, replayLetters } from "./deadletter/dead_letters.ts";
-import { demoOutput, runDemo } from "./demo/demo.ts";
 import { createProcessLogger } from "./observe/log_process.ts";
 import { dieOnUncaught } from "./pipeline/crash.ts";
 import type { FromWorker } from "./pipeline/protocol.ts";
 import { runForwarder } from "./pipeline/run.ts";
-import { testRules } from "./pipeline/test_rules.ts";
 import { checkRuleSet } from "./pipeline/try_rules.ts";
 import { ownCommand } from "./pipeline/upgrade.ts";
 import type { WorkerThread } from "./pipeline/workers.ts";
@@ -83,21 +81,29 @@ const exitCode = await runCli(process.argv.slice(2), {
         ),
     });
   },
-  demo: (config, { durationMs }) => runDemo({ config, durationMs, spawn: spawnWorker, ...demoOutput }),
-  clobber: (given) => clobber(given, spawnLoadThread, writeResult),
+  async demo(config, { durationMs }) {
+    const { demoOutput, runDemo } = await import("./demo/demo.ts");
+    return await runDemo({ config, durationMs, spawn: spawnWorker, ...demoOutput });
+  },
+  async clobber(given) {
+    const { clobber } = await import("./clobber/clobber.ts");
+    return await clobber(given, spawnLoadThread, writeResult);
+  },
   checkRules(rules, config) {
     const faults = checkRuleSet(rules, version, config.kafka.topic);
     const access = config.admin &&
       checkAdminAccess(config.admin, config.file ?? "embedded default", config.dialect);
     return access === undefined ? faults : [...faults, access];
   },
-  listLetters,
-  replayLetters,
-  testRules: (config, options) =>
-    testRules(config, {
+  listLetters: async (...given) => (await import("./deadletter/dead_letters.ts")).listLetters(...given),
+  replayLetters: async (...given) => (await import("./deadletter/dead_letters.ts")).replayLetters(...given),
+  async testRules(config, options) {
+    const { testRules } = await import("./pipeline/test_rules.ts");
+    return await testRules(config, {
       ...options,
       write: writeResult,
       terminal: process.stdout.isTTY === true,
-    }),
+    });
+  },
 });
 process.exit(exitCode);

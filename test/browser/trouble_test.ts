@@ -270,7 +270,7 @@ test(
       assert.ok(names.includes("__proto__") && names.includes("constructor"), names.join());
       assert.equal(await page.evaluate(() => document.querySelectorAll("img:not([alt=''])").length), 0);
       assert.equal(await page.evaluate(() => "hacked" in window), false);
-      assert.equal(await page.evaluate(() => document.body.innerText.includes("\u202e")), false);
+      assert.equal(await page.evaluate(() => document.body.textContent!.includes("\u202e")), false);
       const sizes = await widths(page);
       assert.ok(sizes.page <= sizes.window, JSON.stringify(sizes));
       assert.deepEqual([complaints, foreign], [[], []]);

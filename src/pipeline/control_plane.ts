@@ -30,6 +30,7 @@ import { redactConfig } from "../config/print.ts";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { createPeerTable } from "../io/peer_table.ts";
 import { probeAddress } from "../io/probe.ts";
+import { createDealTable } from "./dealer.ts";
 import { createActivity } from "../observe/activity.ts";
 import { HeartbeatWatch } from "../observe/heartbeat.ts";
 import { createFlight, flightKind, FlightRecorder, flightTrace } from "../observe/flight.ts";
@@ -136,6 +137,7 @@ export class ControlPlane implements Control {
       counters: createCounterRows(config.workers),
       latency: createLatencyRows(config.workers),
       peers: createPeerTable(config.limits.connections),
+      deals: config.listen.map(() => createDealTable(config.workers)),
       inherited: parts.inherited ?? [],
       succeeds: parts.succeeds ?? false,
       http: createHttpShared(config),
@@ -452,6 +454,7 @@ export class ControlPlane implements Control {
       scope: this.#nextScope++,
       sockets: former === undefined || isSame ? [] : sockets[former]!,
       rates: createListenerRates(entry),
+      deals: createDealTable(this.#config.workers),
     })));
   }
 

@@ -18,10 +18,12 @@ import type { ConnectionInfo, Tracked, TrackedHandler } from "../io/tracked.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
-import type { ConnectionHandler, DatagramHandler, Listener } from "../runtime/runtime.ts";
+import { openLibc } from "../runtime/libc.ts";
+import type { ConnectionHandler, DatagramHandler, GiveAway, Listener } from "../runtime/runtime.ts";
 import { readStdin } from "../runtime/stdin.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
 import { DatagramDoor } from "./datagram_door.ts";
+import { Dealer, isDealt } from "./dealer.ts";
 import type { HttpListeners } from "./http_listener.ts";
 import type { Intake, Stream } from "./intake.ts";
 import { lineOptionsOf, type LineTally } from "./line_options.ts";
@@ -53,6 +55,10 @@ export interface ListenersParts {
   readonly ports: readonly number[];
   /** What the workers know together about senders. */
   readonly peers: SharedArrayBuffer;
+  /** How many connections each worker has, by listener index. */
+  readonly deals: readonly SharedArrayBuffer[];
+  /** Hands a connection to another worker; descriptor -1: the promise of one is taken back. */
+  give(worker: number, scope: number, fd: number): void;
   /** Sockets that were inherited, by listener index. */
   readonly inherited: readonly (readonly InheritedSocket[])[];
   /** Memory for the rates of tokens, by listener index. */
@@ -68,6 +74,8 @@ export interface ListenersParts {
 
 /** A listener and what it counts. */
 interface Bound {
+  /** Tells it apart from others that there are or were. */
+  readonly scope: number;
   /** Rates of tokens. */
   readonly rates: SharedArrayBuffer;
   readonly listen: Listen;
@@ -80,6 +88,8 @@ interface Bound {
   server: HttpServer<unknown> | undefined;
   connections: number;
   readonly tally: LineTally;
+  /** Deals its connections out over the workers. */
+  readonly dealer: Dealer | undefined;
 }
 
 /** All listeners and connections of one worker. */
@@ -91,6 +101,9 @@ export class Listeners {
   #bound: Bound[];
   /** Bound beside what is in force, until it takes its place. */
   #prepared: Bound[] | undefined;
+  /** Listeners whose connections are dealt out, by scope. */
+  readonly #dealt = new Map<number, Bound>();
+  #isClosed = false;
   /** Names of listeners whose senders get answers. */
   readonly #answered = new Set<string>();
 
@@ -114,7 +127,9 @@ export class Listeners {
         this.count();
       },
     });
-    this.#bound = listen.map((entry, index) => boundOf(entry, index, parts.rates[index]!));
+    this.#bound = listen.map((entry, index) =>
+      this.#boundOf(entry, index, parts.rates[index]!, parts.deals[index]!)
+    );
   }
 
   /** Binds everything. @throws ForwarderError */
@@ -130,8 +145,8 @@ export class Listeners {
     const prepared: Bound[] = [];
     this.#prepared = prepared;
     try {
-      for (const { listen, keep, scope, sockets, port, rates } of plans) {
-        const bound = keep === undefined ? boundOf(listen, scope, rates) : this.#bound[keep]!;
+      for (const { listen, keep, scope, sockets, port, rates, deals } of plans) {
+        const bound = keep === undefined ? this.#boundOf(listen, scope, rates, deals) : this.#bound[keep]!;
         prepared.push(bound);
         if (keep === undefined) await this.#open(bound, port ?? listen.port, sockets);
       }
@@ -152,6 +167,9 @@ export class Listeners {
     this.#prepared = undefined;
     const gone = this.#bound.filter((bound) => !next.includes(bound));
     this.#bound = next;
+    for (const { dealer } of gone) dealer?.close();
+    // What was given away a moment ago is still taken.
+    if (gone.length > 0) setTimeout(() => this.#forgetDealt(gone), goMs);
     const stays = (bound: Bound) => next.some(({ listen }) => samePlace(listen, bound.listen));
     // Bound anew at the same place: the path of a unix socket is the new one's.
     await Promise.all(gone.map((bound) => bound.listener?.close(stays(bound))));
@@ -177,6 +195,7 @@ export class Listeners {
     const prepared = this.#prepared ?? [];
     this.#prepared = undefined;
     const unused = prepared.filter((bound) => !this.#bound.includes(bound));
+    this.#forgetDealt(unused);
     // The former listener has the path.
     await Promise.all(
       unused.map((bound) =>
@@ -187,6 +206,7 @@ export class Listeners {
 
   /** Takes no new connections and datagrams. With `handedOver` others have the sockets. */
   async stopAccepting(handedOver = false): Promise<void> {
+    for (const { dealer } of this.#bound) dealer?.close();
     await Promise.all(this.#bound.map(({ listener }) => listener?.close(handedOver)));
   }
 
@@ -240,6 +260,7 @@ export class Listeners {
 
   /** Ends what is still open, when everything is answered. */
   close(): void {
+    this.#isClosed = true;
     this.#connections.destroyAll(() => true);
   }
 
@@ -261,6 +282,16 @@ export class Listeners {
       }
     }
     this.count();
+  }
+
+  /** Opens a connection that another worker gave away; what comes when all is closed is closed too. */
+  take(scope: number, fd: number): void {
+    const bound = this.#dealt.get(scope);
+    bound?.dealer?.arrived();
+    if (fd < 0) return;
+    if (bound?.listener?.adopt === undefined || this.#isClosed) {
+      void openLibc().then((libc) => libc?.close(fd));
+    } else bound.listener.adopt(fd);
   }
 
   /** All open connections. */
@@ -309,12 +340,40 @@ export class Listeners {
       handshakeMs: config.limits.handshakeMs,
       proxied: proxyFrom === undefined ? undefined : (host) => proxyFrom.has(host),
       connections: () => this.#handler(bound),
+      giveAway: bound.dealer === undefined ? undefined : this.#giveAway(bound.scope, bound.dealer),
       datagrams: () => this.#datagrams(bound),
       stdin: () => this.#readStdin(bound),
       log,
     });
     bound.listener = listener;
     bound.certificates = certificates;
+    if (listener?.adopt !== undefined) bound.dealer?.open(bound.connections);
+  }
+
+  #giveAway(scope: number, dealer: Dealer): GiveAway {
+    return { target: () => dealer.target(), give: (target, fd) => this.#parts.give(target, scope, fd) };
+  }
+
+  /** A connection more, or less. */
+  #has(bound: Bound, more: 1 | -1): void {
+    bound.connections += more;
+    bound.dealer?.has(bound.connections);
+  }
+
+  #boundOf(listen: Listen, scope: number, rates: SharedArrayBuffer, deals: SharedArrayBuffer): Bound {
+    const { config, worker } = this.#parts;
+    const dealer = isDealt(listen) && config.workers > 1 ? new Dealer(deals, worker) : undefined;
+    const bound = boundOf(listen, scope, rates, dealer);
+    if (dealer !== undefined) this.#dealt.set(scope, bound);
+    return bound;
+  }
+
+  /** Nobody gives their connections away any more. */
+  #forgetDealt(bounds: readonly Bound[]): void {
+    for (const { scope, dealer } of bounds) {
+      dealer?.close();
+      this.#dealt.delete(scope);
+    }
   }
 
   /** Standard input is one connection; where it is all there is, its end is the end of corndog. */
@@ -390,7 +449,7 @@ export class Listeners {
     const lines = lineOptionsOf(listen, bound.tally);
     return {
       opened: (connection) => {
-        bound.connections++;
+        this.#has(bound, 1);
         const stream = intake.open(connection, lines);
         this.count();
         return stream;
@@ -404,7 +463,7 @@ export class Listeners {
         intake.received(stream, chunk);
       },
       closed: (stream, error) => {
-        bound.connections--;
+        this.#has(bound, -1);
         intake.closed(stream);
         this.#ended(bound, stream.connection.peer, error);
       },
@@ -478,8 +537,10 @@ export class Listeners {
   }
 }
 
-function boundOf(listen: Listen, scope: number, rates: SharedArrayBuffer): Bound {
+function boundOf(listen: Listen, scope: number, rates: SharedArrayBuffer, dealer: Dealer | undefined): Bound {
   return {
+    scope,
+    dealer,
     rates,
     listen,
     name: nameOf(listen),

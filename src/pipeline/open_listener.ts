@@ -10,7 +10,13 @@ import { loadTlsMaterial, tlsFilesVersion } from "../io/tls_material.ts";
 import { runtime } from "../runtime/current.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import { openLibc } from "../runtime/libc.ts";
-import type { ConnectionHandler, DatagramHandler, ListenAddress, Listener } from "../runtime/runtime.ts";
+import type {
+  ConnectionHandler,
+  DatagramHandler,
+  GiveAway,
+  ListenAddress,
+  Listener,
+} from "../runtime/runtime.ts";
 import { socketsOfWorker } from "./activation.ts";
 import { CertificateWatch } from "./certificate_watch.ts";
 import type { WorkerLog } from "./protocol.ts";
@@ -27,6 +33,8 @@ export interface OpenListener<State> {
   readonly handshakeMs: number;
   readonly proxied: ((host: string) => boolean) | undefined;
   readonly connections: () => ConnectionHandler<State>;
+  /** Hands connections of a TCP listener on. */
+  readonly giveAway?: GiveAway | undefined;
   readonly datagrams: () => DatagramHandler;
   readonly stdin: () => Listener;
   readonly log: WorkerLog;
@@ -72,7 +80,9 @@ async function openAll<State>(
   switch (listen.transport) {
     case "tcp": {
       const handler = parts.connections();
-      return { listener: await each(addresses, (address) => runtime.listenTcp(address, handler)) };
+      return {
+        listener: await each(addresses, (address) => runtime.listenTcp(address, handler, parts.giveAway)),
+      };
     }
     case "tls":
       return await openTls(parts, listen.tls!, addresses);
@@ -135,7 +145,7 @@ async function each<One extends Listener>(
     await Promise.all(all.map((listener) => listener.close()));
     throw error;
   }
-  const { address, port } = all[0]!;
+  const { address, port, adopt } = all[0]!;
   const drops = () => {
     const counts = all.flatMap((listener) => listener.drops?.() ?? []);
     return counts.length === 0 ? undefined : counts.reduce((sum, count) => sum + count);
@@ -144,6 +154,7 @@ async function each<One extends Listener>(
     address,
     port,
     drops,
+    ...(adopt === undefined ? {} : { adopt }),
     close: async (keepsPath) => void await Promise.all(all.map((listener) => listener.close(keepsPath))),
   };
 }

@@ -117,6 +117,8 @@ export interface StartMessage {
   readonly latency: SharedArrayBuffer;
   /** What the workers know together about senders (`PeerTable`). */
   readonly peers: SharedArrayBuffer;
+  /** How many connections each worker has (`createDealTable`), by listener index. */
+  readonly deals: readonly SharedArrayBuffer[];
   readonly stages: SharedArrayBuffer;
   readonly activity: SharedArrayBuffer;
   readonly flight: SharedArrayBuffer;
@@ -135,7 +137,7 @@ export interface ListenPlan {
   readonly listen: Listen;
   /** The place in the former list where nothing about it has changed. */
   readonly keep?: number;
-  /** Tells its rates apart from those of others that there are or were. */
+  /** Tells it apart from others that there are or were: an index of the first list, or a number above them. */
   readonly scope: number;
   /** The sockets of the former listener whose place it takes. */
   readonly sockets: readonly InheritedSocket[];
@@ -143,6 +145,8 @@ export interface ListenPlan {
   readonly port?: number;
   /** Memory for the rates of tokens. */
   readonly rates: SharedArrayBuffer;
+  /** How many connections each worker has. */
+  readonly deals: SharedArrayBuffer;
 }
 
 /** From the control plane to a worker. */
@@ -157,6 +161,8 @@ export type ToWorker =
   | { readonly type: "arm" }
   | { readonly type: "tap"; readonly id: number; readonly filter: TapFilter | undefined }
   | { readonly type: "end_connection"; readonly id: number; readonly connection: number }
+  /** A connection that another worker gave away, and its listener by scope; -1: there is none after all. */
+  | { readonly type: "take"; readonly scope: number; readonly fd: number }
   | { readonly type: "prepare_listeners"; readonly id: number; readonly plans: readonly ListenPlan[] }
   | { readonly type: "commit_listeners"; readonly goMs: number }
   | { readonly type: "discard_listeners" }
@@ -187,6 +193,8 @@ export type FromWorker =
   }
   | { readonly type: "listeners_refused"; readonly id: number; readonly message: string }
   | { readonly type: "spool_adoption_set"; readonly id: number }
+  /** A connection for another worker. */
+  | { readonly type: "give"; readonly worker: number; readonly scope: number; readonly fd: number }
   | { readonly type: "drained" }
   /** Standard input, the only listener, has ended. */
   | { readonly type: "stdin_ended" }

@@ -42,7 +42,7 @@ import { Intake } from "./intake.ts";
 import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
 import { HttpListeners } from "./http_listener.ts";
-import { Listeners } from "./listeners.ts";
+import { Listeners, type ListenersParts } from "./listeners.ts";
 import type { SpawnPacker } from "./packer_protocol.ts";
 import {
   controlWord,
@@ -132,6 +132,7 @@ export class WorkerPipeline {
     tapped: SendTapped,
     stdinEnded: () => void,
     spawnPacker: SpawnPacker,
+    give: ListenersParts["give"],
   ) {
     const { config, worker } = start;
     this.#start = start;
@@ -278,6 +279,8 @@ export class WorkerPipeline {
       rates: start.http.rates,
       stdinEnded,
       peers: start.peers,
+      deals: start.deals,
+      give,
       intake: this.#intake,
       http: this.#http,
       relp: new RelpListeners({

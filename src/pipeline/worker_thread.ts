@@ -51,6 +51,7 @@ export function runWorker(
         (id, events, leftOut) => post({ type: "tapped", id, events, leftOut }),
         () => post({ type: "stdin_ended" }),
         spawnPacker,
+        (worker, scope, fd) => post({ type: "give", worker, scope, fd }),
       );
       await pipeline.start();
       const started = pipeline;
@@ -105,6 +106,8 @@ export function runWorker(
         const { id } = message;
         return void pipeline.adoptFolders(message.isOn).then(() => post({ type: "spool_adoption_set", id }));
       }
+      case "take":
+        return pipeline.listeners.take(message.scope, message.fd);
       case "drain":
         profiler.stop();
         void pipeline.drain(message.deadlineMs, message.handedOver).then(() => post({ type: "drained" }));

@@ -44,6 +44,7 @@ export interface SharedRows {
   readonly counters: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
   readonly peers: SharedArrayBuffer;
+  readonly deals: readonly SharedArrayBuffer[];
   /** Sockets that were inherited, by listener index. */
   readonly inherited: readonly (readonly InheritedSocket[])[];
   /** A predecessor still uses the spool. */
@@ -366,6 +367,10 @@ export class Workers {
     if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
     if (message.type === "tapped") return this.#events.tapped(message.id, message.events, message.leftOut);
     if (message.type === "profiled") return this.#events.profiled(worker, message.profile);
+    if (message.type === "give") {
+      const { scope, fd } = message;
+      return this.#slots[message.worker]!.thread.post({ type: "take", scope, fd });
+    }
     if (message.type === "report") {
       slot.report = message.report;
       this.#events.reported();

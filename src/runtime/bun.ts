@@ -32,11 +32,16 @@ export function bunRuntime(bun: BunGlobal): Runtime {
     zlibThreads: true,
     version: `bun ${bun.version}`,
     udpBalanced: () => Promise.resolve(true),
-    async listenTcp(address, handler) {
+    async listenTcp(address, handler, giveAway) {
       const { hostname, port, reusePort, fd } = address;
       try {
         const bound = { hostname, port, reusePort };
-        return await listenBunStream(bun, fd === undefined ? bound : { fd, inherited: bound }, handler);
+        return await listenBunStream(
+          bun,
+          fd === undefined ? bound : { fd, inherited: bound },
+          handler,
+          giveAway,
+        );
       } catch (error) {
         throw bindError(hostname, port, error);
       }

@@ -13,8 +13,14 @@
  * @module
  */
 
-import type { Connection, ConnectionHandler, Listener } from "./runtime.ts";
-import { backlogMax, type BunGlobal, type BunListener, type BunSocket } from "./globals.ts";
+import type { Connection, ConnectionHandler, GiveAway, Listener } from "./runtime.ts";
+import {
+  backlogMax,
+  type BunGlobal,
+  type BunListener,
+  type BunSocket,
+  type BunSocketHandlers,
+} from "./globals.ts";
 import { formatAddress } from "./address.ts";
 import { reportFault } from "./fault.ts";
 import { Gate } from "./gate.ts";
@@ -125,33 +131,42 @@ export async function listenBunStream<State>(
   bun: BunGlobal,
   address: BunStreamAddress,
   handler: ConnectionHandler<State>,
+  giveAway?: GiveAway,
 ): Promise<Listener> {
   const libc = await openLibc();
+  const opened: BunSocketHandlers<BunConnection<State> | undefined> = {
+    open(socket) {
+      const connection = new BunConnection(socket, handler, libc);
+      if (connection.gate.open(connection)) socket.data = connection;
+      else socket.terminate();
+    },
+    data(socket, chunk) {
+      socket.data?.take(chunk);
+    },
+    end(socket) {
+      if (handler.halfClosed === undefined) socket.end();
+      else socket.data?.gate.halfClose();
+    },
+    drain(socket) {
+      socket.data?.drain();
+    },
+    close(socket, error) {
+      socket.data?.gate.finish(error);
+      socket.data = undefined;
+    },
+    error(_socket, error) {
+      reportFault("connection", error);
+    },
+  };
   const listener: BunListener = bun.listen<BunConnection<State> | undefined>({
     ...("fd" in address ? { fd: address.fd } : address),
     allowHalfOpen: true,
     socket: {
+      ...opened,
       open(socket) {
-        const connection = new BunConnection(socket, handler, libc);
-        if (connection.gate.open(connection)) socket.data = connection;
-        else socket.terminate();
-      },
-      data(socket, chunk) {
-        socket.data?.take(chunk);
-      },
-      end(socket) {
-        if (handler.halfClosed === undefined) socket.end();
-        else socket.data?.gate.halfClose();
-      },
-      drain(socket) {
-        socket.data?.drain();
-      },
-      close(socket, error) {
-        socket.data?.gate.finish(error);
-        socket.data = undefined;
-      },
-      error(_socket, error) {
-        reportFault("connection", error);
+        if (giveAway === undefined || libc === undefined || !gaveAway(socket, giveAway, libc)) {
+          opened.open(socket);
+        }
       },
     },
   });
@@ -165,11 +180,30 @@ export async function listenBunStream<State>(
   libc?.listen(listener.fd, backlogMax);
   return {
     ...boundTo(listener, address),
+    adopt(fd): void {
+      bun.connect<BunConnection<State> | undefined>({ fd, allowHalfOpen: true, socket: opened }).catch(
+        (error: unknown) => {
+          libc?.close(fd);
+          reportFault("connection", error);
+        },
+      );
+    },
     close(): Promise<void> {
       listener.stop(false);
       return Promise.resolve();
     },
   };
+}
+
+/** Gives a connection to whom it belongs; false where it stays. Its first bytes wait in the kernel for its taker. */
+function gaveAway(socket: BunSocket<unknown>, giveAway: GiveAway, libc: Libc): boolean {
+  const target = giveAway.target();
+  if (target === undefined) return false;
+  const fd = socket.fd === undefined ? -1 : libc.duplicate(socket.fd);
+  giveAway.give(target, fd);
+  if (fd < 0) return false;
+  socket.close();
+  return true;
 }
 
 function boundTo(

@@ -21,6 +21,8 @@ export interface BunSocket<Data> {
   end(): void;
   /** Sends FIN and reads on. */
   shutdown(): void;
+  /** Closes the descriptor; says nothing to the peer where another one is left. */
+  close(): void;
   terminate(): void;
 }
 
@@ -97,6 +99,12 @@ export interface BunGlobal {
       error(...given: unknown[]): void;
     };
   }): Promise<BunUdpSocket>;
+  /** Opens a connection by its descriptor. */
+  connect<Data>(options: {
+    fd: number;
+    allowHalfOpen: boolean;
+    socket: BunSocketHandlers<Data>;
+  }): Promise<unknown>;
   connect<Data>(options: {
     hostname?: string;
     port?: number;

@@ -70,6 +70,8 @@ export interface Listener {
   readonly port: number;
   /** Datagrams that the kernel dropped because the receive buffer was full; undefined where nobody can say. */
   drops?(): number | undefined;
+  /** Opens a connection that another listener gave away; its descriptor belongs to this one from here on. Undefined where that cannot be. */
+  adopt?(fd: number): void;
   /**
    * Takes no new connections (or datagrams); resolves when the socket is closed. Open connections stay. With `keepsPath`
    * the path of a unix socket stays too: others have the socket.
@@ -84,6 +86,14 @@ export interface ListenAddress {
   readonly reusePort: boolean;
   /** A descriptor that is bound already, and listens where it is a stream; it belongs to the listener from here on. */
   readonly fd?: number;
+}
+
+/** Gives connections away before anything of them is read. */
+export interface GiveAway {
+  /** Asked for each new connection: to whom it goes, or undefined where it stays. */
+  target(): number | undefined;
+  /** The descriptor of a connection for `target`, -1 where it cannot be given: it stays then. */
+  give(target: number, fd: number): void;
 }
 
 /** Where an HTTP server listens. `reusePort`: the successor of this process binds it while this one still has it. */
@@ -114,7 +124,12 @@ export interface Runtime {
    * port in one worker only.
    */
   udpBalanced(): Promise<boolean>;
-  listenTcp<State>(address: ListenAddress, handler: ConnectionHandler<State>): Promise<Listener>;
+  /** Where `Listener.adopt` is not there, `giveAway` is not asked. */
+  listenTcp<State>(
+    address: ListenAddress,
+    handler: ConnectionHandler<State>,
+    giveAway?: GiveAway,
+  ): Promise<Listener>;
   listenUnix<State>(path: string, handler: ConnectionHandler<State>, fd?: number): Promise<Listener>;
   /** Unix datagrams. Also throws `not_supported` where there is no FFI. */
   listenUnixgram(path: string, handler: DatagramHandler, fd?: number): Promise<Listener>;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { byId } from "./dom.js";
+import { setText } from "./dom.js";
 
 /** Figures change every second; nobody can listen to that. */
 const pauseMs = 8_000;
@@ -38,5 +38,5 @@ export function announce(text) {
  * @param {string} text
  */
 export function say(text) {
-  byId("announcer").textContent = text;
+  setText("announcer", text);
 }

@@ -5,6 +5,7 @@
  *   password of `Authorization: Basic` (any user name), which a browser asks for by itself.
  * - Without one the API listens on loopback alone, and a `Host` that is not this machine's is refused: a web page
  *   whose name was rebound to 127.0.0.1 (DNS rebinding) sends its own name there.
+ * - A token with `read` before it looks at figures: it changes nothing, and is shown no line's text.
  * - A request without a `Host` gets `/healthz`, and of `/readyz` whether, and no more.
  * - Whoever may not see more learns from `/readyz` whether corndog is ready, and not why it is not: load balancers ask
  *   from elsewhere, and have no token.
@@ -149,12 +150,27 @@ function refuseWithoutToken(context: Context, token: TokenFile | undefined): Res
   const trouble = token.problem();
   if (trouble !== undefined) return problem(503, "token_file_unusable", trouble);
   const given = tokenOf(context.req.header("authorization"));
-  if (given !== undefined && token.matches(given)) return undefined;
+  const scope = given === undefined ? undefined : token.scopeOf(given);
+  if (scope === "write") return undefined;
+  if (scope === "read") return refuseToReader(context);
   const detail = given === undefined
     ? "Cannot answer without a token: send it as Authorization: Bearer"
     : "Cannot answer: the token is not the one in the token file";
   const asked = context.req.header(pageHeader) === undefined ? challenges : challenges.slice(1);
   return problem(401, "token_needed", detail, {}, asked);
+}
+
+/** Questions that are asked with POST, and change nothing. */
+const askedPaths = new Set(["/admin/rules/check", "/admin/rules/trace"]);
+
+/** A token that may only look changes nothing, and reads no line's text. */
+function refuseToReader(context: Context): Response | undefined {
+  const { path, method } = context.req;
+  const asks = safeMethods.has(method) || (method === "POST" && askedPaths.has(path));
+  const payload = context.req.query("payload");
+  if (asks && (payload === undefined || payload === "0" || payload === "false")) return undefined;
+  const what = asks ? "show the text of lines to" : "take a change from";
+  return problem(403, "scope_needed", `Cannot ${what} this token: it may only read; give one with write`);
 }
 
 /** The token in an Authorization header (RFC 6750, RFC 7617). */

@@ -22,6 +22,7 @@ import { createProcessLogger } from "../observe/log_process.ts";
 import { guardAccess } from "./access.ts";
 import type { Control } from "./control.ts";
 import { problem } from "./problem.ts";
+import { limitRequests } from "./request_rate.ts";
 import { type AdminContext, mount } from "./routes.ts";
 import { controlRoutes } from "./routes_control.ts";
 import { dashboardRoutes } from "./routes_dashboard.ts";
@@ -64,6 +65,7 @@ export function createAdminApp(
       if (!context.res.headers.has(name)) context.res.headers.set(name, value);
     }
   });
+  app.use(limitRequests());
   app.use(guardAccess(tokenFile, address, log));
   app.use(async (context, next) => {
     await next();

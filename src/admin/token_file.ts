@@ -1,6 +1,11 @@
 /**
- * The file with the admin token. It is read again when it changes, so that a token is rotated by replacing the
+ * The file with the admin tokens, one per line. It is read again when it changes, so that a token is rotated by replacing the
  * file; a file that everybody on the machine can read is refused, at the start and later.
+ *
+ *     TOKEN             may do everything
+ *     write TOKEN       the same
+ *     read TOKEN        may look, and change nothing
+ *     # text            is left out, as empty lines are
  *
  * @module
  */
@@ -14,7 +19,18 @@ const tokenBytesMax = 4096;
 
 const readableByOthers = 0o004;
 
-type TokenState = { readonly ok: true; readonly digest: Buffer } | {
+/** Tokens of one file. */
+const tokensMax = 50;
+
+/** What a token may do: `read` looks at figures, `write` does everything. */
+export type TokenScope = "read" | "write";
+
+interface Token {
+  readonly scope: TokenScope;
+  readonly digest: Buffer;
+}
+
+type TokenState = { readonly ok: true; readonly tokens: readonly Token[] } | {
   readonly ok: false;
   readonly problem: string;
 };
@@ -35,10 +51,15 @@ export class TokenFile {
     return state.ok ? undefined : state.problem;
   }
 
-  /** Compares in constant time. False while the file has a problem. */
-  matches(token: string): boolean {
+  /** What the token may do; undefined: it is none, or the file has a problem. Compares in constant time. */
+  scopeOf(token: string): TokenScope | undefined {
     const state = this.#current();
-    return state.ok && timingSafeEqual(state.digest, digestOf(token));
+    if (!state.ok) return undefined;
+    const digest = digestOf(token);
+    let found: TokenScope | undefined;
+    // All of them, whichever it is.
+    for (const one of state.tokens) if (timingSafeEqual(one.digest, digest)) found ??= one.scope;
+    return found;
   }
 
   #current(): TokenState {
@@ -80,12 +101,29 @@ function readToken(path: string): TokenState {
         problem: `Cannot use token file "${path}": it is larger than ${tokenBytesMax} bytes`,
       };
     }
-    const token = new TextDecoder().decode(bytes.subarray(0, length)).trim();
-    if (token === "") return { ok: false, problem: `Cannot use token file "${path}": it is empty` };
-    return { ok: true, digest: digestOf(token) };
+    return parseTokens(new TextDecoder().decode(bytes.subarray(0, length)), path);
   } finally {
     closeSync(file);
   }
+}
+
+function parseTokens(text: string, path: string): TokenState {
+  const refused = (problem: string): TokenState => ({
+    ok: false,
+    problem: `Cannot use token file "${path}": ${problem}`,
+  });
+  const tokens: Token[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    const words = line.trim().split(/\s+/);
+    if (words[0] === "" || words[0]!.startsWith("#")) continue;
+    const [scope, token] = words.length === 1 ? ["write", words[0]!] : words;
+    if (words.length > 2 || (scope !== "read" && scope !== "write")) {
+      return refused(`line ${index + 1} is neither TOKEN nor "read TOKEN" nor "write TOKEN"`);
+    }
+    tokens.push({ scope, digest: digestOf(token!) });
+  }
+  if (tokens.length > tokensMax) return refused(`it has more than ${tokensMax} tokens`);
+  return tokens.length === 0 ? refused("it is empty") : { ok: true, tokens };
 }
 
 /** Of equal length whatever the token's is, as the comparison needs. */

@@ -27,7 +27,7 @@ function target(
   const headers: Record<string, string> = {};
   try {
     const tokenFile = given.values.get("token-file")?.[0];
-    if (tokenFile !== undefined) headers["authorization"] = `Bearer ${io.readFile(tokenFile).trim()}`;
+    if (tokenFile !== undefined) headers["authorization"] = `Bearer ${firstToken(io.readFile(tokenFile))}`;
     return { base, headers };
   } catch (error) {
     reportError(io, `--token-file: ${messageOf(error)}`);
@@ -126,4 +126,13 @@ class Refusal extends Error {
     const cure = status === 401 || status === 403 ? "; give the token with --token-file" : "";
     super(`${url} answered ${status} ${statusText}${detail}${cure}`);
   }
+}
+
+/** The token of a file with one, or the first that may change things of the file that corndog itself reads. */
+export function firstToken(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) =>
+    line !== "" && !line.startsWith("#")
+  );
+  const line = lines.find((one) => !one.startsWith("read ")) ?? lines[0] ?? "";
+  return line.replace(/^(?:read|write)\s+/, "");
 }

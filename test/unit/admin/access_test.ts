@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { checkAdminAccess } from "../../../src/admin/access.ts";
+import { Hono } from "hono";
 import { createAdminApp } from "../../../src/admin/app.ts";
+import { limitRequests, requestsAtOnce, requestsPerSecond } from "../../../src/admin/request_rate.ts";
 import { createLogger } from "../../../src/observe/log.ts";
 import { runtime } from "../../../src/runtime/current.ts";
 import { FakeControl } from "./fake_control.ts";
@@ -326,3 +328,55 @@ function exchange(port: number, head: string): Promise<string> {
     });
   });
 }
+
+test("createAdminApp() lets a read token look and change nothing, and a write token do both", async () => {
+  const file = tokenFile("# made by hand\n\nread  looks-only\nwrite changes\nold-form\n");
+  const { status } = appWith({ tokenFile: file });
+  const as = (token: string, init: RequestInit = {}) => ({ ...init, ...bearer(token) });
+  const change = { method: "POST" };
+  for (const token of ["changes", "old-form"]) {
+    assert.equal(await status("/admin/stats", as(token)), 200);
+    assert.equal(await status("/admin/reload", as(token, change)), 200);
+  }
+  for (const path of ["/admin/stats", "/admin/connections", "/admin/config", "/metrics", "/admin/rules"]) {
+    assert.equal(await status(path, as("looks-only")), 200, path);
+  }
+  const changes: [string, string][] = [
+    ["POST", "/admin/reload"],
+    ["POST", "/admin/drain"],
+    ["PUT", "/admin/rules"],
+    ["POST", "/admin/rules/rollback"],
+    ["DELETE", "/admin/connections/0-1"],
+  ];
+  for (const [method, path] of changes) {
+    assert.equal(await status(path, as("looks-only", { method })), 403, path);
+  }
+  assert.notEqual(
+    await status("/admin/rules/check", as("looks-only", { method: "POST", body: "rules: []" })),
+    403,
+  );
+  assert.equal(await status("/admin/tap?payload=1", as("looks-only")), 403);
+  assert.equal(await status("/admin/stats", as("read")), 401);
+});
+
+test("checkAdminAccess() names the line of a token file that it cannot read", () => {
+  const admin = { hostname: "0.0.0.0", tokenFile: tokenFile("read one\nadmin two\n") };
+  assert.match(checkAdminAccess(admin, "c.yml")!.message, /line 2 is neither TOKEN nor "read TOKEN"/);
+  const many = { ...admin, tokenFile: tokenFile("token\n".repeat(51)) };
+  assert.match(checkAdminAccess(many, "c.yml")!.message, /more than 50 tokens/);
+});
+
+test("limitRequests() answers 429 when there are too many, answers again later, and health checks always", async () => {
+  let nowMs = 0;
+  const app = new Hono();
+  app.use(limitRequests(() => nowMs));
+  app.all("*", (context) => context.text("fine"));
+  const status = async (path: string) => (await app.request(path)).status;
+  for (let nth = 0; nth < requestsAtOnce; nth++) assert.equal(await status("/admin/stats"), 200);
+  const refused = await app.request("/admin/stats");
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "1"]);
+  for (const path of ["/healthz", "/readyz", "/metrics"]) assert.equal(await status(path), 200);
+  nowMs += 1000;
+  for (let nth = 0; nth < requestsPerSecond; nth++) assert.equal(await status("/admin/stats"), 200);
+  assert.equal(await status("/admin/stats"), 429);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ConnectionList, ConnectionView, StallList, Stats } from "../../../src/admin/control.ts";
+import { firstToken } from "../../../src/cli/admin_client.ts";
 import { whyText } from "../../../src/cli/why_text.ts";
 import type { Inflight } from "../../../src/observe/inflight.ts";
 import { FakeControl } from "../admin/fake_control.ts";
@@ -123,4 +124,18 @@ describe("whyText()", () => {
     assert.match(text, /Sink kafka is not ready:\n {2}Cannot reach broker/);
     assert.match(text, /The ledger does not balance/);
   });
+});
+
+describe("firstToken()", () => {
+  const table: [string, string][] = [
+    ["s3cret\n", "s3cret"],
+    ["# by hand\n\nread looks\nwrite changes\n", "changes"],
+    ["read looks\nplain\n", "plain"],
+    ["read looks\n", "looks"],
+    ["", ""],
+  ];
+  for (const [text, want] of table) {
+    it(`takes ${JSON.stringify(want)} of ${JSON.stringify(text)}`, () =>
+      assert.equal(firstToken(text), want));
+  }
 });

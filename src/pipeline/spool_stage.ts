@@ -8,6 +8,8 @@
  *                          ▼ of its topic wait     │
  *                        given up ───────────> backlog          (`durability: none`: straight into the sink;
  *                                                                the disk takes what comes while that is away)
+ *
+ * Where the processors are short and the sink is not, a batch without a place is held instead (held_batches.ts).
  * Constraints it keeps:
  *  - batches of a topic reach the sink in the order in which they were closed, through outages too;
  *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it: an outage of any length moves no memory, and
@@ -25,6 +27,7 @@ import { faultPoint } from "../core/fault_point.ts";
 import { invariant } from "../core/invariant.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { Sink } from "../sink/sink.ts";
+import { HeldBatches, lateMs } from "./held_batches.ts";
 import type { WorkerLog } from "./protocol.ts";
 import type {
   Damage,
@@ -70,6 +73,8 @@ export interface SpoolStageParts {
   gaveUp?(batch: ClosedBatch): void;
   /** Memory was given back, `bytes` of batches. */
   freed(bytes: number): void;
+  /** The share of the processors that was in use since the last call, 0 to 1; without it no batch is held. */
+  readonly busyShare?: () => number;
   /** A batch of an earlier session goes to the sink. */
   replayed(batch: ClosedBatch): void;
   readonly log: WorkerLog;
@@ -88,6 +93,8 @@ export interface SpoolStageStats {
   readonly readBack: number;
   /** Batches that passed a disk by that took nothing. */
   readonly passedBy: number;
+  /** Batches that the disk has and that wait in memory for a place. */
+  readonly held: number;
 }
 
 /** What one worker tells about its spool. */
@@ -129,6 +136,9 @@ export class SpoolStage {
   readonly #pending = new Set<SpooledBatch>();
   /** Batches in the sink, with what the spool knows of them. */
   readonly #inSink = new Map<ClosedBatch, SpooledBatch | undefined>();
+  /** When each came there, oldest first. */
+  readonly #sentAtMs = new Map<ClosedBatch, number>();
+  readonly #held: HeldBatches;
   /** Batches whose memory was given back, and whose records are on their way into the dead letter. */
   readonly #leaving = new Map<ClosedBatch, SpooledBatch>();
   #sinkBytes = 0;
@@ -149,6 +159,7 @@ export class SpoolStage {
 
   constructor(parts: SpoolStageParts) {
     this.#parts = parts;
+    this.#held = new HeldBatches(parts.busyShare ?? (() => 0));
   }
 
   /** Begins to work with an open spool, before the first batch comes. */
@@ -167,7 +178,7 @@ export class SpoolStage {
   /** A batch given now would be written at once, and the sink has no lack of work. */
   get hungry(): boolean {
     const { sink } = this.#parts;
-    if (this.#closed || this.#pending.size > 0) return false;
+    if (this.#closed || this.#pending.size > 0 || this.#held.size > 0) return false;
     return this.#inSink.size < sinkBatchesEager || sink.hungry || !sink.status().ready;
   }
 
@@ -188,7 +199,8 @@ export class SpoolStage {
 
   /** True when nothing is left to do at a drain but what the disk keeps: no commit is awaited, the sink has done what it can. */
   get drained(): boolean {
-    return this.#pending.size === 0 && (this.#inSink.size === 0 || !this.#parts.sink.status().ready);
+    const inMemory = this.#inSink.size + this.#held.size;
+    return this.#pending.size === 0 && (inMemory === 0 || !this.#parts.sink.status().ready);
   }
 
   /** True for a batch that an earlier session left: its latency says nothing. */
@@ -214,6 +226,7 @@ export class SpoolStage {
   released(batch: ClosedBatch): void {
     const spooled = this.#inSink.get(batch);
     invariant(this.#inSink.delete(batch), "the sink had the batch");
+    this.#sentAtMs.delete(batch);
     const bytes = this.#bytesOf(batch);
     const books = this.#booksOf(batch.topic);
     this.#sinkBytes -= bytes;
@@ -221,6 +234,7 @@ export class SpoolStage {
     this.#forget(batch.topic, books);
     if (spooled?.state === "live") this.#leaving.set(batch, spooled);
     this.#free(batch.at, batch.end - batch.at);
+    this.#sendHeld();
     if (this.full) this.#passBy();
     this.#pump();
     this.#tellHungry();
@@ -246,14 +260,17 @@ export class SpoolStage {
 
   /** A topic waits for an operator, or works again: what comes for it meanwhile waits on the disk, apart from the others. */
   parked(topic: string, isParked: boolean): void {
-    if (isParked) this.#spool?.park(topic);
-    else this.#spool?.unpark(topic);
+    if (!isParked) return this.#spool?.unpark(topic);
+    this.#giveUpHeld(topic);
+    this.#spool?.park(topic);
   }
 
   /** Called now and then: a wake that was missed costs a tick, never a hang. */
   tick(): void {
     if (this.#closed) return;
+    if (this.#held.judge() || !this.#sinkIsPrompt()) this.#giveUpHeld();
     this.#reclaim();
+    this.#sendHeld();
     if (this.full) this.#passBy();
     this.#pump();
     this.#tellHungry();
@@ -270,11 +287,13 @@ export class SpoolStage {
       if (books.stalls && !stalled) books.stallsSinceMs = this.#parts.nowMs();
       this.#setAside(topic, books);
       if (!books.stalls) continue;
+      this.#giveUpHeld(topic);
       const isOnDisk = (batch: ClosedBatch) => this.#inSink.get(batch)?.state === "live";
       for (const batch of sink.giveBack?.(topic, isOnDisk) ?? []) {
         const spooled = this.#inSink.get(batch)!;
         const bytes = this.#bytesOf(batch);
         this.#inSink.delete(batch);
+        this.#sentAtMs.delete(batch);
         this.#sinkBytes -= bytes;
         books.sinkBytes -= bytes;
         this.#giveUp(spooled, books);
@@ -312,6 +331,7 @@ export class SpoolStage {
       givenUp: this.#givenUp,
       readBack: this.#readBack,
       passedBy: this.#passedBy,
+      held: this.#held.size,
     };
   }
 
@@ -340,6 +360,7 @@ export class SpoolStage {
     const { counters } = this.#parts;
     if (this.#spool === undefined) return 0;
     const spool = this.#spool;
+    this.#giveUpHeld();
     for (const [batch, spooled] of this.#inSink) {
       if (spooled !== undefined) {
         this.#countOnDisk(-batch.count);
@@ -347,6 +368,7 @@ export class SpoolStage {
       } else spool.append(batch, ({ batch }) => this.#countSpooled(batch));
     }
     this.#inSink.clear();
+    this.#sentAtMs.clear();
     faultPoint("before_close");
     const lost = await spool.close(deadlineMs);
     counters.publish();
@@ -363,11 +385,54 @@ export class SpoolStage {
     if (this.#parts.durability !== "none") commitReceipts(batch);
     faultPoint("after_receipts");
     if (!this.#closed && this.#mayGo(batch, books)) this.#toSink(batch, spooled, books);
-    else this.#giveUp(spooled, books);
+    else if (!this.#closed && this.#mayBeHeld(batch, books)) this.#held.add(spooled);
+    else {
+      // Older ones of its topic go before it, and from here on from the disk.
+      this.#giveUpHeld(batch.topic);
+      this.#giveUp(spooled, books);
+    }
     faultPoint("after_send");
     this.#parts.counters.publish();
     this.#tellHungry();
   };
+
+  /** Whether a batch without a place waits for one in memory. What comes behind others of its topic on the disk does not. */
+  #mayBeHeld(batch: ClosedBatch, books: TopicBooks): boolean {
+    if (this.#parts.busyShare === undefined || this.#parts.durability === "none") return false;
+    if (books.stalls || this.#spool!.mustWait(batch.topic)) return false;
+    return this.#parts.sink.status().ready && this.#sinkIsPrompt() && this.#held.wanted();
+  }
+
+  /** The oldest batch in the sink is not late. */
+  #sinkIsPrompt(): boolean {
+    const [sentAtMs] = this.#sentAtMs.values();
+    return sentAtMs === undefined || this.#parts.nowMs() - sentAtMs < lateMs;
+  }
+
+  /** Held batches go where there is place for them by now, each topic's in order. */
+  #sendHeld(): void {
+    if (this.#held.size === 0 || this.#closed) return;
+    let waiting: Set<string> | undefined;
+    for (const spooled of this.#held) {
+      const { batch } = spooled;
+      if (waiting?.has(batch.topic) === true) continue;
+      const books = this.#booksOf(batch.topic);
+      if (this.#hasPlace(this.#bytesOf(batch), books)) {
+        this.#held.delete(spooled);
+        this.#toSink(batch, spooled, books);
+      } else (waiting ??= new Set()).add(batch.topic);
+    }
+  }
+
+  /** The disk alone has held batches from now on: those of a topic, or all. */
+  #giveUpHeld(topic?: string): void {
+    if (topic === undefined ? this.#held.size === 0 : this.#held.of(topic) === 0) return;
+    for (const spooled of this.#held) {
+      if (topic !== undefined && spooled.batch.topic !== topic) continue;
+      this.#held.delete(spooled);
+      this.#giveUp(spooled, this.#booksOf(spooled.batch.topic));
+    }
+  }
 
   /** The disk alone has it from now on. */
   #giveUp(spooled: SpooledBatch, books: TopicBooks): void {
@@ -397,6 +462,8 @@ export class SpoolStage {
   #toSink(batch: ClosedBatch, spooled: SpooledBatch | undefined, books: TopicBooks): void {
     const bytes = this.#bytesOf(batch);
     this.#inSink.set(batch, spooled);
+    this.#sentAtMs.set(batch, this.#parts.nowMs());
+    this.#held.used();
     this.#sinkBytes += bytes;
     books.sinkBytes += bytes;
     this.#parts.sink.send(batch);
@@ -410,6 +477,7 @@ export class SpoolStage {
 
   /** Whether the sink has a place for the batch, and nothing of its topic has to go before it. */
   #mayGo(batch: ClosedBatch, books: TopicBooks): boolean {
+    if (this.#held.of(batch.topic) > 0) return false;
     return this.#hasPlace(this.#bytesOf(batch), books) && !this.#spool!.mustWait(batch.topic);
   }
 
@@ -552,6 +620,7 @@ export class SpoolStage {
   }
 
   #forget(topic: string, books: TopicBooks): void {
-    if (books.sinkBytes === 0 && books.pending === 0 && !books.parked) this.#topics.delete(topic);
+    const rests = books.sinkBytes === 0 && books.pending === 0 && this.#held.of(topic) === 0;
+    if (rests && !books.parked) this.#topics.delete(topic);
   }
 }

@@ -17,6 +17,7 @@ import {
   createCounterRows,
   endRow,
 } from "../../../src/observe/row.ts";
+import { lateMs } from "../../../src/pipeline/held_batches.ts";
 import { parkAfterMs, SpoolStage } from "../../../src/pipeline/spool_stage.ts";
 import type { Sink } from "../../../src/sink/sink.ts";
 import type { Durability } from "../../../src/spool/spool.ts";
@@ -32,6 +33,8 @@ interface RigOptions {
   readonly durability?: Durability;
   readonly left?: readonly Stored[];
   readonly sinkBytesMax?: number;
+  /** Share of the processors in use; without it nothing is held. */
+  readonly busy?: number;
 }
 
 /** Batcher, stage, a spool in memory, and a sink that settles when the test says so. */
@@ -55,6 +58,7 @@ class Rig {
   hungry = true;
   nowMs = 1_000;
   wants = 0;
+  busy: number | undefined;
   /** Topics of which nothing moves. */
   readonly stalled = new Set<string>();
   readonly spool: FakeSpool;
@@ -63,8 +67,9 @@ class Rig {
   readonly spareBytes: number;
   readonly durability: Durability;
 
-  constructor({ durability = "fsync", left = [], sinkBytesMax = 256 * 1024 }: RigOptions = {}) {
+  constructor({ durability = "fsync", left = [], sinkBytesMax = 256 * 1024, busy }: RigOptions = {}) {
     this.durability = durability;
+    this.busy = busy;
     const sink: Sink = {
       name: "test",
       start: () => {},
@@ -97,6 +102,7 @@ class Rig {
       recordBytesMax: () => 8 * 1024,
       wants: () => this.wants++,
       freed: () => {},
+      ...(busy === undefined ? {} : { busyShare: () => this.busy! }),
       replayed: (batch) => this.replayed.push(batch.count),
       log: () => {},
       nowMs: () => this.nowMs,
@@ -269,6 +275,61 @@ describe("SpoolStage", () => {
     assert.equal(rig.stage.stats().readBack, spooled);
     assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
   });
+
+  it("holds what finds no place while the processors are the limit and the sink is prompt, in order", async () => {
+    const rig = new Rig({ sinkBytesMax: 64 * 1024, busy: 1 });
+    const fill = "x".repeat(1000);
+    let taken = 0;
+    while (rig.line("a", `${taken} ${fill}`)) {
+      taken++;
+      rig.batcher.closeAll();
+      rig.spool.commit();
+      rig.stage.tick();
+      rig.ledger();
+    }
+    const { held, givenUp } = rig.stage.stats();
+    assert.ok(held > 5, `${held} are held until memory is full`);
+    assert.deepEqual([givenUp, rig.stage.hungry, rig.stage.drained, rig.ledger().spooled], [
+      0,
+      false,
+      false,
+      0,
+    ]);
+    await rig.finish();
+    assert.deepEqual(rig.delivered, Array.from({ length: taken }, (_, i) => `a: ${i} ${fill}`));
+    assert.deepEqual([rig.stage.stats().readBack, rig.stage.stats().held], [0, 0]);
+    assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
+    assert.equal(rig.spool.disk.length, 0);
+  });
+
+  const ends: { name: string; change: (rig: Rig) => void }[] = [
+    { name: "the processors have room", change: (rig) => rig.busy = 0.5 },
+    { name: "the sink is late", change: (rig) => rig.nowMs += lateMs },
+    { name: "the topic is parked", change: (rig) => rig.stage.parked("a", true) },
+    { name: "nothing of the topic moves", change: (rig) => rig.stalled.add("a") },
+  ];
+  for (const { name, change } of ends) {
+    it(`gives up what it holds when ${name}, and keeps the order`, async () => {
+      const rig = new Rig({ sinkBytesMax: 64 * 1024, busy: 1 });
+      const fill = "x".repeat(1000);
+      for (let i = 0; i < 16; i++) {
+        rig.batch("a", `${i} ${fill}`);
+        rig.spool.commit();
+      }
+      assert.ok(rig.stage.stats().held > 3);
+      change(rig);
+      rig.stage.tick();
+      assert.equal(rig.stage.stats().held, 0);
+      assert.ok(rig.ledger().spooled > 3);
+      rig.batch("a", `16 ${fill}`);
+      rig.spool.commit();
+      assert.equal(rig.stage.stats().held, 0, "what comes behind waits on the disk too");
+      rig.stalled.clear();
+      rig.stage.parked("a", false);
+      await rig.finish();
+      assert.deepEqual(rig.delivered, Array.from({ length: 17 }, (_, i) => `a: ${i} ${fill}`));
+    });
+  }
 
   it("answers who waits for Kafka when a batch is given up, as far as it came", () => {
     for (const [durability, reached] of [["fsync", "disk"], ["none", "memory"]] as const) {
@@ -509,7 +570,7 @@ describe("SpoolStage", () => {
   });
 
   it("delivers every line once and in order per topic, whatever the disk, the sink and the memory do, over restarts", async () => {
-    const step = fc.record({ what: fc.nat(11), topic: fc.constantFrom("a", "b", "c"), size: fc.nat(1000) });
+    const step = fc.record({ what: fc.nat(13), topic: fc.constantFrom("a", "b", "c"), size: fc.nat(1000) });
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom<Durability>("none", "os", "fsync"),
@@ -524,7 +585,7 @@ describe("SpoolStage", () => {
           const lines: string[] = [];
           const delivered: string[] = [];
           for (const [session, steps] of sessions.entries()) {
-            const rig = new Rig({ durability, left, sinkBytesMax: 64 * 1024 });
+            const rig = new Rig({ durability, left, sinkBytesMax: 64 * 1024, busy: 1 });
             const began = number;
             for (const { what, topic, size } of steps) {
               const value = `${number} ${"x".repeat(size)}`;
@@ -539,6 +600,8 @@ describe("SpoolStage", () => {
               else if (what === 8) rig.spool.full = !rig.spool.full;
               else if (what === 9) rig.hungry = !rig.hungry;
               else if (what === 10) rig.stage.tick();
+              else if (what === 11) rig.busy = size / 1000;
+              else if (what === 12) rig.nowMs += 2 * size;
               else await turn();
               rig.ledger();
             }

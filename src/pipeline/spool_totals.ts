@@ -47,6 +47,7 @@ export function spoolTotals(reports: readonly (SpoolReport | undefined)[]): Spoo
     bytes_committed: sum(({ bytesCommitted }) => bytesCommitted),
     given_up: sum(({ givenUp }) => givenUp),
     read_back: sum(({ readBack }) => readBack),
+    held: sum(({ held }) => held),
     passed_by: sum(({ passedBy }) => passedBy),
     damaged_batches: sum(({ damagedBatches }) => damagedBatches),
     quarantined_batches: sum(({ quarantinedBatches }) => quarantinedBatches),

@@ -140,6 +140,7 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       bytes_committed: 43,
       given_up: 44,
       read_back: 45,
+      held: 0,
       passed_by: 46,
       damaged_batches: 47,
       quarantined_batches: 48,

@@ -321,7 +321,7 @@ own=none
 if [ "$kafka" = none ]; then
   unset KAFKA_BROKERS
   remark "Tests that need a Kafka broker were left out (--no-kafka)."
-elif wants kafka || wants kafka-deno || wants chaos || wants crash || wants crash-deno || wants binary || wants binary-deno || wants browser; then
+elif wants kafka || wants kafka-deno || wants chaos || wants soak || wants crash || wants crash-deno || wants binary || wants binary-deno || wants browser; then
   since=$(now)
   choose_kafka
   if [ -n "${KAFKA_BROKERS:-}" ]; then
@@ -356,6 +356,8 @@ for folder in test/*/; do
   case $folder in
     unit | kafka | binary | browser | crash) continue ;;
     chaos) [ "$kafka" = none ] && continue ;;
+    # Ten minutes at least.
+    soak) { [ "$kafka" != none ] && [ -n "$only${TEST_LONG:-}" ]; } || continue ;;
   esac
   [ -n "$(tests_in "test/$folder")" ] || continue
   pair "$folder" "test/$folder"

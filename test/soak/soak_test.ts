@@ -33,8 +33,8 @@ const dayS = seconds / days;
 const recoveryS = 12;
 const timeout = seconds * 1000 + 300_000;
 
-/** What the last day may have more than the second. */
-const rssGrowthMiB = 32;
+/** What the last day may have more than the second. In a quick look memory has not found its size by then. */
+const rssGrowthMiB = seconds >= 600 ? 32 : 96;
 const descriptorGrowth = 12;
 const latencyFactor = 3;
 const latencySlackMs = 50;

@@ -43,6 +43,18 @@ describe("ServiceManager", () => {
     assert.deepEqual(sent, ["READY=1", "STATUS=Running: 10 received, 7 delivered, 3 under way"]);
   });
 
+  it("handedOver() names the process that is the service now, and tells nothing more", async () => {
+    const { told, sent } = manager(20);
+    told.ready();
+    await until("the watchdog", () => sent.includes("WATCHDOG=1") || undefined);
+    told.handedOver(4711);
+    told.stopping();
+    assert.equal(sent.at(-1), "MAINPID=4711");
+    const count = sent.length;
+    told.stop();
+    assert.equal(sent.length, count);
+  });
+
   it("ready() puts a problem into the state, on one line", async () => {
     const { told, sent } = manager(undefined, { ok: true }, ["Kafka is\naway"]);
     told.ready();

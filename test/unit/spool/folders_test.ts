@@ -56,6 +56,50 @@ test("openSpool() leaves a folder alone while a process that lives has it", asyn
   await machine.done(other.close(1000));
 });
 
+test("openSpool() of a successor begins a folder of its own, and takes over the former one when that is left", async () => {
+  const machine = new SimMachine();
+  const former = await machine.open();
+  await machine.append("t", "one", { count: 3 });
+  const alive: Processes = { ...processesOf(77), startedOf: (pid) => String(pid) };
+  const spool = await machine.open({}, { processes: alive, succeeds: true });
+  assert.deepEqual([spool.opened.records, spool.stats().dir], [0, "/s/w1"]);
+  assert.equal(spool.stats().problem, undefined);
+  const own = await machine.append("t", "two");
+
+  // Not while the former one has it, and not while that is not wanted.
+  await machine.rest(3000);
+  assert.equal(machine.events.adoptedCount, 0);
+  await machine.done(spool.adoptFolders!(false));
+  await machine.done(former.close(1000));
+  await machine.rest(3000);
+  assert.equal(machine.events.adoptedCount, 0);
+  await machine.done(spool.adoptFolders!(true));
+  await machine.until("the former folder", () => machine.events.adoptedCount > 0);
+  assert.equal(machine.events.adoptedCount, 3);
+  assert.equal(spool.stats().replayRecords, 3);
+  giveUp(machine, [own]);
+  const batches = await machine.take();
+  assert.deepEqual(machine.texts(batches).sort(), ["one", "two"]);
+  for (const spooled of batches) spool.settle(spooled, "delivered");
+  await machine.done(spool.close(1000));
+  assert.deepEqual(new Set(machine.disk.paths().map((path) => path.split("/")[2])), new Set(["w1"]));
+
+  // The next plain start begins with its own number again, and finds what is left elsewhere.
+  const after = await machine.open();
+  assert.deepEqual([after.opened.records, after.stats().dir], [0, "/s/w0"]);
+  await machine.done(after.close(1000));
+});
+
+test("openSpool() of a successor takes over what a killed process left at once, and its folder is its own number's", async () => {
+  const machine = new SimMachine();
+  await machine.open();
+  await machine.append("t", "one");
+  machine.die();
+  const spool = await machine.open({}, { succeeds: true });
+  assert.deepEqual([spool.opened.records, spool.stats().dir], [1, "/s/w0"]);
+  await machine.done(spool.close(1000));
+});
+
 const self: LockOwner = { pid: 5, started: "100", boot: "b", namespace: "n", host: "h" };
 const locks: { name: string; owner: LockOwner; alive: boolean; ageMs: number; want: string }[] = [
   {

@@ -104,6 +104,8 @@ export class CountedEvents {
   wantsCount = 0;
   roomCount = 0;
   readonly damages: Damage[] = [];
+  /** Records that came with folders that were taken over late. */
+  adoptedCount = 0;
   readonly logged: string[] = [];
 
   wants(): void {
@@ -116,6 +118,10 @@ export class CountedEvents {
 
   damaged(damage: Damage): void {
     this.damages.push(damage);
+  }
+
+  adopted(records: number): void {
+    this.adoptedCount += records;
   }
 
   log(_level: string, event: string, fields: Record<string, unknown>): void {

@@ -44,8 +44,8 @@ export class TooManyEvents extends Error {}
 /** UTF-8 bytes of one UTF-16 code unit. */
 const utf8BytesMax = 3;
 const firstBytes = 4 * 1024;
-/** Most requests have one event. */
-const firstRanges = 2;
+const firstRanges = 256;
+const noRanges = new Uint32Array(0);
 
 /** Gathers the events of a request. */
 export class Events {
@@ -61,7 +61,10 @@ export class Events {
   readonly #body: Uint8Array | undefined;
   #made: TextBuffer | undefined;
   #length = 0;
-  #ranges = new Uint32Array(firstRanges);
+  /** Most requests have one event: the first has no array until somebody asks for it. */
+  #firstStart = 0;
+  #firstEnd = 0;
+  #ranges = noRanges;
   /** The record of each frame, from the first rejection on; before it they are the same. */
   #indexes: number[] | undefined;
 
@@ -78,7 +81,19 @@ export class Events {
 
   /** Start and end of each frame. */
   get ranges(): Uint32Array {
+    if (this.count > 0 && this.#ranges.length === 0) {
+      this.#ranges = Uint32Array.of(this.#firstStart, this.#firstEnd);
+    }
     return this.#ranges.subarray(0, 2 * this.count);
+  }
+
+  /** The bytes of the first frame; there is one. */
+  get first(): Uint8Array {
+    const { bytes } = this;
+    const asked = this.#ranges.length > 0;
+    const start = asked ? this.#ranges[0]! : this.#firstStart;
+    const end = asked ? this.#ranges[1]! : this.#firstEnd;
+    return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
   }
 
   /** The record that a frame was, counted from 0. */
@@ -154,6 +169,7 @@ export class Events {
     detail: string,
     add: (start: number, end: number) => void,
   ): Reading<Events> {
+    const { ranges } = this;
     let rejection = 0;
     let nextBad = 0;
     let frame = 0;
@@ -167,7 +183,7 @@ export class Events {
         if (bad[nextBad] === frame) {
           into.reject("malformed", detail);
           nextBad++;
-        } else add(this.#ranges[2 * frame]!, this.#ranges[2 * frame + 1]!);
+        } else add(ranges[2 * frame]!, ranges[2 * frame + 1]!);
         frame++;
       } else into.reject("malformed", detail); // One more rejection than are listed.
     }
@@ -179,16 +195,23 @@ export class Events {
   }
 
   #add(start: number, end: number): void {
-    if (2 * this.count === this.#ranges.length) {
-      const grown = new Uint32Array(Math.max(256, this.#ranges.length * 4));
-      grown.set(this.#ranges);
-      this.#ranges = grown;
-    }
-    this.#ranges[2 * this.count] = start;
-    this.#ranges[2 * this.count + 1] = end;
+    if (this.count === 0) {
+      this.#firstStart = start;
+      this.#firstEnd = end;
+    } else this.#addRange(start, end);
     this.#indexes?.push(this.records);
     this.count++;
     this.#count();
+  }
+
+  #addRange(start: number, end: number): void {
+    if (2 * this.count >= this.#ranges.length) {
+      const known = this.ranges;
+      this.#ranges = new Uint32Array(Math.max(firstRanges, known.length * 4));
+      this.#ranges.set(known);
+    }
+    this.#ranges[2 * this.count] = start;
+    this.#ranges[2 * this.count + 1] = end;
   }
 
   #count(): void {

@@ -512,13 +512,11 @@ function ackOf(text: string | undefined): Ack | "unknown" | undefined {
 }
 
 function linesOf(endpoint: Endpoint, events: Events): EventRequest["lines"] {
-  const { bytes, ranges, count } = events;
+  const { bytes, count } = events;
   if (endpoint.isFramed === true) return { kind: "framed", bytes, framing: "auto" };
-  if (count === 1) {
-    const whole = ranges[0] === 0 && ranges[1] === bytes.length;
-    return { kind: "one", bytes: whole ? bytes : bytes.subarray(ranges[0], ranges[1]) };
-  }
-  return { kind: "ranges", bytes, ranges, count };
+  return count === 1
+    ? { kind: "one", bytes: events.first }
+    : { kind: "ranges", bytes, ranges: events.ranges, count };
 }
 
 /** Why the answer is no success, if it is none. */

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { elasticEndpoint, elasticQuestion, refuseElastic } from "../../../src/http/elastic.ts";
 import type { Endpoint, Outcome, Refusal } from "../../../src/http/endpoint.ts";
-import type { Events } from "../../../src/http/events.ts";
+import { Events } from "../../../src/http/events.ts";
 import { readHead, type RequestHead } from "../../../src/http/head.ts";
 import { hecEndpoint } from "../../../src/http/hec.ts";
 import { ingestEndpoint } from "../../../src/http/ingest.ts";
@@ -205,6 +205,32 @@ describe("ingestEndpoint()", () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("Events", () => {
+  it("has the places of its frames, whenever it is asked for them", () => {
+    for (const asks of [[0], [1], [1, 2], [2, 300], [1, 2, 3, 255, 256, 257, 300]]) {
+      const body = new Uint8Array(1000).map((_, index) => index);
+      const events = new Events(200, body);
+      const want: number[] = [];
+      for (let count = 1; count <= 300; count++) {
+        events.addRange(2 * count, 2 * count + 3);
+        want.push(2 * count, 2 * count + 3);
+        if (asks.includes(count)) assert.deepEqual([...events.ranges], want);
+        assert.deepEqual(events.first, body.subarray(2, 5));
+      }
+      assert.deepEqual([...events.ranges], want);
+    }
+  });
+
+  it("keeps what was changed in its places", () => {
+    const events = new Events(200, new Uint8Array(100));
+    events.addRange(0, 5);
+    events.ranges[0]!++;
+    assert.equal(events.first.length, 4);
+    events.addRange(6, 9);
+    assert.deepEqual([...events.ranges], [1, 5, 6, 9]);
   });
 });
 

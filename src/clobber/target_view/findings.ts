@@ -86,6 +86,7 @@ const wayOfALine: readonly string[] = [
   "rules",
   "dead_letter",
   "sink",
+  "compress",
   "spool",
   "kafka",
 ];

@@ -17,6 +17,7 @@ from workloads import LINES_PER_S_MAX, WORKLOADS, expand
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PORT, KPORT, CPORT = 15514, 19092, 19093
+PACED_WARM_S = 2
 
 
 def http(path, timeout=5):
@@ -110,6 +111,12 @@ class Run:
         lines = int(self.args.warm * self.system.get("scale", 1))
         self.snd = sender(self.w, min(self.conns, 4), lines, base=0x8000)
         self.snd.communicate(timeout=40)
+        if self.rate:
+            # As it will come, too: at a fixed rate other code is hot than at full speed.
+            paced = int(self.rate * PACED_WARM_S)
+            self.snd = sender(self.w, self.conns, paced, base=0x8000, rate=self.rate)
+            self.snd.communicate(timeout=40)
+            lines += paced
         seen = [0, time.monotonic()]
 
         def warmed():

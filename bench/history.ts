@@ -25,17 +25,19 @@ export const runtimeName: string = process.versions.bun === undefined
   ? `deno ${process.versions.deno}`
   : `bun ${process.versions.bun}`;
 
+/** The processor and how many there are. */
+export const machineName: string = `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} cores`;
+
 function fileOf(bench: string): string {
   return fileURLToPath(new URL(`history/${bench}.jsonl`, import.meta.url));
 }
 
 /** Appends a run of today on this machine. */
 export function recordResults<Result>(bench: string, results: Result): void {
-  const [first] = cpus();
   const record: BenchRecord<Result> = {
     date: new Date().toISOString().slice(0, 10),
     runtime: runtimeName,
-    machine: `${first?.model.trim() ?? "unknown"}, ${cpus().length} cores`,
+    machine: machineName,
     results,
   };
   const file = fileOf(bench);

@@ -188,6 +188,20 @@ def configurations():
     return "\n\n".join(parts)
 
 
+def stages_table():
+    """The last run of bench/stages.ts on each runtime."""
+    last = {}
+    path = os.path.join(HERE, "history", "stages.jsonl")
+    if os.path.exists(path):
+        with open(path) as f:
+            for line in f:
+                r = json.loads(line)
+                last[r["runtime"]] = r["results"]
+    names = list(dict.fromkeys(name for results in last.values() for name in results))
+    rows = [[name, *(fmt(results.get(name), ".1f") for results in last.values())] for name in names]
+    return table(["ns per line (of CRC-32C: per KiB)", *last], rows) if rows else ""
+
+
 def about_text(results, command):
     about = results.about
     m, v = about.get("machine", {}), about.get("versions", {})
@@ -210,7 +224,7 @@ def write(files, command):
     failed = sum(1 for w in results.rows.values() for rs in w.values() for r in rs if "error" in r)
     quiet = f"{every} runs are kept; {noisy} of them were disturbed by other processes even when repeated, and {failed} failed."
     for name, text in {"about": about_text(results, command), "ratios": ratio_table(results), "plots": images, "tables": tables(results),
-                       "configurations": configurations(), "quiet": quiet}.items():
+                       "configurations": configurations(), "quiet": quiet, "stages": stages_table()}.items():
         page = page.replace("{{" + name + "}}", text)
     path = os.path.join(DOCS, "BENCHMARKS.md")
     with open(path, "w") as f:

@@ -62,4 +62,10 @@ say "== measuring"
 rm -f "$out"
 # shellcheck disable=SC2086 # words without spaces, as checked above
 python3 bench/bench.py run --corndog "$corndog" --out "$out" $arguments
+if [ "$report" != none ]; then
+  say "== stages alone"
+  # What became slower is told; it is no reason not to write the page.
+  bun bench/stages.ts --record || :
+  ! have deno || deno run -A bench/stages.ts --record || :
+fi
 [ "$report" = none ] || python3 bench/bench.py report "$out" --command "sh bench/run.sh$given"

@@ -1,11 +1,15 @@
 /**
  * What each stage of the kernel costs per line, on the runtime it is started with:
  *
- *     bun bench/stages.ts
- *     deno run -A bench/stages.ts
+ *     bun bench/stages.ts [--record]
+ *     deno run -A bench/stages.ts [--record]
  *
  * Lines are 200 bytes, RFC 5424, a 64 KiB piece at a time, as a connection under load delivers them. Best of
  * several rounds: the figure is what the code costs, not what the machine was doing besides.
+ *
+ * Each figure is held against the best that this runtime ever had on this kind of machine
+ * (bench/history/stages.jsonl): what takes a quarter more is marked, and the exit code is 1 then. `--record` adds the
+ * run to the history; do that on a quiet machine, after a change that is meant to change figures.
  *
  * @module
  */
@@ -16,15 +20,18 @@ import { createKernel } from "../src/kernel/instance.ts";
 import { framePart, frameRowBytes, type Kernel } from "../src/kernel/kernel.ts";
 import { Framer } from "../src/framing/framer.ts";
 import { HeaderReader } from "../src/syslog/header.ts";
+import { machineName, readHistory, recordResults, runtimeName } from "./history.ts";
 
-const runtimeVersion = process.versions.bun
-  ? `bun ${process.versions.bun}`
-  : `deno ${process.versions.deno ?? "?"}`;
 const lineBytes = 200;
 /** Many short rounds: the best of them fell between the interruptions. */
 const rounds = 120;
 const roundMs = 5;
 const warmMs = 300;
+/** Times the best figure: noise of a quiet machine stays below. */
+const slowerMin = 1.25;
+
+/** Nanoseconds a line by stage, and a KiB by block of CRC-32C. */
+type StagesResult = Readonly<Record<string, number>>;
 
 interface Stage {
   readonly name: string;
@@ -112,6 +119,11 @@ const stages: Stage[] = [
     lines: rows,
     run: () => kernel.encodeRows(0, rows, framePart.message, arenaAt, limit, 0, 0),
   },
+  {
+    name: "encode JSON form",
+    lines: rows,
+    run: () => kernel.encodeJsonRows(0, rows, arenaAt, limit, 0, 0, kernel.jsonTail.length),
+  },
   { name: "encode one by one", lines: rows, run: () => encodeEach(kernel, rows) },
   {
     name: "decode message",
@@ -137,14 +149,43 @@ const stages: Stage[] = [
   },
 ];
 
-console.log(`${runtimeVersion}, ${lineBytes}-byte lines, ${rows} per piece\n`);
-console.log("stage                 ns/line");
-for (const stage of stages) console.log(stage.name.padEnd(22) + measure(stage).toFixed(1).padStart(7));
-console.log(octets.name.padEnd(22) + octetCost.toFixed(1).padStart(7));
+const history = readHistory<StagesResult>("stages").filter(({ runtime, machine }) =>
+  runtime === runtimeName && machine === machineName
+);
+
+/** The best figure that this runtime had here, undefined where there is none. */
+function best(name: string): number | undefined {
+  const figures = history.flatMap(({ results }) => results[name] ?? []);
+  return figures.length === 0 ? undefined : Math.min(...figures);
+}
+
+const results: Record<string, number> = {};
+let slower = 0;
+
+function tell(name: string, ns: number): void {
+  results[name] = Number(ns.toPrecision(4));
+  const before = best(name);
+  const isSlower = before !== undefined && ns > before * slowerMin;
+  if (isSlower) slower++;
+  const compared = before === undefined ? "" : `  best ${before.toFixed(1)}${isSlower ? "  SLOWER" : ""}`;
+  console.log(name.padEnd(24) + ns.toFixed(1).padStart(7) + compared);
+}
+
+console.log(`${runtimeName}, ${lineBytes}-byte lines, ${rows} per piece\n`);
+console.log("stage                   ns/line");
+kernel.jsonTail.set("192.0.2.1:5140");
+for (const stage of stages) tell(stage.name, measure(stage));
+tell(octets.name, octetCost);
 invariant(decoded > 0, "the decoded text is used");
 
-console.log("\nCRC-32C                  GB/s");
+console.log("\nCRC-32C                  ns/KiB");
 for (const bytes of [1024, 8 * 1024, 16 * 1024, 64 * 1024, sealedBytes]) {
-  const cost = measure({ name: "crc", lines: bytes, run: () => kernel.crc32c(arenaAt, bytes) });
-  console.log(`${bytes} bytes`.padEnd(22) + (1 / cost).toFixed(1).padStart(7));
+  const cost = measure({ name: "crc", lines: bytes / 1024, run: () => kernel.crc32c(arenaAt, bytes) });
+  tell(`crc32c of ${bytes} bytes`, cost);
+}
+
+if (process.argv.includes("--record")) recordResults<StagesResult>("stages", results);
+if (slower > 0) {
+  console.log(`\n${slower} stage(s) take more than ${slowerMin} times the best figure of this machine`);
+  process.exitCode = 1;
 }

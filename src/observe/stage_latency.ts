@@ -37,6 +37,9 @@ export function latencyRowAt(name: LatencyName, workers: number): number {
   return latencyNames.indexOf(name) * workers;
 }
 
+/** Where latencies are counted. */
+export type Latencies = Pick<HistogramRow, "record">;
+
 /** One worker's side. */
 export class LatencyRows {
   readonly #rows: readonly HistogramRow[];
@@ -46,17 +49,17 @@ export class LatencyRows {
   }
 
   /** Of the whole way of lines. */
-  get receiveToAck(): HistogramRow {
+  get receiveToAck(): Latencies {
     return this.#rows[0]!;
   }
 
   /** Of chunks on their way through framing, rules and into batches. */
-  get work(): HistogramRow {
+  get work(): Latencies {
     return this.#rows[1]!;
   }
 
   /** Of batches from their first line to their closing. */
-  get batch(): HistogramRow {
+  get batch(): Latencies {
     return this.#rows[2]!;
   }
 

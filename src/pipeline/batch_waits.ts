@@ -6,7 +6,7 @@
  */
 import type { ClosedBatch } from "../batch/record_batch.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
-import type { HistogramRow } from "../observe/histogram.ts";
+import type { Latencies } from "../observe/stage_latency.ts";
 import {
   stage,
   type StageName,
@@ -23,7 +23,7 @@ export interface BatchWaitsParts {
   readonly flight: FlightRecorder;
   readonly sink: Sink;
   /** How long batches are open. */
-  readonly filled?: HistogramRow;
+  readonly filled?: Latencies;
   /** Monotonic milliseconds; `performance.now()` unless said otherwise. */
   readonly nowMs?: () => number;
 }

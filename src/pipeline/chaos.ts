@@ -4,6 +4,7 @@
  *     CORNDOG_CHAOS=lost-wakeup=kafka:5%@200rps     5 % of the acknowledgements are forgotten, above 200 a second
  *     CORNDOG_CHAOS=held-loop=400ms:2s              the loop of worker 0 is held for 400 ms every two seconds
  *     CORNDOG_CHAOS=held-rule=NAME:400ms:2s         the same, as if that rule did it
+ *     CORNDOG_CHAOS=blind                           nothing is written down, to measure what that costs
  *     CORNDOG_CHAOS=slow-disk=3s                    what is written to the spool is there 3 s later
  *
  * @module
@@ -19,6 +20,8 @@ export interface Chaos {
   readonly holdEveryMs: number;
   /** The rule that holds it; undefined: none does. */
   readonly holdRule: string | undefined;
+  /** No waits, events and latencies are written down. */
+  readonly blind: boolean;
   /** What each write to the spool takes longer. */
   readonly diskMs: number;
 }
@@ -27,13 +30,14 @@ const forms = {
   lostWakeup: /^lost-wakeup=kafka:(\d+(?:\.\d+)?)%(?:@(\d+)rps)?$/,
   held: /^held-(?:loop=|rule=([^:]+):)(\d+)ms:(\d+)s$/,
   slowDisk: /^slow-disk=(\d+)s$/,
+  blind: /^blind$/,
 };
 
 /** Reads the variable; undefined where it is not set. @throws ForwarderError `config_invalid` */
 export function chaosOf(text: string | undefined, random: () => number = Math.random): Chaos | undefined {
   if (text === undefined || text === "") return undefined;
-  const [lost, held, disk] = [forms.lostWakeup, forms.held, forms.slowDisk].map((form) => form.exec(text));
-  if (!lost && !held && !disk) {
+  const [lost, held, disk, blind] = Object.values(forms).map((form) => form.exec(text));
+  if (!lost && !held && !disk && !blind) {
     const known = "lost-wakeup=kafka:5%@200rps, held-loop=400ms:2s, held-rule=NAME:400ms:2s or slow-disk=3s";
     throw new ForwarderError("config_invalid", `Cannot use CORNDOG_CHAOS="${text}": expected ${known}`);
   }
@@ -55,6 +59,7 @@ export function chaosOf(text: string | undefined, random: () => number = Math.ra
     holdMs: Number(held?.[2] ?? 0),
     holdEveryMs: Number(held?.[3] ?? 0) * 1000,
     holdRule: held?.[1],
+    blind: Boolean(blind),
     diskMs: Number(disk?.[1] ?? 0) * 1000,
   };
 }

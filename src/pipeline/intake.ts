@@ -23,7 +23,7 @@ import { Framer, type FramingMode } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityWord, type Pulse } from "../observe/activity.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
-import type { HistogramRow } from "../observe/histogram.ts";
+import type { Latencies } from "../observe/stage_latency.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { StageTable, Waiting, WaitingView } from "../observe/stage_table.ts";
 import type { Program } from "../rules/program.ts";
@@ -115,7 +115,7 @@ export interface IntakeParts {
   readonly taps?: Taps;
   readonly flight?: FlightRecorder;
   /** What a chunk takes from its coming until its lines are in batches. */
-  readonly work?: HistogramRow;
+  readonly work?: Latencies;
   readonly program: Program;
   /** @see PlacerParts */
   readonly lanes?: RecordLanes;

@@ -125,6 +125,8 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     sink: config.sink,
     ...(config.sink === "kafka" ? { brokers: config.kafka.brokers.join(",") } : {}),
     rules: config.rules.rules.length,
+    rules_version: plane.rules().version,
+    spool: config.spool === undefined ? "none" : `${config.spool.dir} (${config.spool.durability})`,
     ...(adminUrl === undefined ? {} : { admin: adminUrl }),
   });
   const statsd = config.statsd === undefined

@@ -25,6 +25,7 @@ import { invariant } from "../core/invariant.ts";
 import { createKernel, defaultKernelSizes } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityOf, activityWord, Pulse } from "../observe/activity.ts";
+import { BlindFlight, BlindLatencyRows, BlindStageTable } from "../observe/blind.ts";
 import { flightKind, FlightRecorder } from "../observe/flight.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { LatencyRows } from "../observe/stage_latency.ts";
@@ -140,15 +141,21 @@ export class WorkerPipeline {
     this.#config = config;
     this.#control = new Int32Array(start.control);
     this.#counters = new CounterRow(start.counters, worker);
-    this.#latency = new LatencyRows(start.latency, worker, config.workers);
-    this.#waits = new StageTable(start.stages, worker, undefined, this.#latency.waitEnded);
+    this.#chaos = chaosOf(process.env.CORNDOG_CHAOS);
+    const blind = this.#chaos?.blind === true;
+    this.#latency = new (blind ? BlindLatencyRows : LatencyRows)(start.latency, worker, config.workers);
+    this.#waits = new (blind ? BlindStageTable : StageTable)(
+      start.stages,
+      worker,
+      undefined,
+      this.#latency.waitEnded,
+    );
     this.#activity = activityOf(start.activity, worker);
     noteThread(this.#activity);
     this.#pulse = new Pulse(this.#activity);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
-    this.#flight = new FlightRecorder(start.flight, 1 + worker);
-    this.#chaos = chaosOf(process.env.CORNDOG_CHAOS);
+    this.#flight = new (blind ? BlindFlight : FlightRecorder)(start.flight, 1 + worker);
     const sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => {
         if (this.#chaos?.forgets(performance.now()) === true) return;

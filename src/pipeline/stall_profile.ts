@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Profile, profileFor } from "../runtime/profiler.ts";
+import { type Profile, profileFor, restProfiler } from "../runtime/profiler.ts";
 
 /** One window; a stall makes it longer. */
 const windowMs = 1_000;
@@ -23,12 +23,18 @@ export interface StallProfile extends Profile {
 export class StallProfiler {
   readonly #tell: (profile: StallProfile) => void;
   readonly #sample: typeof profileFor;
+  readonly #rest: typeof restProfiler;
   #untilMs = 0;
   #running = false;
 
-  constructor(tell: (profile: StallProfile) => void, sample: typeof profileFor = profileFor) {
+  constructor(
+    tell: (profile: StallProfile) => void,
+    sample: typeof profileFor = profileFor,
+    rest: typeof restProfiler = restProfiler,
+  ) {
     this.#tell = tell;
     this.#sample = sample;
+    this.#rest = rest;
   }
 
   /** The worker was held: it watches from now on, or for longer. */
@@ -44,14 +50,21 @@ export class StallProfiler {
 
   async #run(): Promise<void> {
     this.#running = true;
+    let failed = false;
     for (let fromMs = performance.now(); fromMs < this.#untilMs; fromMs = performance.now()) {
       const profile = await this.#sample(windowMs);
-      if (profile === undefined) break;
+      if (profile === undefined) {
+        failed = true;
+        break;
+      }
       const heldMs = performance.now() - fromMs - windowMs;
       if (heldMs >= heldMsMin && profile.samples > 0 && this.#untilMs > 0) {
         this.#tell({ ...profile, heldMs: Math.round(heldMs) });
       }
     }
+    await this.#rest();
     this.#running = false;
+    // It was armed meanwhile.
+    if (performance.now() < this.#untilMs && !failed) void this.#run();
   }
 }

@@ -12,19 +12,20 @@
  * @module
  */
 import { type Answer, emptyAnswer, withFields } from "./answer.ts";
+import { Admission, type IngestPlan, undecodable } from "./admission.ts";
 import type { AckIds } from "./ack_ids.ts";
-import { type Coding, codingOf, Decompressor } from "./decompress.ts";
+import { codingOf, Decompressor } from "./decompress.ts";
 import type { Ack, Endpoint, Refusal } from "./endpoint.ts";
 import type { Events } from "./events.ts";
 import { read, readInTurns } from "./read_body.ts";
 import type { RequestHead } from "./head.ts";
 import { channelOf, hecSuccess } from "./hec.ts";
-import { type Idempotency, keyCharactersMax } from "./idempotency.ts";
+import type { Idempotency } from "./idempotency.ts";
 import { knownAnswer } from "./known_answer.ts";
 import type { EventPort, EventRequest, EventResult, EventSubmission, Until } from "./port.ts";
 import type { Rates } from "./rates.ts";
 import { refusalOf } from "./refusals.ts";
-import { preflightAnswer, type Route, routeOf } from "./routes.ts";
+import { preflightAnswer, routeOf } from "./routes.ts";
 import type { Exchange, HttpService } from "./service.ts";
 import { Turns, turnsBytesMin } from "./turns.ts";
 import { findToken, type Token, type TokenFile, tokenOfField } from "./tokens.ts";
@@ -52,30 +53,9 @@ export interface IngestOptions<Submission extends EventSubmission> {
   nowMs(): number;
 }
 
-/** What a head asks for. */
-export interface IngestPlan {
-  readonly route: Route;
-  readonly coding: Coding | undefined;
-  readonly ack: Ack | "unknown" | undefined;
-  readonly given: string | undefined;
-  readonly origin: string | undefined;
-  readonly isPreflight: boolean;
-  readonly key: string | undefined;
-  /** The request asks for an id instead of waiting. */
-  readonly wantsAckId: boolean;
-  /** The token, and the version of the file that it was found in. */
-  token: Token | undefined;
-  tokensVersion: number;
-}
-
 interface Open<Submission> {
   submission: Submission | undefined;
   gone: boolean;
-}
-
-interface Waiting {
-  readonly sinceMs: number;
-  readonly until: Until;
 }
 
 /** The service of one listener in one worker. */
@@ -85,8 +65,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
   readonly #decompressor: Decompressor;
   readonly #turns: Turns;
   readonly #open = new Map<Exchange, Open<Submission>>();
-  /** Requests that wait for disk or Kafka, oldest first. */
-  readonly #waiting = new Set<Waiting>();
+  readonly #admission: Admission;
   readonly #notJson: EventPort["notJson"];
 
   constructor(options: IngestOptions<Submission>) {
@@ -94,6 +73,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     this.bodyBytesMax = options.bodyBytesMax;
     this.#decompressor = new Decompressor(options.bodyBytesMax);
     this.#turns = new Turns(options.nowMs);
+    this.#admission = new Admission(options);
     this.#notJson = (bytes, ranges, count) => options.port.notJson(bytes, ranges, count);
   }
 
@@ -131,9 +111,9 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
       });
     }
     if (plan.isPreflight && origin !== undefined) return this.#decorated(plan, preflightAnswer);
-    const refusal = this.#refusalOfToken(plan) ??
-      (route.kind === "none" ? route.refusal : this.#refusalOfPlan(plan)) ??
-      this.#refusalOfLoad(plan, head);
+    const refusal = this.#admission.ofToken(plan) ??
+      (route.kind === "none" ? route.refusal : this.#admission.ofPlan(plan)) ??
+      this.#admission.ofLoad(plan, head);
     return refusal === undefined ? undefined : this.#refuse(plan, refusal);
   }
 
@@ -151,7 +131,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
       if (open.gone) return exchange.answer(nobodyAnswer);
       const answer = result.ok
         ? this.#take(plan, endpoint, exchange, result.bytes, undefined)
-        : this.#refuse(plan, this.#undecodable(result.reason, plan.coding!));
+        : this.#refuse(plan, undecodable(result.reason, plan.coding!, this.bodyBytesMax));
       if (answer !== undefined) exchange.answer(answer);
     }, () => this.#open.get(exchange)?.gone !== true);
     if (done === undefined) {
@@ -161,7 +141,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     }
     return done.ok
       ? this.#take(plan, endpoint, exchange, done.bytes, undefined)
-      : this.#refuse(plan, this.#undecodable(done.reason, plan.coding!));
+      : this.#refuse(plan, undecodable(done.reason, plan.coding!, this.bodyBytesMax));
   }
 
   gone(exchange: Exchange): void {
@@ -268,12 +248,12 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     const { port, waitMs, ackIds } = this.#options;
     if ("status" in events) return this.#refuse(plan, events);
     if (events.count === 0) return this.#nothing(plan, endpoint, events);
-    const refusal = this.#refusalOfRate(plan, events.count, bodyBytes);
+    const refusal = this.#admission.ofRate(plan, events.count, bodyBytes);
     if (refusal !== undefined) return this.#refuse(plan, refusal);
 
-    const ack = this.#ackOf(plan);
+    const ack = this.#admission.ackOf(plan);
     const until: Until = ack === "none" ? "memory" : ack;
-    const waiting = until === "memory" ? undefined : this.#wait(until);
+    const waiting = until === "memory" ? undefined : this.#admission.wait(until);
     const open: Open<Submission> = { submission: undefined, gone: false };
     let answer: Answer | undefined;
     let isDecided = false;
@@ -289,7 +269,7 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     };
     const submission = port.submit(request, (result) => {
       isDecided = true;
-      if (waiting !== undefined) this.#waiting.delete(waiting);
+      if (waiting !== undefined) this.#admission.kept(waiting);
       if (
         ackId !== undefined && result.kind !== "refused" &&
         (result.kind === "kept" || result.reached !== "memory")
@@ -354,132 +334,6 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
     return this.#decorated(plan, answer);
   }
 
-  #ackOf(plan: IngestPlan): Ack {
-    return plan.ack !== undefined && plan.ack !== "unknown" ? plan.ack : plan.token?.ack ?? this.#options.ack;
-  }
-
-  #wait(until: Until): Waiting {
-    const waiting = { sinceMs: this.#options.nowMs(), until };
-    this.#waiting.add(waiting);
-    return waiting;
-  }
-
-  /** Why the token does not do. */
-  #refusalOfToken(plan: IngestPlan): Refusal | undefined {
-    const { tokens, defaultTopic } = this.#options;
-    const { route } = plan;
-    if (tokens === undefined || (route.kind === "fixed" && route.fixed.open)) return undefined;
-    const { current, version } = tokens;
-    if (!current.ok) {
-      return {
-        status: 503,
-        code: "token_file_unusable",
-        detail: "Cannot check tokens: the reason is in the log of corndog",
-        retryAfterMs: 10_000,
-      };
-    }
-    if (plan.tokensVersion !== version) {
-      plan.token = plan.given === undefined ? undefined : findToken(current.tokens, plan.given);
-      plan.tokensVersion = version;
-    }
-    const { token } = plan;
-    if (token === undefined) {
-      return plan.given === undefined
-        ? {
-          status: 401,
-          code: "token_needed",
-          detail: "Cannot take this without a token: send it as Authorization: Bearer",
-          fields: { "www-authenticate": 'Bearer realm="corndog"' },
-        }
-        : {
-          status: 401,
-          code: "token_wrong",
-          detail: "Cannot take this: the token is not known",
-          fields: { "www-authenticate": 'Bearer realm="corndog", error="invalid_token"' },
-        };
-    }
-    const topic = (route.kind === "events" ? route.endpoint.topic : undefined) ?? defaultTopic;
-    if (token.topics !== undefined && !token.topics.some((pattern) => pattern.test(topic))) {
-      return {
-        status: 403,
-        code: "topic_not_allowed",
-        detail: `Cannot take this: the token "${token.name}" may not send to this topic`,
-      };
-    }
-    return undefined;
-  }
-
-  /** What is wrong with a request before its body is known. */
-  #refusalOfPlan(plan: IngestPlan): Refusal | undefined {
-    if (plan.coding === undefined) {
-      return {
-        status: 415,
-        code: "encoding_unknown",
-        detail: "Cannot decompress this: Content-Encoding may be gzip, deflate or zstd",
-        fields: { "accept-encoding": "gzip, deflate, zstd" },
-      };
-    }
-    if (plan.ack === "unknown") {
-      return { status: 400, code: "ack_unknown", detail: "ack is one of none, memory, disk, kafka" };
-    }
-    if (plan.key !== undefined && (plan.key === "" || plan.key.length > keyCharactersMax)) {
-      return {
-        status: 400,
-        code: "idempotency_key_malformed",
-        detail: `An Idempotency-Key has 1 to ${keyCharactersMax} characters`,
-      };
-    }
-    return undefined;
-  }
-
-  /** What is asked for is not done in time for others already: more of it would wait for nothing. */
-  #refusalOfLoad(plan: IngestPlan, head: RequestHead): Refusal | undefined {
-    if (plan.route.kind !== "events") return undefined;
-    const { waitMs, hasSpool, port, nowMs } = this.#options;
-    const ack = this.#ackOf(plan);
-    // What is on the disk is safe, and the answer says so when Kafka does not come.
-    if (ack === "none" || ack === "memory" || (ack === "kafka" && hasSpool)) return undefined;
-    const [oldest] = this.#waiting;
-    if (oldest === undefined || head.contentLength === 0) return undefined;
-    const ageMs = nowMs() - oldest.sinceMs;
-    if (ageMs < waitMs * queueAgeShare) return undefined;
-    return {
-      status: 503,
-      code: "queue_too_old",
-      detail: `Cannot take this: others have waited for ${Math.round(ageMs / 100) / 10} s to be kept`,
-      retryAfterMs: Math.max(port.retryAfterMs(), waitMs - ageMs),
-    };
-  }
-
-  #refusalOfRate(plan: IngestPlan, events: number, bytes: number): Refusal | undefined {
-    const { token } = plan;
-    if (token === undefined) return undefined;
-    const { rates } = this.#options;
-    const { eventsPerSecond, bytesPerSecond, index, name } = token;
-    let retryAfterMs = eventsPerSecond === undefined ? 0 : rates.takeEvents(index, eventsPerSecond, events);
-    if (retryAfterMs === 0 && bytesPerSecond !== undefined) {
-      retryAfterMs = rates.takeBytes(index, bytesPerSecond, bytes);
-    }
-    if (retryAfterMs === 0) return undefined;
-    return {
-      status: 429,
-      code: "rate_exceeded",
-      detail: `Cannot take this: the token "${name}" is over its rate`,
-      retryAfterMs,
-    };
-  }
-
-  #undecodable(reason: "malformed" | "too_large", coding: Coding): Refusal {
-    return reason === "too_large"
-      ? {
-        status: 413,
-        code: "body_too_large",
-        detail: `The decompressed body may have ${this.bodyBytesMax} bytes`,
-        extensions: { bytes_max: this.bodyBytesMax },
-      }
-      : { status: 400, code: "encoding_malformed", detail: `The body is not ${coding}, or not all of it` };
-  }
-
   #refuse(plan: IngestPlan, refusal: Refusal): Answer {
     const { route } = plan;
     const answer = route.kind === "events"
@@ -500,9 +354,6 @@ export class IngestService<Submission extends EventSubmission> implements HttpSe
 
 /** Says that a request is done with whose client is gone. */
 const nobodyAnswer = emptyAnswer(503);
-
-/** From this part of the time to the deadline on, waiting requests are a reason to refuse more of them. */
-const queueAgeShare = 0.5;
 
 function ackOf(text: string | undefined): Ack | "unknown" | undefined {
   if (text === undefined || text === "none" || text === "memory" || text === "disk" || text === "kafka") {

@@ -28,7 +28,7 @@ import { refusalOf } from "./refusals.ts";
 import { preflightAnswer, routeOf } from "./routes.ts";
 import type { Exchange, HttpService } from "./service.ts";
 import { Turns, turnsBytesMin } from "./turns.ts";
-import { findToken, type Token, type TokenFile, tokenOfField } from "./tokens.ts";
+import { type TokenFile, tokenOfField } from "./tokens.ts";
 
 /** What the service of a listener is made of. */
 export interface IngestOptions<Submission extends EventSubmission> {

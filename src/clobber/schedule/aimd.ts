@@ -3,6 +3,7 @@
  * there are too few, multiplicative decrease while fewer would do. Pure; one step for each period.
  *
  *     more than 1 % failed                           x 0.7
+ *     best so far by 5 %, after going up             x 1.25   there is more to be had
  *     rate within 2 % of the best                    x 0.95   perhaps fewer do it too
  *     rate lower, and latency over that of the best  x 0.8    too many: they wait for each other
  *     rate lower otherwise                           + 5 %, at least one
@@ -25,6 +26,7 @@ export interface PeriodSample {
 
 const nearBest = 0.98;
 const doublingGainMin = 1.05;
+const climbGainMin = 1.05;
 const latencyOverBest = 1.2;
 const failedMax = 0.01;
 const forget = 0.998;
@@ -34,6 +36,7 @@ export class Aimd {
   readonly #most: number;
   #connections: number;
   #isDoubling = true;
+  #lastConnections = 0;
   #lastRate = 0;
   #bestRate = 0;
   #bestLatencyMs = 0;
@@ -58,6 +61,9 @@ export class Aimd {
   /** A period is over; gives the number of connections for the next. */
   step(sample: PeriodSample): number {
     const now = this.#connections;
+    // A period that went wrong may have ended the doubling too early.
+    const climbs = now > this.#lastConnections && sample.rate >= this.#bestRate * climbGainMin;
+    this.#lastConnections = now;
     this.#remember(sample);
     if (sample.failed > failedMax) {
       this.#isDoubling = false;
@@ -69,6 +75,7 @@ export class Aimd {
       if (gained && now < this.#most) return this.#to(now * 2);
       this.#isDoubling = false;
     }
+    if (climbs) return this.#to(Math.max(now + 1, now * 1.25));
     if (sample.rate >= nearBest * this.#bestRate) return this.#to(Math.min(now - 1, now * 0.95));
     if (sample.latencyMs > latencyOverBest * this.#bestLatencyMs) return this.#to(now * 0.8);
     return this.#to(now + Math.max(1, now * 0.05));

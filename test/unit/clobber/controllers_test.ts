@@ -64,6 +64,17 @@ describe("Aimd", () => {
     });
   }
 
+  it("step() climbs all the same when a bad period ended the doubling at once", () => {
+    const random = new Random(4);
+    const server: Server = { slots: 64, serviceMs: 10, collapse: 0, noise: 0.005 };
+    const aimd = new Aimd(1000);
+    for (let period = 0; period < 100; period++) {
+      const sample = answer(server, aimd.connections, random);
+      aimd.step({ ...sample, rate: period === 1 ? sample.rate / 10 : sample.rate, failed: 0 });
+    }
+    assert.ok(aimd.connections > 50, `${aimd.connections}`);
+  });
+
   it("step() follows when the server loses half of its slots", () => {
     const random = new Random(2);
     const before: Server = { slots: 64, serviceMs: 10, collapse: 0, noise: 0.005 };

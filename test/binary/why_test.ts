@@ -53,6 +53,14 @@ describe("corndog without its broker", () => {
     await corndog.dispose();
   });
 
+  it("says at the start what is in force", async () => {
+    const started = await corndog.event("started");
+    assert.deepEqual([started.workers, started.sink, started.brokers], [2, "kafka", "127.0.0.1:9"]);
+    assert.match(String(started.spool), /spool \((os|fsync)\)$/);
+    assert.equal(started.rules_version, 1);
+    assert.match(String(started.config), /corndog\.yml$/);
+  });
+
   it("GET /admin/connections says what each waits for, with bytes that lie in the kernel", async () => {
     // Whichever worker took it: rows are in the order of the workers.
     const waiting = ({ connections }: ConnectionList) => connections.find((one) => one.waits_for === "room");

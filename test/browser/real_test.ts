@@ -55,7 +55,7 @@ function sendLines(port: number): () => void {
 
 /** Replaces the editor's text as a person with a keyboard would. */
 async function type(page: Page, replacement: string): Promise<void> {
-  await page.locator("#rules-text").focus();
+  await page.locator("#rules-text:not([readonly])").focus();
   await page.keyboard.press("Control+a");
   await page.keyboard.insertText(replacement);
 }
@@ -139,7 +139,7 @@ describe("the dashboard of a running corndog", () => {
 
   it("swaps the rules, by keyboard alone, and goes back when asked", options, async () => {
     const { page, complaints } = await open(browser, `${corndog.admin}/`);
-    await page.locator("#rules-text", { hasText: "" }).waitFor();
+    await page.locator("#rules-text:not([readonly])").waitFor();
     const before = await version();
     const better = rules.replaceAll("logs-web", "logs-shop");
     // To the editor with Tab, from the top of the page.

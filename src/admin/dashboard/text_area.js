@@ -48,6 +48,8 @@ export class TextArea {
   }
 
   set text(text) {
+    // Until there is a text, nothing can be written that it would replace.
+    this.#area.readOnly = false;
     if (this.#area.value !== text) this.#area.value = text;
     this.#number();
   }

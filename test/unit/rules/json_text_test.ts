@@ -72,5 +72,5 @@ test("hasEscapedKey() takes linear time over backslashes and quotes", () => {
   ) {
     hasEscapedKey(text);
   }
-  assert(performance.now() - start < 1_000);
+  assert(performance.now() - start < 5_000);
 });

@@ -41,6 +41,8 @@ export class UringConnection<State> implements Connection, RingUser {
   #requests = 0;
   #receiving = false;
   #cancelling = false;
+  /** The receive under way had a buffer. */
+  #hadSome = false;
   #awaitsWritable = false;
   #reminded = false;
   /** The buffer of the chunk in whose delivery the handler paused; -1 where there is none. */
@@ -149,13 +151,14 @@ export class UringConnection<State> implements Connection, RingUser {
     const { buffers } = this.#loop;
     if ((flags & completionFlag.buffer) !== 0) {
       const buffer = flags >>> 16;
+      this.#hadSome = true;
       const view = buffers.taken(buffer, Math.max(0, result));
       if (result <= 0 || this.#gate.ended) buffers.give(buffer);
       else this.#take(view, buffer);
     }
     if (this.#gate.ended) return 0;
     if (result > 0) this.#goOnReceiving();
-    else if (result === -ENOBUFS) this.#loop.starved(this);
+    else if (result === -ENOBUFS) this.#loop.starved(this, this.#hadSome);
     else if (result === -ECANCELED) this.#goOnReceiving();
     else {
       const error = result === 0 ? undefined : errnoError(-result);
@@ -203,6 +206,7 @@ export class UringConnection<State> implements Connection, RingUser {
   #receive(): void {
     if (this.#receiving || this.#end !== undefined) return;
     this.#receiving = true;
+    this.#hadSome = false;
     this.#request(operation.recv, kindReceive, requestFlag.recvMultishot, 0, requestFlag.bufferSelect);
   }
 

@@ -71,8 +71,10 @@ export class UringLoop {
   readonly #users: (RingUser | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   #used = 0;
-  /** Those who ran out of buffers, and those who may want to cancel. */
+  /** Those who ran out of buffers: first who got none at all. */
   #starved: RingUser[] = [];
+  #fed: RingUser[] = [];
+  /** Those who may want to cancel. */
   #reminders: RingUser[] = [];
   #armed = true;
   #immediate = false;
@@ -139,11 +141,14 @@ export class UringLoop {
     this.request({ op: operation.asyncCancel, fd: -1, slot, kind: cancelKind, addr: [slot, kind] });
   }
 
-  /** `user` had no buffer: it is reminded when there are some. */
-  starved(user: RingUser): void {
+  /**
+   * `user` had no buffer: it is reminded when there are some. The kernel serves requests in their order and each as
+   * long as its socket has bytes, so those who had some stand behind those who had none.
+   */
+  starved(user: RingUser, hadSome: boolean): void {
     this.counts.starvations += 1;
-    this.buffers.grow();
-    this.#starved.push(user);
+    this.buffers.grow(this.#used);
+    (hadSome ? this.#fed : this.#starved).push(user);
   }
 
   /** `user` is reminded before the next look. */
@@ -192,6 +197,10 @@ export class UringLoop {
     this.#libc.close(this.#eventFd);
   }
 
+  get #starves(): boolean {
+    return this.#starved.length + this.#fed.length > 0;
+  }
+
   readonly #turn = (): void => {
     this.#immediate = false;
     this.#look();
@@ -215,9 +224,10 @@ export class UringLoop {
       for (const user of reminders) user.reminded!();
     }
     this.buffers.provide();
-    if (this.#starved.length > 0 && this.buffers.provides) {
-      const starved = this.#starved;
+    if (this.#starves && this.buffers.provides) {
+      const starved = [...this.#starved, ...this.#fed];
       this.#starved = [];
+      this.#fed = [];
       for (const user of starved) user.reminded!();
     }
     let completions = 0;
@@ -244,7 +254,7 @@ export class UringLoop {
     this.#looking = false;
     if (this.#immediate || this.#ended) return;
     if (
-      ring.ready || completions >= busyCompletions || bytes >= busyBytes || this.#starved.length > 0
+      ring.ready || completions >= busyCompletions || bytes >= busyBytes || this.#starves
     ) {
       this.#patience = emptyLooksMax;
       this.soon();

@@ -55,6 +55,7 @@ export class ReceiveBuffers {
   #provided = 0;
   #lowest = providedMin;
   #looks = 0;
+  #grown = false;
 
   /** @throws Error where the kernel refuses */
   constructor(calls: UringCalls, ring: Ring, memory: ReceiveMemory) {
@@ -104,9 +105,13 @@ export class ReceiveBuffers {
     this.#free.push(id);
   }
 
-  /** The kernel ran out of buffers. */
-  grow(): void {
-    this.#target = Math.min(this.#memory.count, this.#target * 2);
+  /** The kernel ran out of buffers, of which `users` sockets take turns. Counts once between two `provide`. */
+  grow(users: number): void {
+    if (this.#grown) return;
+    this.#grown = true;
+    // A few senders in a hurry want all that there are; the same memory again is faster than more of it.
+    const useful = Math.min(this.#memory.count, Math.max(providedMin, 2 * users));
+    if (this.#target < useful) this.#target *= 2;
     this.#looks = 0;
     this.#lowest = this.#target;
   }
@@ -118,6 +123,7 @@ export class ReceiveBuffers {
 
   /** Gives the kernel what it lacks. Once per look. */
   provide(): void {
+    this.#grown = false;
     if (++this.#looks >= quietLooks) {
       if (this.#lowest > this.#target * 3 / 4) this.#target = Math.max(providedMin, this.#target / 2);
       this.#looks = 0;

@@ -186,6 +186,39 @@ if (uringVerdict.ok) {
       assert.ok(source.buffersWhole);
     });
 
+    it("gives everyone a turn when one sender could fill all buffers for ever", async () => {
+      const source = await openUringTcp(receiveMemory(2));
+      const handler = recorder();
+      const listener = await source.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
+      const greedy = await Promise.all([0, 1, 2].map(() => dial(listener.port)));
+      const block = new Uint8Array(256 * kib).fill(0x61);
+      for (const socket of greedy) {
+        socket.removeAllListeners("error").on("error", () => {});
+        const fill = (): void => {
+          while (!socket.destroyed && socket.write(block));
+        };
+        socket.on("drain", fill);
+        fill();
+      }
+      await until(
+        "greedy ones are read",
+        () => handler.records.length === 3 && handler.records[0]!.bytes > 0,
+      );
+      for (let index = 0; index < 20; index++) {
+        const socket = await dial(listener.port);
+        socket.end("me too");
+        await until("its turn", () => handler.records.at(-1)!.text === "me too", 20_000);
+      }
+      const before = handler.records.slice(0, 3).map(({ bytes }) => bytes);
+      await until(
+        "all greedy ones go on",
+        () => before.every((bytes, i) => handler.records[i]!.bytes > bytes),
+      );
+      await source.close();
+      for (const socket of greedy) socket.destroy();
+      assert.ok(source.buffersWhole);
+    });
+
     it("sleeps when nothing comes", async () => {
       const source = await openUringTcp(receiveMemory(4));
       const handler = recorder();

@@ -22,6 +22,9 @@
  * Where lines are joined, the last whole one is held (`holds`) until the next begins. After `flush` the same loop
  * gives it.
  *
+ * A chunk that lies in the receive region of the kernel's memory is scanned where it lies: the half frame before it is
+ * copied in front of it, and nothing else is. Any other chunk goes through the input region piece by piece.
+ *
  * What the bytes mean is the scanner's matter; here is where they lie.
  *
  * Hot path: per chunk and piece, nothing per line; nothing is allocated unless a frame stays unfinished.
@@ -29,7 +32,7 @@
  * @module
  */
 import { invariant } from "../core/invariant.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import { type Kernel, receiveHeadBytes } from "../kernel/kernel.ts";
 import { HalfFrame } from "./half_frame.ts";
 import type { FrameLimit, FrameScanner } from "./frame_scanner.ts";
 import { type JoinOptions, JoinScanner } from "./join_scanner.ts";
@@ -77,8 +80,10 @@ export class Framer {
   #chunk: Uint8Array = noBytes;
   /** First byte of the chunk that is not in the input region. */
   #chunkAt = 0;
+  /** The chunk lies in the receive region. */
+  #inPlace = false;
 
-  // The input region: [inputAt, halfEnd) came before the piece, [halfEnd, regionEnd) is the piece, and
+  // The region in work: [inputAt, halfEnd) came before the piece, [halfEnd, regionEnd) is the piece, and
   // everything before scanAt is done.
   #scanAt = 0;
   #halfEnd = 0;
@@ -143,6 +148,9 @@ export class Framer {
     invariant(!this.pending, "the chunk before is used up");
     this.#chunk = chunk;
     this.#chunkAt = 0;
+    // To ask a small chunk of Bun's for its buffer moves it: the offset is asked first.
+    this.#inPlace = chunk.byteOffset >= this.#kernel.receiveAt &&
+      chunk.buffer === this.#kernel.bytes.buffer;
   }
 
   /** The line that is held has waited for long enough: `next` gives it. */
@@ -261,6 +269,10 @@ export class Framer {
       return false;
     }
     let halfBytes = this.#regionEnd - this.#scanAt;
+    if (this.#inPlace && halfBytes === 0 && this.#half.length <= receiveHeadBytes) {
+      this.#loadInPlace();
+      return true;
+    }
     if (halfBytes === 0) halfBytes = this.#half.release(bytes, inputAt);
     else if (this.#scanAt > inputAt) bytes.copyWithin(inputAt, this.#scanAt, this.#regionEnd);
 
@@ -278,6 +290,17 @@ export class Framer {
     this.#regionEnd = this.#halfEnd + pieceBytes;
     this.#needMore = false;
     return true;
+  }
+
+  /** All that is left of the chunk becomes the region, with what is held in front of it. */
+  #loadInPlace(): void {
+    const at = this.#chunk.byteOffset + this.#chunkAt;
+    this.#scanAt = at - this.#half.length;
+    this.#half.release(this.#kernel.bytes, this.#scanAt);
+    this.#halfEnd = at;
+    this.#regionEnd = this.#chunk.byteOffset + this.#chunk.length;
+    this.#chunkAt = this.#chunk.length;
+    this.#needMore = false;
   }
 
   /** What is held becomes the region. */

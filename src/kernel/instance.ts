@@ -10,7 +10,14 @@
 import { Buffer } from "node:buffer";
 import { ForwarderError } from "../core/errors.ts";
 import { kernelBase64 } from "./generated.ts";
-import { frameRowBytes, headerRowBytes, type Kernel, type KernelSizes } from "./kernel.ts";
+import {
+  frameRowBytes,
+  headerRowBytes,
+  type Kernel,
+  type KernelSizes,
+  receiveBufferBytes,
+  receiveHeadBytes,
+} from "./kernel.ts";
 import { JsonTail, jsonTailBytesMax, jsonTextsBytes, writeJsonTexts } from "./json_form.ts";
 import { writeMarks } from "./marks.ts";
 
@@ -21,6 +28,7 @@ export const defaultKernelSizes: KernelSizes = {
   rowsMax: 4096,
   scratchBytes: 2 * 1024 * 1024,
   arenaBytes: 32 * 1024 * 1024,
+  receiveBuffers: 0,
 };
 
 /** The kernel's own bytes at the start of the memory: `configure` of src/kernel/assembly/memory.ts. */
@@ -86,6 +94,7 @@ interface Layout {
   readonly inputAt: number;
   readonly inputBytes: number;
   readonly arenaAt: number;
+  readonly receiveAt: number;
   readonly pages: number;
 }
 
@@ -119,7 +128,8 @@ export function createKernel(sizes: Partial<KernelSizes> = {}): Kernel {
 
 function checkSizes(sizes: KernelSizes): void {
   for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
+    const least = name === "receiveBuffers" ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
       throw new ForwarderError(
         "kernel_failed",
         `Cannot make a kernel: "${name}" is ${value}, wanted a positive integer`,
@@ -130,9 +140,9 @@ function checkSizes(sizes: KernelSizes): void {
 
 function layOut(sizes: KernelSizes): Layout {
   let at = ownBytes;
-  const region = (bytes: number): number => {
-    const start = at;
-    at = Math.ceil((at + bytes) / alignment) * alignment;
+  const region = (bytes: number, startAlignment = alignment): number => {
+    const start = Math.ceil(at / startAlignment) * startAlignment;
+    at = Math.ceil((start + bytes) / alignment) * alignment;
     return start;
   };
   const inputBytes = sizes.frameBytesMax + framingBytesMax + sizes.pieceBytes;
@@ -142,8 +152,9 @@ function layOut(sizes: KernelSizes): Layout {
   const scratchAt = region(sizes.scratchBytes);
   const inputAt = region(inputBytes + slackBytes);
   const arenaAt = region(sizes.arenaBytes);
+  const receiveAt = region(sizes.receiveBuffers * (receiveHeadBytes + receiveBufferBytes), pageBytes);
   const pages = Math.ceil((at + slackBytes) / pageBytes);
-  return { rowsAt, headersAt, jsonTextsAt, scratchAt, inputAt, inputBytes, arenaAt, pages };
+  return { rowsAt, headersAt, jsonTextsAt, scratchAt, inputAt, inputBytes, arenaAt, receiveAt, pages };
 }
 
 function allocate(pages: number): WebAssembly.Memory {
@@ -173,6 +184,7 @@ class KernelInstance implements Kernel {
   readonly inputAt: number;
   readonly inputBytes: number;
   readonly arenaAt: number;
+  readonly receiveAt: number;
 
   // The exports themselves, not wrapped: encodeRecord and the scans are called per line and per piece.
   readonly scanNewline: KernelCalls["scanNewline"];
@@ -204,6 +216,7 @@ class KernelInstance implements Kernel {
     this.inputAt = layout.inputAt;
     this.inputBytes = layout.inputBytes;
     this.arenaAt = layout.arenaAt;
+    this.receiveAt = sizes.receiveBuffers === 0 ? this.bytes.length : layout.receiveAt;
     this.scanNewline = calls.scanNewline;
     this.scanNul = calls.scanNul;
     this.scanOctets = calls.scanOctets;

@@ -13,6 +13,8 @@
  *     scratch    bytes that a rule rendered, on their way into a batch
  *     input      the chunk in work: [half frame of this connection][piece of the chunk][64 bytes slack]
  *     arena      record batches (src/batch/arena.ts gives out extents of it)
+ *     receive    receiveBuffers x 128 KiB, where a source may let the operating system write:
+ *                [64 KiB for the half frame before][64 KiB as received]
  *
  * Offsets in rows are absolute in this memory. Nothing here allocates per line.
  *
@@ -32,7 +34,14 @@ export interface KernelSizes {
   readonly scratchBytes: number;
   /** Room for record batches. */
   readonly arenaBytes: number;
+  /** Buffers into which the operating system writes what sockets receive; 0 where no source does that. */
+  readonly receiveBuffers: number;
 }
+
+/** Bytes of a receive buffer. Larger ones gain nothing: the kernel's own queue gives little more at a time. */
+export const receiveBufferBytes = 64 * 1024;
+/** Bytes before each: a frame that began in an earlier chunk goes there, so that what was received stays in place. */
+export const receiveHeadBytes = 64 * 1024;
 
 /** Bits of a frame's flags word. */
 export const frameFlag = {
@@ -154,6 +163,8 @@ export interface Kernel {
   /** Half a frame, its count and a piece fit: a little more than frameBytesMax + pieceBytes. */
   readonly inputBytes: number;
   readonly arenaAt: number;
+  /** The first byte of the receive region, page-aligned; the memory's end where there is none. */
+  readonly receiveAt: number;
 
   /**
    * Finds frames that end with LF in [start, end) and writes rows from row 0. One CR before the LF belongs

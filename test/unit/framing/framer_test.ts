@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Framer, type FramingMode } from "../../../src/framing/framer.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
-import { frameFlag, type Kernel } from "../../../src/kernel/kernel.ts";
+import { frameFlag, type Kernel, receiveBufferBytes, receiveHeadBytes } from "../../../src/kernel/kernel.ts";
 import { frameOracle, type OracleFrame, type OracleStream } from "./oracle_framer.ts";
 
 const frameBytesMax = 80;
@@ -15,7 +15,16 @@ const kernel = createKernel({
   rowsMax: 4,
   scratchBytes: 64,
   arenaBytes: 64,
+  receiveBuffers: 2,
 });
+
+/** Puts a chunk where the operating system puts it: at the beginning of the second receive buffer. */
+function received(chunk: Uint8Array): Uint8Array {
+  const at = kernel.receiveAt + receiveHeadBytes + receiveBufferBytes + receiveHeadBytes;
+  kernel.bytes.fill(0x0a, at - receiveHeadBytes, at + chunk.length + 64);
+  kernel.bytes.set(chunk, at);
+  return kernel.bytes.subarray(at, at + chunk.length);
+}
 
 function latin1(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, "latin1"));
@@ -54,6 +63,19 @@ function frameChunks(
   stops: readonly number[] = [],
   oversize: "truncate" | "split" = "truncate",
 ): OracleStream {
+  const framed = frameEach(mode, chunks, stops, oversize, (chunk) => chunk);
+  assert.deepEqual(frameEach(mode, chunks, stops, oversize, received), framed, "frames of chunks in place");
+  return framed;
+}
+
+/** The same with chunks that lie where `place` puts them. */
+function frameEach(
+  mode: FramingMode,
+  chunks: readonly Uint8Array[],
+  stops: readonly number[],
+  oversize: "truncate" | "split",
+  place: (chunk: Uint8Array) => Uint8Array,
+): OracleStream {
   const framer = new Framer(kernel, { mode, frameBytesMax, oversize });
   const frames: OracleFrame[] = [];
   let call = 0;
@@ -65,7 +87,8 @@ function frameChunks(
     framer.suspend(taken);
     disturb();
   };
-  for (const chunk of chunks) {
+  for (const given of chunks) {
+    const chunk = place(given);
     const kept = chunk.slice();
     framer.begin(chunk);
     for (let rows = framer.next(); rows > 0; rows = framer.next()) takeRows(rows);

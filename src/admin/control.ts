@@ -391,6 +391,12 @@ export interface Stats {
   };
   readonly workers: readonly Record<string, unknown>[];
   readonly listeners: readonly Record<string, unknown>[];
+  /** How syslog over plain TCP is read; `used` and `reason` are not there before the listeners are bound. */
+  readonly io: {
+    readonly wanted: "auto" | "native" | "uring";
+    readonly used?: "native" | "uring";
+    readonly reason?: string;
+  };
   readonly sink: { readonly name: string; readonly ready: boolean; readonly problems: readonly string[] };
   readonly kafka: {
     readonly brokers: readonly BrokerStats[];

@@ -245,6 +245,8 @@ export interface Config {
     readonly partialMs: number;
   };
   readonly workers: number;
+  /** How plain TCP of syslog is read. */
+  readonly io: "auto" | "native" | "uring";
   readonly statsd: { readonly hostname: string; readonly port: number } | undefined;
   readonly drainTimeoutMs: number;
   readonly rules: RuleSet;

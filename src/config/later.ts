@@ -14,11 +14,6 @@ const keys: Readonly<Record<string, string>> = {
   "kafka.partition_by": "this version spreads lines over partitions itself; remove the key",
 };
 
-/** Values, and the reason why not. */
-export const later = {
-  io: { uring: "this version has no io_uring source yet; write auto or native" },
-} as const;
-
 /** A key that was found and is not carried yet. */
 export interface LaterKey {
   readonly path: Path;

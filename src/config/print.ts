@@ -51,6 +51,7 @@ export function redactConfig(config: Config): Record<string, unknown> {
       idle: formatDuration(config.limits.idleMs),
     },
     workers: config.workers,
+    io: config.io,
     ...(config.statsd === undefined ? {} : { metrics: { statsd: formatHostPort(config.statsd) } }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
     rules: config.rules.rules.map((rule) => rule.value),

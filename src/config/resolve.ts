@@ -85,6 +85,7 @@ class Resolver {
         partialMs: limits.partial,
       },
       workers,
+      io: this.#written.io,
       statsd: this.#written.metrics.statsd,
       drainTimeoutMs: this.#written.drain_timeout,
     };

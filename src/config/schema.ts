@@ -9,12 +9,10 @@
  */
 import * as v from "valibot";
 import { choice, count, duration, readText, section, size, text } from "./fields.ts";
-import { later } from "./later.ts";
 import { kafkaSchema, readTopic } from "./schema_kafka.ts";
 import { listenSchema } from "./schema_listen.ts";
 import { spoolSchema } from "./schema_spool.ts";
-import { didYouMean } from "../core/suggest.ts";
-import { quote, type Read, readHostPort } from "./units.ts";
+import { quote, readHostPort } from "./units.ts";
 import { wants } from "./fields.ts";
 
 /** Most listeners; every worker binds all of them. */
@@ -150,9 +148,10 @@ export const configEntries = {
     "auto",
   ),
   io: v.optional(
-    readText(
-      "How sockets are read; both mean the runtime's own sockets in this version: auto, native",
-      readIo,
+    choice(
+      "How syslog over plain TCP is read: by the runtime (native), through io_uring on Linux 6.1 or later " +
+        "(uring; native, with a warning, where that is not permitted), or what is faster here (auto)",
+      ["auto", "native", "uring"],
     ),
     "auto",
   ),
@@ -175,12 +174,3 @@ export const configSchema = section("Configuration of corndog", configEntries);
 
 /** The configuration as written, read: sizes are bytes, times milliseconds, defaults applied key by key. */
 export type WrittenConfig = v.InferOutput<typeof configSchema>;
-
-function readIo(input: string): Read<"auto" | "native"> {
-  if (input === "auto" || input === "native") return { ok: true, value: input };
-  if (input === "uring") return { ok: false, message: later.io.uring };
-  return {
-    ok: false,
-    message: `${quote(input)} is not one of: auto, native${didYouMean(input, ["auto", "native"])}`,
-  };
-}

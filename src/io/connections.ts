@@ -101,6 +101,7 @@ export class Connections {
         this.#leave(tracked);
         if (tracked.phase === "handshake") this.#handshakesFailed += 1;
         handler.closed(tracked.state!, error);
+        tracked.finish();
       },
     };
   }

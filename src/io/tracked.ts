@@ -93,6 +93,11 @@ export class Tracked<State> implements Connection {
     if (!this.#handlerPaused) this.#connection.resume();
   }
 
+  /** It is closed: its rate holds nothing up any more. A handler that paused still says when it is done. */
+  finish(): void {
+    if (this.heldUntilMs > 0) this.release();
+  }
+
   write(bytes: Uint8Array): void {
     this.#connection.write(bytes);
   }

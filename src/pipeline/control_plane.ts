@@ -279,6 +279,7 @@ export class ControlPlane implements Control {
         ),
         lines: reports.reduce((total, report) => total + (report.listeners[index]?.lines ?? 0), 0),
       })),
+      io: { wanted: this.#parts.config.io, ...reports[0]?.io },
       sink: { name: this.#parts.config.sink, ready: problems.length === 0, problems },
       kafka: { brokers: brokerTotals(reports.map(({ sink }) => sink)), topics: topicsOf(reports) },
       senders: sumTroubles(reports.map(({ troubles }) => troubles), this.#senders),

@@ -421,8 +421,9 @@ export class Intake {
       const before = stream.state;
       if (before === "waiting") stream.state = "reading";
       this.#goOn(stream);
-      // Parked again: its connection is paused still.
-      if (before === "waiting" && stream.state === "reading") stream.connection.resume();
+      // Parked again: its connection is paused still. One that is closed hears that its chunk is not needed any more.
+      const goesOn = before === "waiting" && stream.state === "reading";
+      if (goesOn || stream.state === "ended" && stream.wait === undefined) stream.connection.resume();
     }
     if (this.#allPaused && this.#heldBytes <= heldBytesMax / 2) this.#resumeAll();
   }

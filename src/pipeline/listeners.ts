@@ -19,6 +19,7 @@ import { counter, type CounterRow } from "../observe/row.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import { openLibc } from "../runtime/libc.ts";
+import { runtime } from "../runtime/current.ts";
 import type { ConnectionHandler, DatagramHandler, GiveAway, Listener } from "../runtime/runtime.ts";
 import { readStdin } from "../runtime/stdin.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
@@ -32,6 +33,7 @@ import { openListener } from "./open_listener.ts";
 import type { ListenerReport, ListenPlan, WorkerLog } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
 import { samePlace } from "./reload.ts";
+import type { IoReport, TcpSource } from "./tcp_source.ts";
 import type { RelpConnection, RelpListeners } from "./relp_listener.ts";
 
 /** At a drain, a connection that sent nothing for this long has no bytes of its own waiting in the kernel. */
@@ -70,6 +72,8 @@ export interface ListenersParts {
   readonly relp: RelpListeners;
   readonly counters: CounterRow;
   readonly log: WorkerLog;
+  /** Opens the source of plain TCP of syslog, before the first listener is bound. */
+  readonly openTcp: () => Promise<TcpSource>;
 }
 
 /** A listener and what it counts. */
@@ -106,6 +110,7 @@ export class Listeners {
   #isClosed = false;
   /** Names of listeners whose senders get answers. */
   readonly #answered = new Set<string>();
+  #tcp: TcpSource | undefined;
 
   constructor(parts: ListenersParts) {
     const { limits, listen } = parts.config;
@@ -135,6 +140,7 @@ export class Listeners {
   /** Binds everything. @throws ForwarderError */
   async start(): Promise<void> {
     const { ports, inherited } = this.#parts;
+    this.#tcp = await this.#parts.openTcp();
     for (const [index, bound] of this.#bound.entries()) {
       await this.#open(bound, ports[index] ?? bound.listen.port, inherited[index] ?? []);
     }
@@ -259,9 +265,15 @@ export class Listeners {
   }
 
   /** Ends what is still open, when everything is answered. */
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#connections.destroyAll(() => true);
+    await this.#tcp?.close();
+  }
+
+  /** How plain TCP of syslog is read; undefined before `start`. */
+  get io(): IoReport | undefined {
+    return this.#tcp?.report;
   }
 
   /** Ends connections that are idle, or never finish a line, and refreshes the counters. A few times a second. */
@@ -338,6 +350,7 @@ export class Listeners {
       worker,
       workers: config.workers,
       handshakeMs: config.limits.handshakeMs,
+      tcp: listen.kind === "syslog" ? this.#tcp! : runtime,
       proxied: proxyFrom === undefined ? undefined : (host) => proxyFrom.has(host),
       connections: () => this.#handler(bound),
       giveAway: bound.dealer === undefined ? undefined : this.#giveAway(bound.scope, bound.dealer),

@@ -16,6 +16,7 @@ import type {
   GiveAway,
   ListenAddress,
   Listener,
+  Runtime,
 } from "../runtime/runtime.ts";
 import { socketsOfWorker } from "./activation.ts";
 import { CertificateWatch } from "./certificate_watch.ts";
@@ -31,6 +32,8 @@ export interface OpenListener<State> {
   readonly worker: number;
   readonly workers: number;
   readonly handshakeMs: number;
+  /** Where plain TCP comes from. */
+  readonly tcp: Pick<Runtime, "listenTcp">;
   readonly proxied: ((host: string) => boolean) | undefined;
   readonly connections: () => ConnectionHandler<State>;
   /** Hands connections of a TCP listener on. */
@@ -81,7 +84,7 @@ async function openAll<State>(
     case "tcp": {
       const handler = parts.connections();
       return {
-        listener: await each(addresses, (address) => runtime.listenTcp(address, handler, parts.giveAway)),
+        listener: await each(addresses, (address) => parts.tcp.listenTcp(address, handler, parts.giveAway)),
       };
     }
     case "tls":

@@ -36,6 +36,7 @@ import type { InheritedSocket } from "../runtime/inherited.ts";
 import type { SinkStatus } from "../sink/sink.ts";
 import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
+import type { IoReport } from "./tcp_source.ts";
 
 /** A listener that is bound, with the real port. */
 export interface ListenerReport {
@@ -65,6 +66,8 @@ export interface WorkerReport {
   /** Sampled tries and their milliseconds, by rule. */
   readonly times: { readonly tries: readonly number[]; readonly ms: readonly number[] };
   readonly listeners: readonly ListenerReport[];
+  /** How plain TCP of syslog is read; undefined before the listeners are bound. */
+  readonly io: IoReport | undefined;
   readonly sink: SinkStatus;
   readonly deadLetterProblem: string | undefined;
   readonly deadLetter: LettersReport;

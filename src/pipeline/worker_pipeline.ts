@@ -60,6 +60,7 @@ import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
 import { nodeDisk } from "../spool/disk.ts";
 import { openSpool } from "../spool/open_spool.ts";
+import { openTcpSource, receiveBuffersOf } from "./tcp_source.ts";
 import { SpoolStage } from "./spool_stage.ts";
 import { Submissions } from "./submissions.ts";
 import { type SendTapped, Taps } from "./tap.ts";
@@ -154,7 +155,11 @@ export class WorkerPipeline {
     noteThread(this.#activity);
     this.#pulse = new Pulse(this.#activity);
     this.taps = new Taps(worker, tapped);
-    this.#kernel = createKernel({ frameBytesMax: config.frameBytesMax, arenaBytes: arenaBytesOf(config) });
+    this.#kernel = createKernel({
+      frameBytesMax: config.frameBytesMax,
+      arenaBytes: arenaBytesOf(config),
+      receiveBuffers: receiveBuffersOf(config),
+    });
     this.#flight = new (blind ? BlindFlight : FlightRecorder)(start.flight, 1 + worker);
     const sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => {
@@ -299,6 +304,8 @@ export class WorkerPipeline {
       }),
       counters: this.#counters,
       log,
+      // One worker tells for all: they run on one machine.
+      openTcp: () => openTcpSource(config, this.#kernel, worker === 0 ? log : () => {}),
     });
   }
   /** Connects the sink and binds the listeners. @throws ForwarderError */
@@ -357,6 +364,7 @@ export class WorkerPipeline {
       hits: [...this.#intake.program.hits],
       times: { tries: [...this.#intake.program.times.tries], ms: [...this.#intake.program.times.ms] },
       listeners: this.#listeners.report(),
+      io: this.#listeners.io,
       sink: this.#sink.status(),
       deadLetterProblem: this.#letters.problem,
       deadLetter: this.#letters.report(),
@@ -415,7 +423,7 @@ export class WorkerPipeline {
     this.#pulse.stop();
     const waiting = this.#intake.abandon();
     this.#submissions.close();
-    this.#listeners.close();
+    await this.#listeners.close();
     // Closing may settle what was written a moment ago; only then is it known what was not.
     await Promise.all([this.#sink.close(), this.#letters.close()]);
     await this.#stage?.close(Math.max(spoolCloseMsMin, deadline - performance.now()));

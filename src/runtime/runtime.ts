@@ -44,7 +44,7 @@ export interface ConnectionHandler<State> {
   ready?(state: State): void;
   /**
    * Bytes in order. `chunk` is valid until this returns; if the handler paused the connection in this call,
-   * it stays valid (and unchanged) until `resume`.
+   * it stays valid (and unchanged) until `resume`, also if the connection is closed meanwhile.
    */
   received(state: State, chunk: Uint8Array): void;
   /**

@@ -64,18 +64,24 @@ export class Corndog {
       files?: Record<string, string>;
       file?: string;
       dir?: string;
+      launcher?: readonly string[];
     } = {},
   ): Promise<Corndog> {
     const dir = options.dir ?? await mkdtemp(join(tmpdir(), "corndog-test-"));
     const file = options.file ?? "corndog.yml";
     await writeFile(join(dir, file), config);
     for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
-    return Corndog.spawn(dir, ["run", "-c", file, ...options.args ?? []], options.env);
+    return Corndog.spawn(dir, ["run", "-c", file, ...options.args ?? []], options.env, options.launcher);
   }
 
-  /** Starts it with exactly these arguments in `dir`. */
-  static spawn(dir: string, args: string[], env: Record<string, string> = {}): Corndog {
-    const [command, ...first] = corndogCommand();
+  /** Starts it with exactly these arguments in `dir`, through `launcher`, which runs the command behind its own. */
+  static spawn(
+    dir: string,
+    args: string[],
+    env: Record<string, string> = {},
+    launcher: readonly string[] = [],
+  ): Corndog {
+    const [command, ...first] = [...launcher, ...corndogCommand()];
     const child = spawn(command!, [...first, ...args], {
       cwd: dir,
       env: { ...process.env, CORNDOG_LOG: "json", ...env },

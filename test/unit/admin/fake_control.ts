@@ -276,6 +276,7 @@ export class FakeControl implements Control {
         rules_version: 4,
         heartbeat_age_ms: 120,
       })),
+      io: { wanted: "auto", used: "native", reason: "a fake" },
       listeners: [
         {
           kind: "syslog",

@@ -48,10 +48,9 @@ const autoTakes: Readonly<
   deno: { used: "uring", reason: "auto: io_uring takes less CPU per line than the sockets of Deno" },
 };
 
-/** Whether it is worth asking for io_uring. */
-function asks({ io, listen }: Config): boolean {
-  return (io === "uring" || io === "auto" && autoTakes[runtime.name].used === "uring") &&
-    listen.some(({ kind, transport }) => kind === "syslog" && transport === "tcp");
+/** Whether it is worth asking for io_uring. A reload may bring the first listener for it. */
+function asks({ io }: Config): boolean {
+  return io === "uring" || io === "auto" && autoTakes[runtime.name].used === "uring";
 }
 
 /** Receive buffers that the kernel of a worker needs. */
@@ -63,10 +62,7 @@ export function receiveBuffersOf(config: Config): number {
 export async function openTcpSource(config: Config, kernel: Kernel, log: WorkerLog): Promise<TcpSource> {
   const { io } = config;
   if (io === "native") return native(io, "io: native is configured");
-  if (!asks(config)) {
-    const isWanted = io === "uring" || autoTakes[runtime.name].used === "uring";
-    return native(io, isWanted ? "no listener takes syslog over plain TCP" : autoTakes[runtime.name].reason);
-  }
+  if (!asks(config)) return native(io, autoTakes[runtime.name].reason);
   const verdict = await probeUring();
   let problem = verdict.ok ? undefined : { code: verdict.code as string, reason: verdict.reason };
   let uring: UringTcp | undefined;

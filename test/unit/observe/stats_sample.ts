@@ -96,7 +96,7 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
       address: "127.0.0.1:6514",
       certificate_ends_at: "2027-01-02T03:04:05.000Z",
     }],
-    io: { wanted: "auto", used: "native", reason: "no listener takes syslog over plain TCP" },
+    io: { wanted: "auto", used: "native", reason: "auto: the sockets of Bun" },
     sink: { name: "kafka", ready: true, problems: [] },
     kafka: {
       brokers: [sampleBroker(1, "kafka-1:9092")],

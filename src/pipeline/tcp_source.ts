@@ -85,15 +85,19 @@ export async function openTcpSource(config: Config, kernel: Kernel, log: WorkerL
     log("io_uring_unavailable", { wanted: io, code, reason, consequence }, io === "uring" ? "warn" : "info");
     return native(io, reason);
   }
-  const { listenTcp } = uring;
+  const source = uring;
   return {
     report: {
       wanted: io,
       used: "uring",
       reason: io === "uring" ? "io: uring is configured" : autoTakes[runtime.name].reason,
     },
-    listenTcp,
-    close: () => uring.close(),
+    // A socket that was inherited may block or not, and another process may accept from it too: the runtime knows how.
+    listenTcp: (address, handler, giveAway) =>
+      address.fd === undefined
+        ? source.listenTcp(address, handler)
+        : runtime.listenTcp(address, handler, giveAway),
+    close: () => source.close(),
   };
 }
 

@@ -26,6 +26,7 @@ const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const AF_INET6 = 10;
 const MSG_DONTWAIT = 0x40;
@@ -61,7 +62,10 @@ export interface UringCalls {
   unmap(mapped: Mapped): void;
   /** Where `bytes` lies. */
   addressOf(bytes: Uint8Array): number;
-  /** A TCP socket that listens at `address` (a sockaddr). IPv6 takes IPv4 as well. */
+  /**
+   * A TCP socket that listens at `address` (a sockaddr). IPv6 takes IPv4 as well. It does not block: who inherits it may
+   * accept from it in other ways.
+   */
   listen(address: Uint8Array, reusePort: boolean, backlog: number): number;
   /** The address of a bound socket, of the peer of a connected one; empty where it is gone. */
   ownAddress(fd: number): Uint8Array;
@@ -201,7 +205,7 @@ function wrap({ symbols, errno, addressOf, view }: Opened): UringCalls {
     mapPages: (bytes) => map(bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
     unmap: (mapped) => void c.munmap!(mapped.address, mapped.buffer.byteLength),
     listen(sockaddr, reusePort, backlog) {
-      const fd = c.socket!(sockaddr[0]!, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const fd = c.socket!(sockaddr[0]!, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
       if (fd < 0) return -errno();
       setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
       if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);

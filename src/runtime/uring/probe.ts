@@ -11,6 +11,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { messageOf } from "../../core/errors.ts";
+import { sockaddrOf } from "../descriptor_datagrams.ts";
 import { openUringCalls, type UringCalls } from "./calls.ts";
 import { bufferGroup, ReceiveBuffers } from "./receive_buffers.ts";
 import { completionFlag, operation, requestFlag, Ring, RingRefused } from "./ring.ts";
@@ -89,7 +90,7 @@ async function probe(machine: ProbeMachine): Promise<UringVerdict> {
       : refusal("failed", `the rings cannot be mapped: ${messageOf(error)}`);
   }
   try {
-    const problem = receive(calls, ring);
+    const problem = receive(calls, ring) ?? accept(calls, ring);
     return problem === undefined ? { ok: true } : refusal("failed", problem);
   } catch (error) {
     return refusal("kernel_too_old", `${messageOf(error)}; Linux ${machine.release()}, 6.1 is the least`);
@@ -140,6 +141,26 @@ function receive(calls: UringCalls, ring: Ring): string | undefined {
     calls.close(reader);
     calls.close(writer);
     buffers.close();
+  }
+}
+
+/** An accept must wait where nobody connects, also from a socket that does not block. */
+function accept(calls: UringCalls, ring: Ring): string | undefined {
+  const fd = calls.listen(sockaddrOf({ bytes: new Uint8Array([127, 0, 0, 1]), port: 0 }), false, 1);
+  if (fd < 0) return `a socket cannot listen on 127.0.0.1: errno ${-fd}`;
+  try {
+    const ioprio = requestFlag.acceptMultishot;
+    ring.request({ op: operation.accept, fd, slot: 2, kind: 1, ioprio });
+    ring.enter();
+    if (ring.ready) return `an accept does not wait: errno ${-ring.result}`;
+    ring.request({ op: operation.asyncCancel, fd: -1, slot: 2, kind: 0, addr: [2, 1] });
+    for (let ended = 0; ended < 2; ended++) {
+      if (!completed(ring)) return "a cancelled accept did not end";
+      ring.next();
+    }
+    return undefined;
+  } finally {
+    calls.close(fd);
   }
 }
 

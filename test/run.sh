@@ -6,7 +6,7 @@
 #   --no-kafka     leaves out all that needs a Kafka broker
 #   --long         adds the tests that take minutes
 #   --only SUITE   runs the named suites: shell format lint types imports packages words generated unit-bun unit-deno
-#                  kafka kafka-deno binary binary-deno browser fuzz fuzz-deno, or another folder of test/
+#                  kafka kafka-2 kafka-deno binary binary-deno browser fuzz fuzz-deno, or another folder of test/
 #   KAFKA_BROKERS  an existing cluster (host:port,...) to use instead of starting one
 #
 # What is missing is installed: Bun and Deno from npm into .tools/, the rest from Debian packages (as root, or with
@@ -40,7 +40,7 @@ done
 
 for name in $only; do
   case $name in
-    shell | format | lint | types | imports | packages | words | generated | unit-bun | unit-deno | kafka | kafka-deno | binary | \
+    shell | format | lint | types | imports | packages | words | generated | unit-bun | unit-deno | kafka | kafka-2 | kafka-deno | binary | \
       binary-deno | browser) ;;
     *)
       [ -d "test/${name%-deno}" ] || {
@@ -321,7 +321,7 @@ own=none
 if [ "$kafka" = none ]; then
   unset KAFKA_BROKERS
   remark "Tests that need a Kafka broker were left out (--no-kafka)."
-elif wants kafka || wants kafka-deno || wants chaos || wants soak || wants crash || wants crash-deno || wants binary || wants binary-deno || wants browser; then
+elif wants kafka || wants kafka-2 || wants kafka-deno || wants chaos || wants soak || wants crash || wants crash-deno || wants binary || wants binary-deno || wants browser; then
   since=$(now)
   choose_kafka
   if [ -n "${KAFKA_BROKERS:-}" ]; then
@@ -362,7 +362,17 @@ for folder in test/*/; do
   [ -n "$(tests_in "test/$folder")" ] || continue
   pair "$folder" "test/$folder"
 done
-[ "$kafka" = none ] || pair kafka test/kafka
+# They wait for brokers more than they compute: those that start clusters of their own and measure nothing run beside.
+beside="harness|security|authorization|dead_letter_crash|dead_letter|records"
+# shellcheck disable=SC2046
+[ "$kafka" = none ] || {
+  begin_suite kafka bun $(tests_in test/kafka | grep -Ev "/($beside)_test.ts$")
+  begin_suite kafka-2 bun $(tests_in test/kafka | grep -E "/($beside)_test.ts$")
+  begin_suite kafka-deno deno $(for_deno test/kafka)
+  end_suite kafka
+  end_suite kafka-2
+  end_suite kafka-deno
+}
 # On Bun they test the compiled binary, on Deno the sources.
 if wants binary || wants crash; then
   one_test compile bun compile.ts --outfile "$work/corndog"

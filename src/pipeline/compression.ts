@@ -7,6 +7,7 @@ import { CompressionNeed, type NeedView } from "../batch/compression_need.ts";
 import { Compressor, type CompressorSink, type CompressorStats } from "../batch/compress.ts";
 import { checkPacking, type Pack, type Packing, packWithZlib } from "../batch/pack.ts";
 import type { ClosedBatch } from "../batch/record_batch.ts";
+import type { PackingNeed } from "../batch/compress.ts";
 import type { Config } from "../config/config.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { runtime } from "../runtime/current.ts";
@@ -40,6 +41,15 @@ const compressionsMax = 2;
 /** `auto` takes zstd at its fastest: at this level it costs as much as lz4 and makes half of what that does. */
 const autoPacking: Packing = { codec: "zstd", level: 1 };
 
+/** While the thread that packs begins, batches do not wait for it: whether to pack is ours to say. */
+function neededWhenReady(need: CompressionNeed, packer: Packer | undefined): PackingNeed {
+  if (packer === undefined) return need;
+  return {
+    wants: (rawBytes, sinkHungry) => need.wants(rawBytes, sinkHungry) && packer.ready,
+    packed: (rawBytes, ms) => need.packed(rawBytes, ms),
+  };
+}
+
 /** One worker's compression. */
 export class Compression {
   readonly compressor: Compressor;
@@ -72,9 +82,10 @@ export class Compression {
       const lost = (problem: string) =>
         parts.log("compression_lost", { codec: packing.codec, problem }, "error");
       this.#packer = new Packer(packing, parts.spawn, lost);
+      this.#packer.start();
       pack = this.#packer.pack;
     }
-    const need = this.#need === undefined ? {} : { need: this.#need };
+    const need = this.#need === undefined ? {} : { need: neededWhenReady(this.#need, this.#packer) };
     this.compressor = new Compressor({
       kernel,
       codec: packing.codec,

@@ -1,6 +1,6 @@
 /**
  * A thread that packs batches, for codecs that the runtime has no threads for: lz4 and snappy, and on Deno all of
- * them. It begins with the first batch. If it ends by itself, batches go as they are from then on, and the log says
+ * them. It begins with the worker, and is `ready` when it has answered once. If it ends by itself, batches go as they are from then on, and the log says
  * so once: that costs network and no line.
  *
  * @module
@@ -27,6 +27,7 @@ export class Packer {
   readonly #lost: (reason: string) => void;
   #thread: PackerThread | undefined;
   #ended: string | undefined;
+  #ready = false;
   readonly #waiting: Done[] = [];
   /** Buffers that are not on their way; as many as were in work at once. */
   readonly #buffers: ArrayBuffer[] = [];
@@ -36,6 +37,16 @@ export class Packer {
     this.#packing = packing;
     this.#spawn = spawn;
     this.#lost = lost;
+  }
+
+  /** Begins the thread, so that no batch waits for its start. */
+  start(): void {
+    this.pack(new Uint8Array(1), (error) => this.#ready = error === null);
+  }
+
+  /** True when it has answered once. */
+  get ready(): boolean {
+    return this.#ready;
   }
 
   /** The worker's `Pack`. */

@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
 
 const config = `listen: [{ syslog: "tcp://127.0.0.1:0" }]
 admin: { listen: "127.0.0.1:0" }
-kafka: { brokers: ["127.0.0.1:9"], topic: logs }
+kafka: { brokers: ["127.0.0.1:9"], topic: logs, compression: none }
 spool: { bytes_max: 32MiB, free_min: 0 }
 workers: 2
 limits: { memory: 64MiB }

@@ -502,7 +502,7 @@ export interface SpoolTotals {
   /** Batches that found no place in memory after their commit, and those that came back. */
   readonly given_up: number;
   readonly read_back: number;
-  /** Batches that the disk has and that wait in memory: the processors are the limit. */
+  /** Batches that the disk has and that wait in memory for a prompt sink. */
   readonly held: number;
   /** Batches that were sent without the disk while it took nothing. */
   readonly passed_by: number;

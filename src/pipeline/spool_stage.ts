@@ -9,7 +9,7 @@
  *                        given up ───────────> backlog          (`durability: none`: straight into the sink;
  *                                                                the disk takes what comes while that is away)
  *
- * Where the processors are short and the sink is not, a batch without a place is held instead (held_batches.ts).
+ * While the sink is prompt, a batch without a place is held in memory instead (held_batches.ts).
  * Constraints it keeps:
  *  - batches of a topic reach the sink in the order in which they were closed, through outages too;
  *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it: an outage of any length moves no memory, and
@@ -73,8 +73,8 @@ export interface SpoolStageParts {
   gaveUp?(batch: ClosedBatch): void;
   /** Memory was given back, `bytes` of batches. */
   freed(bytes: number): void;
-  /** The share of the processors that was in use since the last call, 0 to 1; without it no batch is held. */
-  readonly busyShare?: () => number;
+  /** False: no batch is held for a prompt sink. */
+  readonly holds?: boolean;
   /** A batch of an earlier session goes to the sink. */
   replayed(batch: ClosedBatch): void;
   readonly log: WorkerLog;
@@ -138,7 +138,8 @@ export class SpoolStage {
   readonly #inSink = new Map<ClosedBatch, SpooledBatch | undefined>();
   /** When each came there, oldest first. */
   readonly #sentAtMs = new Map<ClosedBatch, number>();
-  readonly #held: HeldBatches;
+  readonly #held = new HeldBatches();
+  #datagramsAtTick = 0;
   /** Batches whose memory was given back, and whose records are on their way into the dead letter. */
   readonly #leaving = new Map<ClosedBatch, SpooledBatch>();
   #sinkBytes = 0;
@@ -159,7 +160,6 @@ export class SpoolStage {
 
   constructor(parts: SpoolStageParts) {
     this.#parts = parts;
-    this.#held = new HeldBatches(parts.busyShare ?? (() => 0));
   }
 
   /** Begins to work with an open spool, before the first batch comes. */
@@ -268,7 +268,8 @@ export class SpoolStage {
   /** Called now and then: a wake that was missed costs a tick, never a hang. */
   tick(): void {
     if (this.#closed) return;
-    if (this.#held.judge() || !this.#sinkIsPrompt()) this.#giveUpHeld();
+    if (!this.#sinkIsPrompt()) this.#giveUpHeld();
+    this.#datagramsAtTick = this.#parts.counters.value(counter.datagrams);
     this.#reclaim();
     this.#sendHeld();
     if (this.full) this.#passBy();
@@ -398,9 +399,12 @@ export class SpoolStage {
 
   /** Whether a batch without a place waits for one in memory. What comes behind others of its topic on the disk does not. */
   #mayBeHeld(batch: ClosedBatch, books: TopicBooks): boolean {
-    if (this.#parts.busyShare === undefined || this.#parts.durability === "none") return false;
+    const { counters, durability, holds, memory } = this.#parts;
+    if (holds === false || durability === "none") return false;
+    // Datagrams cannot wait for room.
+    if (counters.value(counter.datagrams) !== this.#datagramsAtTick && !memory.roomy()) return false;
     if (books.stalls || this.#spool!.mustWait(batch.topic)) return false;
-    return this.#parts.sink.status().ready && this.#sinkIsPrompt() && this.#held.wanted();
+    return this.#parts.sink.status().ready && this.#sinkIsPrompt();
   }
 
   /** The oldest batch in the sink is not late. */
@@ -463,7 +467,6 @@ export class SpoolStage {
     const bytes = this.#bytesOf(batch);
     this.#inSink.set(batch, spooled);
     this.#sentAtMs.set(batch, this.#parts.nowMs());
-    this.#held.used();
     this.#sinkBytes += bytes;
     books.sinkBytes += bytes;
     this.#parts.sink.send(batch);

@@ -35,7 +35,6 @@ import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
-import { busyShareOf, usableCores } from "./busy_share.ts";
 import { BatchWaits, watchedSink } from "./batch_waits.ts";
 import { type Chaos, chaosOf, holdLoop, slowDisk } from "./chaos.ts";
 import { Compression } from "./compression.ts";
@@ -469,7 +468,6 @@ export class WorkerPipeline {
       recordBytesMax: () => this.#batcher.recordBytesMax,
       wants: () => this.#batcher.wants(),
       gaveUp: (batch) => this.#batches.end(batch, flightKind["batch committed"]),
-      busyShare: busyShareOf(usableCores()),
       freed: (bytes) => this.#freed(bytes),
       replayed: (batch) => this.#topics.submitted(batch.topic, batch.count),
       nowMs: () => performance.now(),

@@ -33,8 +33,8 @@ interface RigOptions {
   readonly durability?: Durability;
   readonly left?: readonly Stored[];
   readonly sinkBytesMax?: number;
-  /** Share of the processors in use; without it nothing is held. */
-  readonly busy?: number;
+  /** Batches wait in memory for a prompt sink. */
+  readonly holds?: boolean;
 }
 
 /** Batcher, stage, a spool in memory, and a sink that settles when the test says so. */
@@ -58,7 +58,6 @@ class Rig {
   hungry = true;
   nowMs = 1_000;
   wants = 0;
-  busy: number | undefined;
   /** Topics of which nothing moves. */
   readonly stalled = new Set<string>();
   readonly spool: FakeSpool;
@@ -67,9 +66,10 @@ class Rig {
   readonly spareBytes: number;
   readonly durability: Durability;
 
-  constructor({ durability = "fsync", left = [], sinkBytesMax = 256 * 1024, busy }: RigOptions = {}) {
+  constructor(
+    { durability = "fsync", left = [], sinkBytesMax = 256 * 1024, holds = false }: RigOptions = {},
+  ) {
     this.durability = durability;
-    this.busy = busy;
     const sink: Sink = {
       name: "test",
       start: () => {},
@@ -102,7 +102,7 @@ class Rig {
       recordBytesMax: () => 8 * 1024,
       wants: () => this.wants++,
       freed: () => {},
-      ...(busy === undefined ? {} : { busyShare: () => this.busy! }),
+      holds,
       replayed: (batch) => this.replayed.push(batch.count),
       log: () => {},
       nowMs: () => this.nowMs,
@@ -276,8 +276,8 @@ describe("SpoolStage", () => {
     assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
   });
 
-  it("holds what finds no place while the processors are the limit and the sink is prompt, in order", async () => {
-    const rig = new Rig({ sinkBytesMax: 64 * 1024, busy: 1 });
+  it("holds what finds no place while the sink is prompt, in order", async () => {
+    const rig = new Rig({ sinkBytesMax: 64 * 1024, holds: true });
     const fill = "x".repeat(1000);
     let taken = 0;
     while (rig.line("a", `${taken} ${fill}`)) {
@@ -302,32 +302,46 @@ describe("SpoolStage", () => {
     assert.equal(rig.spool.disk.length, 0);
   });
 
+  it("holds no more than leaves datagrams their room", async () => {
+    const rig = new Rig({ sinkBytesMax: 64 * 1024, holds: true });
+    const fill = "x".repeat(1000);
+    for (let i = 0; i < 200; i++) {
+      rig.counters.add(counter.datagrams, 1);
+      rig.batch("a", `${i} ${fill}`);
+      rig.spool.commit();
+    }
+    assert.ok(rig.stage.stats().givenUp > 100);
+    await rig.finish();
+    assert.deepEqual(rig.delivered, Array.from({ length: 200 }, (_, i) => `a: ${i} ${fill}`));
+  });
+
   const ends: { name: string; change: (rig: Rig) => void }[] = [
-    { name: "the processors have room", change: (rig) => rig.busy = 0.5 },
     { name: "the sink is late", change: (rig) => rig.nowMs += lateMs },
     { name: "the topic is parked", change: (rig) => rig.stage.parked("a", true) },
     { name: "nothing of the topic moves", change: (rig) => rig.stalled.add("a") },
   ];
   for (const { name, change } of ends) {
     it(`gives up what it holds when ${name}, and keeps the order`, async () => {
-      const rig = new Rig({ sinkBytesMax: 64 * 1024, busy: 1 });
+      const rig = new Rig({ sinkBytesMax: 64 * 1024, holds: true });
       const fill = "x".repeat(1000);
       for (let i = 0; i < 16; i++) {
         rig.batch("a", `${i} ${fill}`);
         rig.spool.commit();
       }
+      rig.batch("a", `16 ${fill}`);
+      rig.spool.commit();
       assert.ok(rig.stage.stats().held > 3);
       change(rig);
       rig.stage.tick();
       assert.equal(rig.stage.stats().held, 0);
       assert.ok(rig.ledger().spooled > 3);
-      rig.batch("a", `16 ${fill}`);
+      rig.batch("a", `17 ${fill}`);
       rig.spool.commit();
       assert.equal(rig.stage.stats().held, 0, "what comes behind waits on the disk too");
       rig.stalled.clear();
       rig.stage.parked("a", false);
       await rig.finish();
-      assert.deepEqual(rig.delivered, Array.from({ length: 17 }, (_, i) => `a: ${i} ${fill}`));
+      assert.deepEqual(rig.delivered, Array.from({ length: 18 }, (_, i) => `a: ${i} ${fill}`));
     });
   }
 
@@ -585,7 +599,7 @@ describe("SpoolStage", () => {
           const lines: string[] = [];
           const delivered: string[] = [];
           for (const [session, steps] of sessions.entries()) {
-            const rig = new Rig({ durability, left, sinkBytesMax: 64 * 1024, busy: 1 });
+            const rig = new Rig({ durability, left, sinkBytesMax: 64 * 1024, holds: true });
             const began = number;
             for (const { what, topic, size } of steps) {
               const value = `${number} ${"x".repeat(size)}`;
@@ -600,8 +614,8 @@ describe("SpoolStage", () => {
               else if (what === 8) rig.spool.full = !rig.spool.full;
               else if (what === 9) rig.hungry = !rig.hungry;
               else if (what === 10) rig.stage.tick();
-              else if (what === 11) rig.busy = size / 1000;
-              else if (what === 12) rig.nowMs += 2 * size;
+              else if (what === 11) rig.nowMs += size / 3;
+              else if (what === 12) rig.counters.add(counter.datagrams, 1);
               else await turn();
               rig.ledger();
             }

@@ -49,6 +49,8 @@ export interface BatcherOptions {
   emit(batch: ClosedBatch): void;
   /** An answer waits for an open batch: call `closeHurried` when this turn is over. Not again before it closed. */
   hurried?(): void;
+  /** True while such a batch stays open all the same: `closeHurried` is called again soon. */
+  gathers?(): boolean;
 }
 
 /** What `/admin/stats` shows of a batcher. */
@@ -85,6 +87,7 @@ export class Batcher {
   readonly #timers: BatchTimers;
   readonly #emit: (batch: ClosedBatch) => void;
   readonly #tellHurried: (() => void) | undefined;
+  readonly #gathers: (() => boolean) | undefined;
   #noRoom = 0;
   /** Lanes with a batch that an answer waits for; a lane may have closed it meanwhile. */
   #hurried: Lane[] = [];
@@ -108,6 +111,7 @@ export class Batcher {
     this.#timers = options.timers;
     this.#emit = options.emit;
     this.#tellHurried = options.hurried;
+    this.#gathers = options.gathers;
   }
 
   /**
@@ -251,7 +255,7 @@ export class Batcher {
    * over in which requests came: those of one turn share batches, and those that come while the sink is busy too.
    */
   closeHurried(): void {
-    if (this.#hurried.length === 0 || !this.#sink.hungry) return;
+    if (this.#hurried.length === 0 || !this.#sink.hungry || this.#gathers?.() === true) return;
     const lanes = this.#hurried;
     this.#hurried = [];
     for (const lane of lanes) {

@@ -172,6 +172,8 @@ export class Admission {
     let retryAfterMs = eventsPerSecond === undefined ? 0 : rates.takeEvents(index, eventsPerSecond, events);
     if (retryAfterMs === 0 && bytesPerSecond !== undefined) {
       retryAfterMs = rates.takeBytes(index, bytesPerSecond, bytes);
+      // Or who tries again and again would use up the one rate by the other.
+      if (retryAfterMs > 0 && eventsPerSecond !== undefined) rates.giveEvents(index, events);
     }
     if (retryAfterMs === 0) return undefined;
     return {

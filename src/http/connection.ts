@@ -7,7 +7,8 @@
  *                                                                    damaged: answer, FIN, discard, close
  *
  * What came behind a request that waits for its answer stays in the chunk it came in, and the connection is paused.
- * All answers of one chunk go out in one write.
+ * All answers of one chunk go out in one write. Of very many requests in one chunk some are served in each turn of the
+ * event loop.
  *
  * It promises: an answer for every whole request, none for half of one; a body only after it was admitted; nothing is
  * read while the client does not read its answers.
@@ -17,13 +18,16 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import type { Connection } from "../runtime/runtime.ts";
-import { type Answer, problemAnswer, type Status } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import { Body } from "./body.ts";
-import type { Budget } from "./budget.ts";
-import { headBytesMax, type RequestHead } from "./head.ts";
-import { Heads, type KnownHead } from "./heads.ts";
-import type { Exchange, HttpService } from "./service.ts";
+import { bodyTooLarge, malformedChunks, memoryFull, slowBody, slowHead } from "./connection_answers.ts";
+import type { HttpShared } from "./connection_shared.ts";
+import type { RequestHead } from "./head.ts";
+import { HeadReader } from "./head_reader.ts";
+import type { KnownHead } from "./heads.ts";
+import { type Answering, Request } from "./request.ts";
 
 /** A refused request whose body is not longer is read over, so that the connection stays. */
 const skipBytesMax = 64 * 1024;
@@ -44,100 +48,35 @@ const bodyBytesPerSecondMin = 1024;
  * placed: 70 ns on Bun, whose sockets give Buffers, against two system calls.
  */
 const copiedBytesMax = 4 * 1024;
-/** CRLF before a request line, which old clients send behind a body (RFC 9112 2.2). */
-const emptyLinesMax = 4;
 
-const cr = 0x0d;
-const lf = 0x0a;
-/** First byte of a TLS handshake record (RFC 8446 5.1). */
-const tlsHandshake = 0x16;
+/** Requests of one chunk that are served in one go: about 1 ms. */
+const requestsATurn = 64;
 
 const continueBytes = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
-
-/** What the connections of one listener share. */
-export interface HttpShared<Plan> {
-  readonly service: HttpService<Plan>;
-  readonly heads: Heads<Plan>;
-  readonly budget: Budget;
-  /** Connections with a request, or an end, that must not take too long. */
-  readonly timed: Set<HttpConnection<Plan>>;
-  readonly counts: HttpCounts;
-  /** Every answer is the last one of its connection. */
-  stopping: boolean;
-  nowMs(): number;
-  dateMs(): number;
-  /** A client that spoke no HTTP. */
-  refused(peer: string, detail: string): void;
-}
-
-/** What happened on a listener since the start. */
-export interface HttpCounts {
-  requests: number;
-  /** Answers with a status of 400 and more. */
-  failures: number;
-  /** Requests that were too slow. */
-  timeouts: number;
-}
 
 /** What the connection is at. */
 type Phase = "head" | "body" | "skip" | "serving" | "closing";
 
-class Request<Plan> implements Exchange {
-  readonly head: RequestHead;
-  readonly #connection: HttpConnection<Plan>;
-  /** The body lies in the chunk that is read. */
-  isLent = false;
-  keepsBody = false;
-  answered = false;
-  /** The body of a client that went away while it was in use: it is given back when the service is done with it. */
-  orphan: Body | undefined;
-
-  constructor(connection: HttpConnection<Plan>, head: RequestHead) {
-    this.#connection = connection;
-    this.head = head;
-  }
-
-  get peer(): string {
-    return this.#connection.peer;
-  }
-
-  get tlsPeer(): string | undefined {
-    return this.#connection.tlsPeer;
-  }
-
-  keepBody(): void {
-    this.keepsBody = true;
-  }
-
-  answer(answer: Answer): void {
-    this.orphan?.release();
-    this.orphan = undefined;
-    if (this.answered) return;
-    this.answered = true;
-    this.#connection.answered(answer);
-  }
-}
-
 /** The state of one connection. */
-export class HttpConnection<Plan> {
+export class HttpConnection<Plan> implements Answering {
   readonly #connection: Connection;
   readonly #shared: HttpShared<Plan>;
   #phase: Phase = "head";
-  /** The head before, which the next one probably repeats. */
-  #known: KnownHead<Plan> | undefined;
-  /** A head that is not whole. */
-  #half: Uint8Array | undefined;
+  readonly #heads: HeadReader<Plan>;
   #body: Body | undefined;
   /** Bytes of a refused body that are read over. */
   #skipBytes = 0;
-  #request: Request<Plan> | undefined;
+  #request: Request | undefined;
   /** What is left of a chunk while a request is served. */
   #held: Uint8Array | undefined;
   #heldAt = 0;
   #paused = false;
   /** True while a chunk is read: answers wait for its end. */
   #reading = false;
-  #out: Uint8Array[] = [];
+  /** Requests that were begun since others had their turn, and whether it is awaited. */
+  #begun = 0;
+  #yields = false;
+  readonly #out: Uint8Array[] = [];
   /** The peer sent FIN. */
   #peerDone = false;
   #closed = false;
@@ -147,6 +86,7 @@ export class HttpConnection<Plan> {
   constructor(connection: Connection, shared: HttpShared<Plan>) {
     this.#connection = connection;
     this.#shared = shared;
+    this.#heads = new HeadReader(shared);
   }
 
   get peer(): string {
@@ -159,7 +99,7 @@ export class HttpConnection<Plan> {
 
   /** True while no request is begun and no answer is owed. */
   get idle(): boolean {
-    return this.#phase === "head" && this.#half === undefined && this.#held === undefined;
+    return this.#phase === "head" && !this.#heads.holds && this.#held === undefined;
   }
 
   received(chunk: Uint8Array): void {
@@ -180,7 +120,7 @@ export class HttpConnection<Plan> {
   closed(): void {
     this.#closed = true;
     this.#shared.timed.delete(this);
-    this.#forgetHalf();
+    this.#heads.forget();
     this.#held = undefined;
     const request = this.#request;
     if (request?.keepsBody === true) {
@@ -201,14 +141,12 @@ export class HttpConnection<Plan> {
       case "head":
         if (nowMs - this.#sinceMs < headMs) return;
         counts.timeouts++;
-        return this.#refuse(408, "request_slow", `The head of the request took over ${headMs / 1000} s`);
+        return this.#end(slowHead(headMs));
       case "body": {
         const body = this.#body!;
         if (nowMs - body.sinceMs < bodyMs + body.length / bodyBytesPerSecondMin * 1000) return;
         counts.timeouts++;
-        return this.#refuse(408, "request_slow", "The body comes too slowly", {
-          extensions: { received: body.length, bytes_max: service.bodyBytesMax },
-        });
+        return this.#end(slowBody(body.length, service.bodyBytesMax));
       }
       case "skip":
       case "closing":
@@ -224,7 +162,7 @@ export class HttpConnection<Plan> {
     if (this.idle) this.#end();
   }
 
-  /** Internal: the answer to the request that is served. */
+  /** @see Answering */
   answered(answer: Answer): void {
     const { head } = this.#request!;
     this.#request = undefined;
@@ -248,10 +186,13 @@ export class HttpConnection<Plan> {
         break;
       } else break; // serving
       if (this.#connection.unsentBytes > unsentBytesMax) break;
+      if (this.#begun >= requestsATurn && this.#phase === "head") break;
     }
     this.#reading = false;
     this.#flush();
     const left = this.#phase !== "closing" && at < chunk.length;
+    if (left && this.#begun >= requestsATurn) this.#yield();
+    else this.#begun = 0;
     const isLent = this.#request?.keepsBody === true && this.#request.isLent;
     if (left || isLent || this.#connection.unsentBytes > unsentBytesMax) {
       this.#hold(chunk, at);
@@ -266,6 +207,16 @@ export class HttpConnection<Plan> {
     this.#pause();
   }
 
+  /** What is left of a chunk goes on when others had their turn. */
+  #yield(): void {
+    this.#yields = true;
+    setImmediate(() => {
+      if (!this.#yields || this.#phase === "serving") return;
+      this.#begun = 0;
+      this.#goOn();
+    });
+  }
+
   #pause(): void {
     this.#paused = true;
     this.#connection.pause();
@@ -274,6 +225,7 @@ export class HttpConnection<Plan> {
   #goOn(): void {
     const { unsentBytes } = this.#connection;
     if (this.#closed || unsentBytes > unsentBytesMax) return;
+    this.#yields = false;
     const held = this.#held;
     this.#held = undefined;
     // The chunk is ours until the connection is resumed.
@@ -288,51 +240,19 @@ export class HttpConnection<Plan> {
   }
 
   #readHead(chunk: Uint8Array, at: number): number {
-    const known = this.#known;
-    if (this.#half === undefined) {
-      if (known !== undefined && Heads.repeats(known, chunk, at)) {
-        return this.#begin(known, chunk, at + known.bytes.length);
-      }
-      const start = skipEmptyLines(chunk, at);
-      const end = endOfHead(chunk, start, start);
-      if (end >= 0) return this.#lookUp(chunk, start, end, chunk, end);
-      if (chunk.length - start > headBytesMax) return this.#headTooLong(chunk);
-      return this.#keepHalf(chunk.subarray(start), chunk.length);
+    const heads = this.#heads;
+    switch (heads.read(chunk, at, this.peer)) {
+      case "head":
+        return this.#begin(heads.known!, chunk, heads.nextAt);
+      case "part":
+        this.#time();
+        return chunk.length;
+      case "nothing":
+        return chunk.length;
+      case "refused":
+        this.#end(heads.refusal);
+        return chunk.length;
     }
-    const half = this.#half;
-    const whole = new Uint8Array(half.length + Math.min(chunk.length - at, headBytesMax + 4 - half.length));
-    whole.set(half);
-    whole.set(chunk.subarray(at, at + whole.length - half.length), half.length);
-    const start = skipEmptyLines(whole, 0);
-    const end = endOfHead(whole, start, Math.max(start, half.length - 3));
-    this.#forgetHalf();
-    if (end >= 0) return this.#lookUp(whole, start, end, chunk, at + end - half.length);
-    if (whole.length > headBytesMax) return this.#headTooLong(chunk);
-    return this.#keepHalf(whole, chunk.length);
-  }
-
-  #keepHalf(bytes: Uint8Array, at: number): number {
-    if (bytes.length === 0) return at;
-    if (bytes[0] === tlsHandshake) {
-      const detail = "TLS was spoken to a plain HTTP listener";
-      this.#shared.refused(this.peer, detail);
-      this.#refuse(400, "tls_on_plain_port", `${detail}; use http://`);
-      return at;
-    }
-    if (!this.#shared.budget.take(bytes.length)) {
-      this.#refuse(503, "memory_full", "Too many unfinished requests are held", retrySoon);
-      return at;
-    }
-    // Not slice(): of a Buffer that is a view, and the chunk is the runtime's again.
-    this.#half = new Uint8Array(bytes);
-    this.#time();
-    return at;
-  }
-
-  #forgetHalf(): void {
-    if (this.#half === undefined) return;
-    this.#shared.budget.give(this.#half.length);
-    this.#half = undefined;
   }
 
   #forgetBody(): void {
@@ -340,31 +260,15 @@ export class HttpConnection<Plan> {
     this.#body = undefined;
   }
 
-  #headTooLong(chunk: Uint8Array): number {
-    this.#refuse(431, "head_too_long", `The head of a request may have ${headBytesMax} bytes`);
-    return chunk.length;
-  }
-
-  #lookUp(bytes: Uint8Array, from: number, to: number, chunk: Uint8Array, at: number): number {
-    const found = this.#shared.heads.read(bytes, from, to);
-    if (found.ok) {
-      this.#known = found.known;
-      return this.#begin(found.known, chunk, at);
-    }
-    const { status, detail } = found.fault;
-    this.#shared.refused(this.peer, detail);
-    this.#refuse(status, "request_malformed", detail);
-    return chunk.length;
-  }
-
   /** The head is read; `at` is the first byte of the body. */
   #begin({ head, plan }: KnownHead<Plan>, chunk: Uint8Array, at: number): number {
     const { service, budget, counts, timed } = this.#shared;
     if (this.#sinceMs !== 0) this.#untime();
     counts.requests++;
+    this.#begun++;
     const { contentLength } = head;
     const refusal = contentLength > service.bodyBytesMax
-      ? tooLarge(service.bodyBytesMax)
+      ? bodyTooLarge(service.bodyBytesMax)
       : service.admit(plan, head, this.peer, this.tlsPeer);
     if (refusal !== undefined) return this.#refuseBody(refusal, head, at);
     if (contentLength >= 0 && chunk.length - at >= contentLength) {
@@ -392,7 +296,7 @@ export class HttpConnection<Plan> {
     }
     if (body.done) {
       this.#shared.timed.delete(this);
-      const { head, plan } = this.#known!;
+      const { head, plan } = this.#heads.known!;
       this.#serve(head, plan, body.bytes, false);
       if (this.#request?.keepsBody !== true) this.#forgetBody();
     }
@@ -402,11 +306,11 @@ export class HttpConnection<Plan> {
   #refuseFault({ fault }: Body): void {
     switch (fault!) {
       case "broken":
-        return this.#refuse(400, "chunks_malformed", "The body is not chunked as RFC 9112 has it");
+        return this.#end(malformedChunks());
       case "too_large":
-        return this.#end(tooLarge(this.#shared.service.bodyBytesMax));
+        return this.#end(bodyTooLarge(this.#shared.service.bodyBytesMax));
       case "no_memory":
-        return this.#refuse(503, "memory_full", "Too many unfinished requests are held", retrySoon);
+        return this.#end(memoryFull());
     }
   }
 
@@ -446,15 +350,6 @@ export class HttpConnection<Plan> {
     return end;
   }
 
-  #refuse(
-    status: Status,
-    code: string,
-    detail: string,
-    options: Parameters<typeof problemAnswer>[3] = {},
-  ): void {
-    this.#end(problemAnswer(status, code, detail, options));
-  }
-
   #say(answer: Answer, head: RequestHead | undefined): void {
     const keepAlive = head !== undefined && head.keepAlive && !answer.close && !this.#shared.stopping;
     if (answer.status >= 400) this.#shared.counts.failures++;
@@ -465,7 +360,7 @@ export class HttpConnection<Plan> {
   /** Says a last word, and FIN. */
   #end(answer?: Answer, head?: RequestHead): void {
     if (this.#phase === "closing" || this.#closed) return;
-    this.#forgetHalf();
+    this.#heads.forget();
     this.#forgetBody();
     if (answer === undefined) this.#beginClosing();
     else {
@@ -485,7 +380,7 @@ export class HttpConnection<Plan> {
     const out = this.#out;
     if (out.length === 1) this.#connection.write(out[0]!);
     else if (out.length > 1) this.#connection.write(Buffer.concat(out));
-    if (out.length > 0) this.#out = [];
+    out.length = 0;
     if (this.#phase === "closing") this.#connection.end();
   }
 
@@ -507,34 +402,8 @@ export class HttpConnection<Plan> {
   }
 }
 
-const retrySoon = { fields: { "retry-after": "1" } };
-
-function tooLarge(bytesMax: number): Answer {
-  return problemAnswer(413, "body_too_large", `The body may have ${bytesMax} bytes`, {
-    extensions: { bytes_max: bytesMax },
-  });
-}
-
 function copyOf(chunk: Buffer, from: number, to: number): Uint8Array {
   const body = new Uint8Array(to - from);
   chunk.copy(body, 0, from, to);
   return body;
-}
-
-function skipEmptyLines(bytes: Uint8Array, at: number): number {
-  for (let lines = 0; lines < emptyLinesMax; lines++) {
-    if (bytes[at] !== cr || bytes[at + 1] !== lf || at + 1 >= bytes.length) break;
-    at += 2;
-  }
-  return at;
-}
-
-/** Behind the empty line of the head that begins at `start`, looked for from `from`; -1 where it has not come. */
-function endOfHead(bytes: Uint8Array, start: number, from: number): number {
-  const end = Math.min(bytes.length, start + headBytesMax + 4);
-  for (let at = from; at + 3 < end; at++) {
-    if (bytes[at] !== cr) continue;
-    if (bytes[at + 1] === lf && bytes[at + 2] === cr && bytes[at + 3] === lf) return at + 4;
-  }
-  return -1;
 }

@@ -12,17 +12,22 @@
  */
 import { Answer, jsonAnswer, textAnswer, withFields } from "./answer.ts";
 import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
-import { Events } from "./events.ts";
+import { Events, TooManyEvents } from "./events.ts";
 import type { RequestHead } from "./head.ts";
 import { syslogHeader } from "./syslog_line.ts";
 import { objectOf, parseJson, textOf } from "./text.ts";
-import { type Reading, recordsAStep, wholly } from "./turns.ts";
+import { type Reading, Steps, wholly } from "./turns.ts";
 
 const lf = 0x0a;
 const cr = 0x0d;
 
 /** Clients of version 7.14 and later refuse to speak to what does not say this. */
 const productFields = { "x-elastic-product": "Elasticsearch" };
+
+/** Operations of one request: the answer has an item for each, and is made in one go. */
+const operationsMax = 32_768;
+/** Longer lines name no index that anybody has. */
+const actionBytesMax = 16 * 1024;
 
 /** The version that is told: clients choose their dialect by it. */
 const elasticVersion = "8.17.0";
@@ -63,16 +68,18 @@ function* readBulk(
   options: EndpointOptions,
 ): Reading<Refusal | undefined> {
   const ranges = new Uint32Array(2);
+  const steps = new Steps();
   for (let at = 0; at < body.length;) {
     const actionEnd = lineEnd(body, at);
     const action = body.subarray(at, actionEnd);
     at = actionEnd + 1;
+    if (steps.due(action.length)) yield;
     if (isBlank(action)) continue;
     const operation = readAction(action, defaultIndex);
     if (operation === undefined) {
       return malformed(`Malformed action/metadata line [${2 * operations.length + 1}]`);
     }
-    if (operations.push(operation) % recordsAStep === 0) yield;
+    if (operations.push(operation) > operationsMax) throw new TooManyEvents();
     if (operation.name === "delete") {
       events.reject("not_supported", "delete is not supported: a log keeps what it has");
       continue;
@@ -85,6 +92,12 @@ function* readBulk(
       events.reject("not_supported", "update is not supported: a log keeps what it has");
       continue;
     }
+    if (document.length > options.frameBytesMax) {
+      // It is not parsed.
+      events.rejectTooLarge(document.length);
+      continue;
+    }
+    if (steps.due(document.length)) yield;
     ranges[1] = document.length;
     if (document[0] !== 0x7b || options.notJson(document, ranges, 1).length > 0) {
       events.reject("malformed", "The document is not a JSON object");
@@ -98,7 +111,7 @@ function headerOf({ index, id }: Operation): string {
 }
 
 function readAction(line: Uint8Array, defaultIndex: string | undefined): Operation | undefined {
-  const action = objectOf(parseJson(line));
+  const action = line.length > actionBytesMax ? undefined : objectOf(parseJson(line));
   const [name, ...others] = Object.keys(action ?? {});
   if (name !== "index" && name !== "create" && name !== "update" && name !== "delete") return undefined;
   if (others.length > 0) return undefined;
@@ -117,6 +130,7 @@ function lineEnd(body: Uint8Array, at: number): number {
 }
 
 function isBlank(line: Uint8Array): boolean {
+  if (line.length > actionBytesMax) return false;
   return line.every((byte) => byte === 0x20 || byte === cr || byte === 0x09);
 }
 

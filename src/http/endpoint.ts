@@ -56,7 +56,8 @@ export interface Endpoint {
   /** The body is compressed by the protocol itself. */
   readonly coding?: "snappy" | undefined;
   /**
-   * `read` keeps `body` in the events that it gives. A refusal answers the whole request. Both throw `TooManyEvents`.
+   * `read` keeps `body` in the events that it gives. A refusal answers the whole request. Both throw `TooManyEvents`
+   * and `PartTooLarge`.
    */
   read(body: Uint8Array): Events | Refusal;
   /** The same, a few records at a time. */

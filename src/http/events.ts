@@ -41,6 +41,25 @@ export const madeBytesMax = 64 * 1024 * 1024;
 /** Thrown in `Events` where a request has more than is taken; who reads bodies answers it with 413. */
 export class TooManyEvents extends Error {}
 
+/** What records share (a resource, labels), or what nobody asked for, is too long to be looked at in one go: 413. */
+export class PartTooLarge extends Error {
+  readonly bytesMax: number;
+
+  constructor(bytesMax: number) {
+    super();
+    this.bytesMax = bytesMax;
+  }
+}
+
+/** A record that is longer as it is sent than four times what an event may have becomes none. */
+const partsPerFrame = 4;
+const partBytesMin = 64 * 1024;
+
+/** Bytes of a body that are looked at in one go, where events may have `frameBytesMax`. */
+export function partBytesMaxOf(frameBytesMax: number): number {
+  return Math.max(partBytesMin, partsPerFrame * frameBytesMax);
+}
+
 /** UTF-8 bytes of one UTF-16 code unit. */
 const utf8BytesMax = 3;
 const firstBytes = 4 * 1024;
@@ -115,18 +134,18 @@ export class Events {
 
   /** Adds the frame [start, end) of the body. */
   addRange(start: number, end: number): void {
-    if (end - start > this.#frameBytesMax) return this.#rejectTooLarge(end - start);
+    if (end - start > this.#frameBytesMax) return this.rejectTooLarge(end - start);
     this.#add(start, end);
   }
 
   /** Adds a frame of its own. */
   addText(text: string): void {
     // What is surely too long is not written first.
-    if (text.length > this.#frameBytesMax) return this.#rejectTooLarge(text.length);
+    if (text.length > this.#frameBytesMax) return this.rejectTooLarge(text.length);
     const made = this.#room(text.length * utf8BytesMax);
     const start = this.#length;
     const end = start + made.utf8Write(text, start, text.length * utf8BytesMax);
-    if (end - start > this.#frameBytesMax) return this.#rejectTooLarge(end - start);
+    if (end - start > this.#frameBytesMax) return this.rejectTooLarge(end - start);
     this.#length = end;
     this.#add(start, end);
   }
@@ -134,14 +153,14 @@ export class Events {
   /** Adds a frame of a text and bytes behind it. */
   addTextAndBytes(text: string, bytes: Uint8Array): void {
     if (text.length + bytes.length > this.#frameBytesMax) {
-      return this.#rejectTooLarge(text.length + bytes.length);
+      return this.rejectTooLarge(text.length + bytes.length);
     }
     const made = this.#room(text.length * utf8BytesMax + bytes.length);
     const start = this.#length;
     let end = start + made.utf8Write(text, start, text.length * utf8BytesMax);
     made.set(bytes, end);
     end += bytes.length;
-    if (end - start > this.#frameBytesMax) return this.#rejectTooLarge(end - start);
+    if (end - start > this.#frameBytesMax) return this.rejectTooLarge(end - start);
     this.#length = end;
     this.#add(start, end);
   }
@@ -190,7 +209,8 @@ export class Events {
     return into;
   }
 
-  #rejectTooLarge(bytes: number): void {
+  /** Counts a record of `bytes`, which are more than an event may have. */
+  rejectTooLarge(bytes: number): void {
     this.reject("frame_too_large", `An event may have ${this.#frameBytesMax} bytes, this has ${bytes}`);
   }
 

@@ -99,6 +99,8 @@ function* readEvents(
   const isWhole = yield* splitStreamInTurns(body, (start, end) => {
     if (refusal !== undefined) return;
     const bytes = body.subarray(start, end);
+    // What is too long in any case is not parsed.
+    if (bytes.length > options.frameBytesMax) return events.rejectTooLarge(bytes.length);
     const event = objectOf(parseJson(bytes));
     if (event === undefined) refusal = malformed(code.invalidFormat, "Invalid data format", events.records);
     else if (event["event"] === undefined || event["event"] === null) {

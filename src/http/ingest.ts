@@ -19,7 +19,7 @@ import { Events, rejectionsMax } from "./events.ts";
 import { printable, type RequestHead } from "./head.ts";
 import { isJsonBlank, skipBlanks, splitArrayInTurns } from "./json_split.ts";
 import { addLines, addLinesInTurns } from "./lines.ts";
-import { type Reading, recordsAStep, wholly } from "./turns.ts";
+import { bytesAStep, type Reading, recordsAStep, wholly } from "./turns.ts";
 
 /** How a body is read. */
 export type Format = "json" | "ndjson" | "lines" | "syslog" | "one";
@@ -162,13 +162,17 @@ function parseString(bytes: Uint8Array): string | undefined {
 function* checked(events: Events, body: Uint8Array, options: EndpointOptions): Reading<Events> {
   const { ranges, count } = events;
   const bad: number[] = [];
-  for (let first = 0; first < count; first += checkedAStep) {
+  for (let first = 0; first < count;) {
     if (first > 0) yield;
-    const end = Math.min(count, first + checkedAStep);
-    for (let i = first; i < end; i++) if (body[ranges[2 * i]!] === recordSeparator) ranges[2 * i]!++;
+    let end = first;
+    for (let bytes = 0; end < count && end < first + checkedAStep && bytes < bytesAStep; end++) {
+      if (body[ranges[2 * end]!] === recordSeparator) ranges[2 * end]!++;
+      bytes += ranges[2 * end + 1]! - ranges[2 * end]!;
+    }
     for (const frame of options.notJson(body, ranges.subarray(2 * first, 2 * end), end - first)) {
       bad.push(first + frame);
     }
+    first = end;
   }
   if (bad.length === 0) return events;
   const left = new Events(options.frameBytesMax, body);

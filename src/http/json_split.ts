@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Reading, recordsAStep, wholly } from "./turns.ts";
+import { bytesAStep, type Reading, Steps, wholly } from "./turns.ts";
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -28,21 +28,22 @@ export function skipBlanks(bytes: Uint8Array, at: number): number {
 
 /**
  * End of the value that begins at `at`: of a string, list or object behind its closing mark, of anything else before
- * the next blank, comma or closing mark. -1 where it has no end.
+ * the next blank, comma or closing mark. -1 where it has no end before `until`.
  */
-export function endOfValue(bytes: Uint8Array, at: number): number {
+export function endOfValue(bytes: Uint8Array, at: number, until = bytes.length): number {
   const first = bytes[at];
-  if (first === quote) return endOfString(bytes, at);
+  if (first === quote) return endOfString(bytes, at, until);
   if (first !== openList && first !== openObject) {
     let end = at;
-    while (end < bytes.length && !endsScalar(bytes[end]!)) end++;
-    return end === at ? -1 : end;
+    while (end < until && !endsScalar(bytes[end]!)) end++;
+    // At the end of the bytes it ends too.
+    return end === at || end === until && until < bytes.length ? -1 : end;
   }
   let depth = 0;
-  while (at < bytes.length) {
+  while (at < until) {
     const byte = bytes[at]!;
     if (byte === quote) {
-      at = endOfString(bytes, at);
+      at = endOfString(bytes, at, until);
       if (at < 0) return -1;
       continue;
     }
@@ -53,9 +54,34 @@ export function endOfValue(bytes: Uint8Array, at: number): number {
   return -1;
 }
 
-/** Behind the closing quote; -1 where there is none. */
-function endOfString(bytes: Uint8Array, at: number): number {
-  for (at++; at < bytes.length; at++) {
+/** The same for a value that may be as long as a body, some bytes at a time. */
+export function* endOfLongValue(bytes: Uint8Array, start: number): Reading<number> {
+  let depth = 0;
+  let isText = false;
+  for (let at = start; at < bytes.length;) {
+    for (const until = Math.min(bytes.length, at + bytesAStep); at < until; at++) {
+      const byte = bytes[at]!;
+      if (isText) {
+        if (byte === backslash) at++;
+        else if (byte === quote) {
+          isText = false;
+          if (depth === 0) return at + 1;
+        }
+      } else if (depth === 0 && at > start) {
+        if (endsScalar(byte)) return at;
+      } else if (byte === quote) isText = true;
+      else if (byte === openList || byte === openObject) depth++;
+      else if ((byte === closeList || byte === closeObject) && --depth <= 0) return depth < 0 ? -1 : at + 1;
+      else if (depth === 0 && endsScalar(byte)) return -1;
+    }
+    yield;
+  }
+  return depth === 0 && !isText ? bytes.length : -1;
+}
+
+/** Behind the closing quote; -1 where there is none before `until`. */
+export function endOfString(bytes: Uint8Array, at: number, until: number): number {
+  for (at++; at < until; at++) {
     const byte = bytes[at];
     if (byte === quote) return at + 1;
     if (byte === backslash) at++;
@@ -80,15 +106,16 @@ export function splitArray(bytes: Uint8Array, take: Take): boolean {
 
 /** The same, some elements at a time. */
 export function* splitArrayInTurns(bytes: Uint8Array, take: Take): Reading<boolean> {
+  const steps = new Steps();
   let at = skipBlanks(bytes, 0);
   if (bytes[at] !== openList) return false;
   at = skipBlanks(bytes, at + 1);
   if (bytes[at] === closeList) return skipBlanks(bytes, at + 1) === bytes.length;
-  for (let values = 1;; values++) {
-    const end = endOfValue(bytes, at);
+  for (;;) {
+    const end = shortEnd(bytes, at) ?? (yield* endOfLongValue(bytes, at));
     if (end < 0) return false;
     take(at, end);
-    if (values % recordsAStep === 0) yield;
+    if (steps.due(end - at)) yield;
     at = skipBlanks(bytes, end);
     if (bytes[at] === closeList) return skipBlanks(bytes, at + 1) === bytes.length;
     if (bytes[at] !== comma) return false;
@@ -103,13 +130,20 @@ export function splitStream(bytes: Uint8Array, take: Take): boolean {
 
 /** The same, some values at a time. */
 export function* splitStreamInTurns(bytes: Uint8Array, take: Take): Reading<boolean> {
-  let values = 0;
+  const steps = new Steps();
   for (let at = skipBlanks(bytes, 0); at < bytes.length;) {
-    const end = endOfValue(bytes, at);
+    const end = shortEnd(bytes, at) ?? (yield* endOfLongValue(bytes, at));
     if (end < 0) return false;
     take(at, end);
-    if (++values % recordsAStep === 0) yield;
+    if (steps.due(end - at)) yield;
     at = skipBlanks(bytes, end);
   }
   return true;
+}
+
+/** End of a value that is not long, -1 where it has none; undefined where it may be long. */
+function shortEnd(bytes: Uint8Array, at: number): number | undefined {
+  const until = Math.min(bytes.length, at + bytesAStep);
+  const end = endOfValue(bytes, at, until);
+  return end >= 0 || until === bytes.length ? end : undefined;
 }

@@ -13,14 +13,15 @@
  */
 import { type Answer, emptyAnswer, textAnswer } from "./answer.ts";
 import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
-import { Events } from "./events.ts";
-import { mediaType } from "./ingest.ts";
+import { Events, madeRecordsMax, partBytesMaxOf, PartTooLarge, TooManyEvents } from "./events.ts";
 import type { RequestHead } from "./head.ts";
+import { mediaType } from "./ingest.ts";
+import { JsonWalk } from "./json_walk.ts";
 import { ProtoReader } from "./proto.ts";
 import { severityOf } from "./severity.ts";
 import { headerTimeDigits, severityInfo, syslogHeader, timeText } from "./syslog_line.ts";
-import { objectOf, parseJson } from "./text.ts";
-import { type Reading, recordsAStep, wholly } from "./turns.ts";
+import { objectOf, parseJson, utf8 } from "./text.ts";
+import { type Reading, Steps, wholly } from "./turns.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -53,24 +54,69 @@ export function lokiEndpoint(head: RequestHead, options: EndpointOptions): Endpo
 }
 
 function* readJson(body: Uint8Array, options: EndpointOptions): Reading<Events | Refusal> {
-  const streams = objectOf(parseJson(body))?.["streams"];
-  if (!Array.isArray(streams)) return malformed;
-  const events = new Events(options.frameBytesMax);
-  for (const one of streams) {
-    const stream = objectOf(one);
-    const values = stream?.["values"];
-    if (!Array.isArray(values)) return malformed;
-    const labels = labelsOf(stream?.["stream"]);
-    yield;
-    for (const value of values) {
-      if (events.records % recordsAStep === 0) yield;
-      const [time, line, metadata] = Array.isArray(value) ? value : [];
-      if (typeof time !== "string" || !/^\d{1,19}$/.test(time) || typeof line !== "string") {
-        events.reject("malformed", "A value is not [nanoseconds, line]");
-      } else addLine(events, labels, BigInt(time), line, labelsOf(metadata));
+  const walk = new JsonWalk(body, partBytesMaxOf(options.frameBytesMax));
+  let events: Events | undefined;
+  for (let any = walk.enter("object"); any; any = walk.more("object")) {
+    if (walk.due) yield;
+    if (walk.name() !== "streams") walk.skip();
+    else {
+      // Of members with one name the last counts, as for every parser.
+      events = new Events(options.frameBytesMax);
+      for (let one = walk.enter("list"); one; one = walk.more("list")) {
+        if (!(yield* readJsonStream(walk, body, events, options))) return malformed;
+      }
     }
   }
-  return events;
+  return walk.broken || !walk.atEnd() || events === undefined ? malformed : events;
+}
+
+/** One stream, whose labels may stand behind its values. */
+function* readJsonStream(
+  walk: JsonWalk,
+  body: Uint8Array,
+  events: Events,
+  { frameBytesMax }: EndpointOptions,
+): Reading<boolean> {
+  const valueBytesMax = partBytesMaxOf(frameBytesMax);
+  let labels: Labels = {};
+  let places: number[] | undefined;
+  for (let any = walk.enter("object"); any; any = walk.more("object")) {
+    if (walk.due) yield;
+    const name = walk.name();
+    if (name === "stream") labels = labelsOf(walk.part());
+    else if (name !== "values") walk.skip();
+    else {
+      places = [];
+      for (let one = walk.enter("list"); one; one = walk.more("list")) {
+        if (!walk.over()) yield* walk.overLong();
+        if (places.push(walk.start, walk.end) > 2 * madeRecordsMax) throw new TooManyEvents();
+        if (walk.due) yield;
+      }
+    }
+  }
+  if (walk.broken || places === undefined) return false;
+  const steps = new Steps();
+  const labelsLength = JSON.stringify(labels).length;
+  for (let at = 0; at < places.length; at += 2) {
+    const start = places[at]!;
+    const end = places[at + 1]!;
+    if (steps.due(end - start + labelsLength)) yield;
+    if (end - start > valueBytesMax) events.rejectTooLarge(end - start);
+    else if (labelsLength > frameBytesMax) events.rejectTooLarge(labelsLength);
+    else {
+      const value = parseJson(body.subarray(start, end));
+      if (value === undefined) return false;
+      addValue(events, labels, value);
+    }
+  }
+  return true;
+}
+
+function addValue(events: Events, labels: Labels, value: unknown): void {
+  const [time, line, metadata] = Array.isArray(value) ? value : [];
+  if (typeof time !== "string" || !/^\d{1,19}$/.test(time) || typeof line !== "string") {
+    events.reject("malformed", "A value is not [nanoseconds, line]");
+  } else addLine(events, labels, BigInt(time), line, labelsOf(metadata));
 }
 
 function labelsOf(value: unknown): Labels {
@@ -81,31 +127,48 @@ function labelsOf(value: unknown): Labels {
   return labels;
 }
 
-function* readProto(body: Uint8Array, options: EndpointOptions): Reading<Events | Refusal> {
-  const events = new Events(options.frameBytesMax);
+function* readProto(body: Uint8Array, { frameBytesMax }: EndpointOptions): Reading<Events | Refusal> {
+  const events = new Events(frameBytesMax);
+  const steps = new Steps();
   const request = new ProtoReader(body);
   while (request.next()) {
-    if (request.field !== 1) {
-      request.skip();
-      continue;
-    }
-    if (!(yield* readStream(request.message(), events))) return malformed;
+    if (steps.due(0)) yield;
+    if (request.field !== 1) request.skip();
+    else if (!(yield* readStream(request.message(), events, frameBytesMax, steps))) return malformed;
   }
   return request.broken ? malformed : events;
 }
 
-function* readStream(stream: ProtoReader, events: Events): Reading<boolean> {
+function* readStream(
+  stream: ProtoReader,
+  events: Events,
+  frameBytesMax: number,
+  steps: Steps,
+): Reading<boolean> {
+  const partBytesMax = partBytesMaxOf(frameBytesMax);
   let labels: Labels = {};
-  yield;
+  let labelsLength = 0;
   while (stream.next()) {
-    if (events.records % recordsAStep === 0) yield;
     if (stream.field === 1) {
-      const read = parseLabels(stream.string());
+      const text = stream.bytes();
+      if (text.length > partBytesMax) throw new PartTooLarge(partBytesMax);
+      const read = parseLabels(utf8(text));
       if (read === undefined) return false;
       labels = read;
+      labelsLength = text.length;
+      if (steps.due(labelsLength)) yield;
     } else if (stream.field === 2) {
-      if (!readEntry(stream.message(), labels, events)) return false;
-    } else stream.skip();
+      const entry = stream.message();
+      const { length } = entry;
+      if (length > partBytesMax) events.rejectTooLarge(length);
+      // The text says each label in about as many bytes as an event does.
+      else if (labelsLength / 2 > frameBytesMax) events.rejectTooLarge(labelsLength);
+      else if (!readEntry(entry, labels, events)) return false;
+      if (steps.due(length + labelsLength)) yield;
+    } else {
+      stream.skip();
+      if (steps.due(0)) yield;
+    }
   }
   return !stream.broken;
 }

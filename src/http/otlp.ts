@@ -15,7 +15,7 @@
  */
 import { type Answer, bytesAnswer, jsonAnswer } from "./answer.ts";
 import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
-import { Events } from "./events.ts";
+import { Events, partBytesMaxOf } from "./events.ts";
 import type { RequestHead } from "./head.ts";
 import { mediaType } from "./ingest.ts";
 import { readOtlpJson } from "./otlp_json.ts";
@@ -23,7 +23,7 @@ import { readOtlpProto } from "./otlp_proto.ts";
 import { protoMessage } from "./proto.ts";
 import { headerTimeDigits, severityInfo, syslogHeader, timeText } from "./syslog_line.ts";
 import { textOf } from "./text.ts";
-import { type Reading, recordsAStep, wholly } from "./turns.ts";
+import { type Reading, wholly } from "./turns.ts";
 
 /** A value of OTLP as JSON has it. */
 export type OtlpValue = unknown;
@@ -31,9 +31,21 @@ export type OtlpValue = unknown;
 export type OtlpAttributes = Readonly<Record<string, OtlpValue>>;
 
 /** What records have in common. */
-export interface OtlpOrigin {
+export class OtlpOrigin {
   readonly resource: OtlpAttributes;
   readonly scope: Readonly<Record<string, unknown>> | undefined;
+  #length = -1;
+
+  constructor(resource: OtlpAttributes, scope: Readonly<Record<string, unknown>> | undefined) {
+    this.resource = resource;
+    this.scope = scope;
+  }
+
+  /** How long it is as JSON, in characters: each of its events is longer. */
+  get length(): number {
+    if (this.#length < 0) this.#length = JSON.stringify([this.resource, this.scope]).length;
+    return this.#length;
+  }
 }
 
 /** One log record, from either encoding. */
@@ -52,8 +64,8 @@ export interface OtlpRecord {
   readonly flags: number;
 }
 
-/** A record and what it has in common with others. */
-export type OtlpFound = readonly [origin: OtlpOrigin, record: OtlpRecord];
+/** Takes a record and what it has in common with others; its length alone where it is too long to be read. */
+export type OtlpTake = (origin: OtlpOrigin, record: OtlpRecord | number) => void;
 
 /** Values may lie in values so deep. */
 export const otlpDepthMax = 32;
@@ -69,16 +81,17 @@ export function otlpEndpoint(head: RequestHead, options: EndpointOptions): Endpo
   const type = mediaType(head);
   const isJson = type === "application/json";
   if (!isJson && type !== "application/x-protobuf") return undefined;
+  const partBytesMax = partBytesMaxOf(options.frameBytesMax);
+  const readRecords = isJson ? readOtlpJson : readOtlpProto;
   function* readInTurns(body: Uint8Array): Reading<Events | Refusal> {
-    // All of it is read before anything is made: nothing is taken of a body that is damaged at its end.
-    const found = yield* isJson ? readOtlpJson(body) : readOtlpProto(body);
-    if (found === undefined) return malformed;
     const events = new Events(options.frameBytesMax);
-    for (const [origin, record] of found) {
-      addRecord(events, origin, record);
-      if (events.records % recordsAStep === 0) yield;
-    }
-    return events;
+    const take: OtlpTake = (origin, record) => {
+      if (typeof record === "number") events.rejectTooLarge(record);
+      else if (origin.length > options.frameBytesMax) events.rejectTooLarge(origin.length);
+      else addRecord(events, origin, record);
+    };
+    // What was made is thrown away where the body is damaged at its end.
+    return (yield* readRecords(body, partBytesMax, take)) ? events : malformed;
   }
   return {
     value: "message",

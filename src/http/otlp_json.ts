@@ -3,41 +3,132 @@
  *
  * @module
  */
+import { madeRecordsMax, TooManyEvents } from "./events.ts";
+import { JsonWalk } from "./json_walk.ts";
 import {
   type OtlpAttributes,
   otlpDepthMax,
-  type OtlpFound,
+  OtlpOrigin,
   type OtlpRecord,
+  type OtlpTake,
   type OtlpValue,
 } from "./otlp.ts";
 import { objectOf, parseJson, textOf } from "./text.ts";
-
-import { madeRecordsMax, TooManyEvents } from "./events.ts";
-import { type Reading, recordsAStep } from "./turns.ts";
+import { type Reading, Steps } from "./turns.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The records; undefined where the body is no such message. @throws TooManyEvents */
-export function* readOtlpJson(body: Uint8Array): Reading<readonly OtlpFound[] | undefined> {
-  const request = objectOf(parseJson(body));
-  yield;
-  if (request === undefined) return undefined;
-  const found: OtlpFound[] = [];
-  for (const resourceLogs of objectsOf(request["resourceLogs"])) {
-    if (resourceLogs === undefined) return undefined;
-    yield;
-    const resource = attributesOf(objectOf(resourceLogs["resource"])?.["attributes"], 0);
-    for (const scopeLogs of objectsOf(resourceLogs["scopeLogs"])) {
-      if (scopeLogs === undefined) return undefined;
-      const origin = { resource, scope: scopeOf(objectOf(scopeLogs["scope"])) };
-      for (const record of objectsOf(scopeLogs["logRecords"])) {
-        if (record === undefined) return undefined;
-        if (found.length === madeRecordsMax) throw new TooManyEvents();
-        if (found.push([origin, recordOf(record)]) % recordsAStep === 0) yield;
+/** Records of one scope: start and end of each. */
+interface ScopePlace {
+  scope: Json | undefined;
+  places: number[];
+}
+
+/** A resource, which may stand behind its records. */
+interface ResourcePlace {
+  resource: Json | undefined;
+  scopes: ScopePlace[];
+}
+
+/** Gives records to `take`; false where the body is no such message. @throws TooManyEvents, PartTooLarge */
+export function* readOtlpJson(body: Uint8Array, partBytesMax: number, take: OtlpTake): Reading<boolean> {
+  const finder = new RecordFinder(body, partBytesMax);
+  const resources = yield* finder.find();
+  if (resources === undefined) return false;
+  const steps = new Steps();
+  for (const { resource, scopes } of resources) {
+    const attributes = attributesOf(resource?.["attributes"], 0);
+    for (const { scope, places } of scopes) {
+      const origin = new OtlpOrigin(attributes, scopeOf(scope));
+      for (let at = 0; at < places.length; at += 2) {
+        const start = places[at]!;
+        const end = places[at + 1]!;
+        if (end - start > partBytesMax) take(origin, end - start);
+        else {
+          const record = objectOf(parseJson(body.subarray(start, end)));
+          if (record === undefined) return false;
+          take(origin, recordOf(record));
+        }
+        if (steps.due(end - start)) yield;
+      }
+      if (steps.due(0)) yield;
+    }
+    if (steps.due(0)) yield;
+  }
+  return true;
+}
+
+/** Finds the records of a body. Of members with one name the last counts, as for every parser. */
+class RecordFinder {
+  readonly #walk: JsonWalk;
+  /** Lists and records so far. */
+  #found = 0;
+
+  constructor(body: Uint8Array, partBytesMax: number) {
+    this.#walk = new JsonWalk(body, partBytesMax);
+  }
+
+  /** Undefined where the body is no such message. */
+  *find(): Reading<readonly ResourcePlace[] | undefined> {
+    const walk = this.#walk;
+    let resources: ResourcePlace[] = [];
+    for (let any = walk.enter("object"); any; any = walk.more("object")) {
+      if (walk.due) yield;
+      if (walk.name() !== "resourceLogs") walk.skip();
+      else {
+        resources = [];
+        for (let one = walk.enterNullable(); one; one = walk.more("list")) {
+          resources.push(yield* this.#resource());
+        }
       }
     }
+    return walk.broken || !walk.atEnd() ? undefined : resources;
   }
-  return found;
+
+  *#resource(): Reading<ResourcePlace> {
+    const walk = this.#walk;
+    this.#count();
+    const place: ResourcePlace = { resource: undefined, scopes: [] };
+    for (let any = walk.enter("object"); any; any = walk.more("object")) {
+      if (walk.due) yield;
+      const name = walk.name();
+      if (name === "resource") place.resource = objectOf(walk.part());
+      else if (name !== "scopeLogs") walk.skip();
+      else {
+        place.scopes = [];
+        for (let one = walk.enterNullable(); one; one = walk.more("list")) {
+          place.scopes.push(yield* this.#scope());
+        }
+      }
+    }
+    return place;
+  }
+
+  *#scope(): Reading<ScopePlace> {
+    const walk = this.#walk;
+    this.#count();
+    const place: ScopePlace = { scope: undefined, places: [] };
+    for (let any = walk.enter("object"); any; any = walk.more("object")) {
+      if (walk.due) yield;
+      const name = walk.name();
+      if (name === "scope") place.scope = objectOf(walk.part());
+      else if (name !== "logRecords") walk.skip();
+      else {
+        place.places = [];
+        for (let one = walk.enterNullable(); one; one = walk.more("list")) {
+          this.#count();
+          if (!walk.over()) yield* walk.overLong();
+          place.places.push(walk.start, walk.end);
+          if (walk.due) yield;
+        }
+      }
+    }
+    return place;
+  }
+
+  #count(): void {
+    if (++this.#found > madeRecordsMax) throw new TooManyEvents();
+  }
 }
 
 /** The objects of a list; `undefined` stands for what is none. An absent list is empty. */

@@ -13,75 +13,108 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { madeRecordsMax, PartTooLarge, TooManyEvents } from "./events.ts";
 import {
   type OtlpAttributes,
   otlpDepthMax,
-  type OtlpFound,
-  type OtlpOrigin,
+  OtlpOrigin,
   type OtlpRecord,
+  type OtlpTake,
   type OtlpValue,
 } from "./otlp.ts";
-import { madeRecordsMax, TooManyEvents } from "./events.ts";
 import { ProtoReader } from "./proto.ts";
-import { type Reading, recordsAStep } from "./turns.ts";
+import { type Reading, Steps } from "./turns.ts";
 
-/** The records; undefined where the body is no such message, or damaged anywhere. @throws TooManyEvents */
-export function* readOtlpProto(body: Uint8Array): Reading<readonly OtlpFound[] | undefined> {
-  const found: OtlpFound[] = [];
-  const request = new ProtoReader(body);
-  while (request.next()) {
-    if (request.field !== 1) request.skip();
-    else if (!(yield* readResourceLogs(request.message(), found))) return undefined;
-  }
-  return request.broken ? undefined : found;
+/** Gives records to `take`; false where the body is no such message. @throws TooManyEvents, PartTooLarge */
+export function* readOtlpProto(body: Uint8Array, partBytesMax: number, take: OtlpTake): Reading<boolean> {
+  return yield* new RecordReader(partBytesMax, take).read(body);
 }
 
-function* readResourceLogs(message: ProtoReader, found: OtlpFound[]): Reading<boolean> {
-  yield;
-  // The resource may come behind what it belongs to.
-  const resource: Record<string, OtlpValue> = {};
-  const scopes: ProtoReader[] = [];
-  while (message.next()) {
-    if (message.field === 1) {
-      const inner = message.message();
-      while (inner.next()) {
-        if (inner.field === 1) readKeyValue(inner.message(), resource, 0, inner);
-        else inner.skip();
+/** Reads one body. */
+class RecordReader {
+  readonly #partBytesMax: number;
+  readonly #take: OtlpTake;
+  readonly #steps = new Steps();
+  /** Messages that are kept until what they belong to is read. */
+  #found = 0;
+
+  constructor(partBytesMax: number, take: OtlpTake) {
+    this.#partBytesMax = partBytesMax;
+    this.#take = take;
+  }
+
+  *read(body: Uint8Array): Reading<boolean> {
+    const request = new ProtoReader(body);
+    while (request.next()) {
+      if (this.#steps.due(0)) yield;
+      if (request.field !== 1) request.skip();
+      else if (!(yield* this.#resourceLogs(request.message()))) return false;
+    }
+    return !request.broken;
+  }
+
+  *#resourceLogs(message: ProtoReader): Reading<boolean> {
+    // The resource may come behind what it belongs to.
+    const resource: Record<string, OtlpValue> = {};
+    const scopes: ProtoReader[] = [];
+    while (message.next()) {
+      if (this.#steps.due(0)) yield;
+      if (message.field === 1) {
+        if (!readResource(this.#part(message), resource)) return false;
+      } else if (message.field === 2) scopes.push(this.#kept(message));
+      else message.skip();
+    }
+    if (message.broken) return false;
+    for (const scope of scopes) if (!(yield* this.#scopeLogs(scope, resource))) return false;
+    return true;
+  }
+
+  *#scopeLogs(message: ProtoReader, resource: OtlpAttributes): Reading<boolean> {
+    let scope: Record<string, unknown> | undefined;
+    const records: ProtoReader[] = [];
+    while (message.next()) {
+      if (this.#steps.due(0)) yield;
+      if (message.field === 1) {
+        scope = readScope(this.#part(message));
+        if (scope === undefined) return false;
+      } else if (message.field === 2) records.push(this.#kept(message));
+      else message.skip();
+    }
+    if (message.broken) return false;
+    const isNone = scope === undefined || Object.keys(scope).length === 0;
+    const origin = new OtlpOrigin(resource, isNone ? undefined : scope);
+    for (const one of records) {
+      const { length } = one;
+      if (length > this.#partBytesMax) this.#take(origin, length);
+      else {
+        const record = readRecord(one);
+        if (record === undefined) return false;
+        this.#take(origin, record);
       }
-      if (inner.broken) return false;
-    } else if (message.field === 2) scopes.push(message.message());
+      if (this.#steps.due(length)) yield;
+    }
+    return true;
+  }
+
+  #kept(outer: ProtoReader): ProtoReader {
+    if (++this.#found > madeRecordsMax) throw new TooManyEvents();
+    return outer.message();
+  }
+
+  /** A message that is read in one go. */
+  #part(outer: ProtoReader): ProtoReader {
+    const message = outer.message();
+    if (message.length > this.#partBytesMax) throw new PartTooLarge(this.#partBytesMax);
+    return message;
+  }
+}
+
+function readResource(message: ProtoReader, resource: Record<string, OtlpValue>): boolean {
+  while (message.next()) {
+    if (message.field === 1) readKeyValue(message.message(), resource, 0, message);
     else message.skip();
   }
-  if (message.broken) return false;
-  for (const scope of scopes) if (!(yield* readScopeLogs(scope, resource, found))) return false;
-  return true;
-}
-
-function* readScopeLogs(
-  message: ProtoReader,
-  resource: OtlpAttributes,
-  found: OtlpFound[],
-): Reading<boolean> {
-  let scope: Record<string, unknown> | undefined;
-  const records: OtlpRecord[] = [];
-  while (message.next()) {
-    if (message.field === 1) {
-      scope = readScope(message.message());
-      if (scope === undefined) return false;
-    } else if (message.field === 2) {
-      const record = readRecord(message.message());
-      if (record === undefined) return false;
-      if (found.length + records.length === madeRecordsMax) throw new TooManyEvents();
-      if (records.push(record) % recordsAStep === 0) yield;
-    } else message.skip();
-  }
-  if (message.broken) return false;
-  const origin: OtlpOrigin = {
-    resource,
-    scope: scope === undefined || Object.keys(scope).length === 0 ? undefined : scope,
-  };
-  for (const record of records) found.push([origin, record]);
-  return true;
+  return !message.broken;
 }
 
 function readScope(message: ProtoReader): Record<string, unknown> | undefined {

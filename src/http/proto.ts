@@ -39,6 +39,11 @@ export class ProtoReader {
     this.#end = end;
   }
 
+  /** Bytes of the message that are not read. */
+  get length(): number {
+    return this.#end - this.#at;
+  }
+
   /** Goes to the next field; false at the end. Its value must be read, or skipped. */
   next(): boolean {
     if (this.broken || this.#at >= this.#end) return false;

@@ -37,7 +37,12 @@ export class Rates {
     return this.#take((token * kindCount + kinds.events) * bucketWords, perSecond, events);
   }
 
-  /** The same for bytes. */
+  /** Gives back events of a request that was not taken after all. */
+  giveEvents(token: number, events: number): void {
+    Atomics.add(this.#words, (token * kindCount + kinds.events) * bucketWords, Math.min(events, creditMax));
+  }
+
+  /** The same for bytes as for events. */
   takeBytes(token: number, perSecond: number, bytes: number): number {
     const units = Math.max(1, Math.ceil(bytes / bytesPerUnit));
     return this.#take((token * kindCount + kinds.bytes) * bucketWords, perSecond / bytesPerUnit, units);

@@ -4,7 +4,14 @@
  * @module
  */
 import type { Endpoint, Refusal } from "./endpoint.ts";
-import { type Events, madeBytesMax, madeRecordsMax, recordsMax, TooManyEvents } from "./events.ts";
+import {
+  type Events,
+  madeBytesMax,
+  madeRecordsMax,
+  PartTooLarge,
+  recordsMax,
+  TooManyEvents,
+} from "./events.ts";
 import type { Reading } from "./turns.ts";
 
 const tooMany: Refusal = {
@@ -34,5 +41,12 @@ export function* readInTurns(endpoint: Endpoint, body: Uint8Array): Reading<Even
 
 function refusalOf(error: unknown): Refusal {
   if (error instanceof TooManyEvents) return tooMany;
+  if (error instanceof PartTooLarge) {
+    return {
+      status: 413,
+      code: "part_too_large",
+      detail: `What records share, as a resource or labels, may have ${error.bytesMax} bytes`,
+    };
+  }
   throw error;
 }

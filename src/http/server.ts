@@ -9,7 +9,8 @@
  */
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
 import { Budget } from "./budget.ts";
-import { HttpConnection, type HttpCounts, type HttpShared } from "./connection.ts";
+import { HttpConnection } from "./connection.ts";
+import type { HttpCounts, HttpShared } from "./connection_shared.ts";
 import { Heads } from "./heads.ts";
 import type { HttpService } from "./service.ts";
 

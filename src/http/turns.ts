@@ -21,6 +21,22 @@ const turnMs = 2;
 export const turnsBytesMin = 32 * 1024;
 /** Records between two looks at the clock: under 0.1 ms of the dearest. */
 export const recordsAStep = 32;
+/** Bytes of records between two looks at the clock: about 2 ms of the dearest JSON. */
+export const bytesAStep = 64 * 1024;
+
+/** Tells a reader of records when to yield: after so many, or so many bytes of them. */
+export class Steps {
+  #records = 0;
+  #bytes = 0;
+
+  /** One more record was read, of `bytes`; true where it is time to yield. */
+  due(bytes: number): boolean {
+    this.#bytes += bytes;
+    if (++this.#records < recordsAStep && this.#bytes < bytesAStep) return false;
+    this.#records = this.#bytes = 0;
+    return true;
+  }
+}
 
 interface Work {
   /** True when it is finished, or nobody wants it any more. */

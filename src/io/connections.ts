@@ -6,8 +6,8 @@
  *         \____________ refused, with a reason ______________/
  *
  * Idleness is found by a sweep that compares byte counts, so a received chunk costs one addition and no clock. A
- * connection that is paused is not idle: it waits for us. The same sweep lets those go on that were over their rate;
- * the second that a sender may be ahead makes its quarter of a second no loss.
+ * connection that is paused is not idle: it waits for us, unless its peer does not read our answers. The same sweep lets
+ * those go on that were over their rate; the second that a sender may be ahead makes its quarter of a second no loss.
  *
  * @module
  */
@@ -121,8 +121,11 @@ export class Connections {
         this.#refuse(tracked, "handshake");
       }
       if (tracked.heldUntilMs > 0 && nowMs >= tracked.heldUntilMs) tracked.release();
-      if (tracked.bytes !== tracked.sweptBytes || tracked.paused) {
-        tracked.sweptBytes = tracked.bytes;
+      const { bytes, unsentBytes } = tracked;
+      const moves = bytes !== tracked.sweptBytes || unsentBytes !== tracked.sweptUnsentBytes;
+      if (moves || tracked.paused && unsentBytes === 0) {
+        tracked.sweptBytes = bytes;
+        tracked.sweptUnsentBytes = unsentBytes;
         tracked.receivedAtMs = nowMs;
       } else if (idleMs > 0 && nowMs - tracked.receivedAtMs >= idleMs && !tracked.idled) {
         tracked.idled = true;

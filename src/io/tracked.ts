@@ -37,8 +37,9 @@ export class Tracked<State> implements Connection {
   readonly openedAtMs: number;
   receivedAtMs: number;
   bytes = 0;
-  /** Byte count at the last sweep. */
+  /** Byte counts at the last sweep: of what came, and of answers that its peer does not read. */
   sweptBytes = 0;
+  sweptUnsentBytes = 0;
   /** The sweep has destroyed it. */
   idled = false;
   phase: Phase = "ready";

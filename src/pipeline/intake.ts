@@ -9,14 +9,14 @@
  *    wait: they are dropped and counted.
  *  - Who waits for the dead letter holds up nobody who waits for memory, and the other way round.
  *  - A turn of the event loop has a time budget, over all streams: expensive rules under full load must not hold
- *    timers, sockets and messages. What is over it goes on in the next turn, first come first served.
+ *    timers, sockets and messages. What is over it goes on in the next turn, first come first served. Of that budget a
+ *    stream has a share, which is small while others send little: they wait for a part of a turn, not for all of it.
  *  - Every line is counted as received in the moment in which its state is known, so that the ledger balances.
  *  - A new version of the rules begins between two lines: before a chunk, or where a stream goes on after a wait.
  *  - Half lines are bounded: over the bound the connection whose half line is oldest is ended.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Batcher } from "../batch/batcher.ts";
 import { frameDatagram } from "../framing/datagram.ts";
 import { Framer, type FramingMode } from "../framing/framer.ts";
@@ -36,6 +36,7 @@ import { PeerTroubles } from "./peer_troubles.ts";
 import type { WorkerLog } from "./protocol.ts";
 import type { FrameSource } from "./request_frames.ts";
 import type { Taps } from "./tap.ts";
+import { type TurnShare, TurnShares } from "./turn_shares.ts";
 import type { Submission } from "./submission.ts";
 import type { RecordLanes } from "./record_lanes.ts";
 import type { TopicGate } from "./topic_gate.ts";
@@ -43,14 +44,6 @@ import { WaitingStreams } from "./waiting_streams.ts";
 
 /** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
 const heldBytesMax = 4 * 1024 * 1024;
-/** What one connection may take of a turn. */
-const streamMs = 2;
-/** What all connections together may take of a turn of the event loop. */
-const turnMs = 5;
-/** What small requests may take of it beyond that: to let one wait costs more than to place it. */
-const smallRequestMs = 5;
-/** Bytes of a small request. */
-const smallRequestBytesMax = 4 * 1024;
 
 /** How often lines that wait for a continuation are looked after. */
 const joinLookMs = 50;
@@ -66,7 +59,7 @@ export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy
 };
 
 /** One connection's way through the intake, or one request's: a stream of one chunk that has ended. */
-export interface Stream {
+export interface Stream extends TurnShare {
   readonly connection: StreamPeer;
   readonly framer: FrameSource;
   /** The request, if it is one. */
@@ -149,8 +142,7 @@ export class Intake {
   /** Streams with a line that waits for a continuation. */
   readonly #joining = new Set<Stream>();
   #joinTimer: ReturnType<typeof setTimeout> | undefined;
-  /** End of this turn's budget on the monotonic clock; 0 where the turn has not begun. */
-  #turnEndsMs = 0;
+  readonly #turns = new TurnShares(() => this.#nextTurn());
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -330,6 +322,7 @@ export class Intake {
     const linesBefore = stream.lines;
     const wait = this.#pump(stream);
     const ms = performance.now() - sinceMs;
+    stream.turnMs += ms;
     this.#parts.flight?.record(flightKind.chunk, sinceMs, ms, stream.connection.id ?? 0, stream.heldBytes);
     if (stream.lines > linesBefore) this.#parts.work?.record(ms, stream.lines - linesBefore);
     this.#parts.activity[activityWord.connection] = 0;
@@ -351,8 +344,7 @@ export class Intake {
   #pump(stream: Stream): Wait | undefined {
     const { framer } = stream;
     const nowMs = performance.now();
-    const turnEndMs = this.#turnEnd(nowMs) + (isSmallRequest(stream) ? smallRequestMs : 0);
-    const untilMs = Math.min(turnEndMs, nowMs + streamMs);
+    const untilMs = this.#turns.untilMs(stream, bytesOf(stream), stream.submission !== undefined, nowMs);
     if (nowMs >= untilMs) return "turn";
     const { activity } = this.#parts;
     activity[activityWord.connection] = stream.connection.id ?? 0;
@@ -428,21 +420,11 @@ export class Intake {
     if (this.#allPaused && this.#heldBytes <= heldBytesMax / 2) this.#resumeAll();
   }
 
-  /** End of this turn's time; the first who asks in a turn begins it. */
-  #turnEnd(nowMs: number): number {
-    if (this.#turnEndsMs === 0) {
-      this.#turnEndsMs = nowMs + turnMs;
-      setImmediate(this.#nextTurn);
-    }
-    return this.#turnEndsMs;
-  }
-
-  readonly #nextTurn = (): void => {
-    this.#turnEndsMs = 0;
+  #nextTurn(): void {
     if (this.#waiting.count("turn") === 0) return;
-    this.#serve("turn", () => this.#turnEndsMs === 0 || performance.now() < this.#turnEndsMs);
+    this.#serve("turn", () => this.#turns.hasTime());
     this.#counters.publish();
-  };
+  }
 
   #pauseAll(): void {
     this.#allPaused = true;
@@ -517,6 +499,8 @@ export class Intake {
       submission,
       options,
       isNew: true,
+      turn: 0,
+      turnMs: 0,
       joinedLines: 0,
       damagedFrames: 0,
       joinUntilMs: 0,
@@ -577,13 +561,14 @@ function describe({ connection, submission, heldBytes, halfBytes }: Stream, work
   };
 }
 
+/** Bytes of the chunk that is placed. */
+function bytesOf({ submission, heldBytes }: Stream): number {
+  return submission?.request.lines.bytes.byteLength ?? heldBytes;
+}
+
 /** A request has no connection of its own here: who took it knows how to stop reading. */
 function connectionOf({ request }: Submission): StreamPeer {
   return { peer: request.peer, pause: nothing, resume: nothing, destroy: nothing };
 }
 
 function nothing(): void {}
-
-function isSmallRequest({ submission }: Stream): boolean {
-  return submission !== undefined && submission.request.lines.bytes.byteLength <= smallRequestBytesMax;
-}

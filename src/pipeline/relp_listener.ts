@@ -65,6 +65,7 @@ export class RelpListeners {
     return {
       opened: (connection) => this.#open(connection, listen, options, name, refusals),
       received: (state, chunk) => state.session.received(chunk),
+      drained: (state) => state.session.drained(),
       closed: (state) => this.#closed(state),
     };
   }
@@ -102,6 +103,7 @@ export class RelpListeners {
     const frameBytesMax = listen.frameBytesMax ?? defaultFrameBytesMax;
     const host: RelpHost = {
       write: (bytes) => connection.write(bytes),
+      unsentBytes: () => connection.unsentBytes,
       pause: () => connection.pause(),
       resume: () => connection.resume(),
       end: () => connection.end(),

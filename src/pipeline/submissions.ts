@@ -7,7 +7,8 @@
  *
  * It promises: an answer within the deadline, one per request; `kept` only for what has come as far as was asked;
  * nothing is taken that finds too much waiting before it. Requests of one turn share batches: batches that an answer
- * waits for close when the turn is over and the sink is hungry, or as soon as it is.
+ * waits for close when the turn is over and the sink is hungry, or as soon as it is; clients that were just answered
+ * together and come back together are gathered before that (`Gathering`).
  *
  * Answers that come out of settled batches are told in a microtask, so that who answers may submit again.
  *
@@ -19,6 +20,7 @@ import type { BatchTimers } from "../batch/linger.ts";
 import { Framer } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { DrainRate } from "./drain_rate.ts";
+import { Gathering, gatherMs } from "./gathering.ts";
 import type { Intake, Stream } from "./intake.ts";
 import { type FrameSource, RequestFrames } from "./request_frames.ts";
 import {
@@ -77,6 +79,8 @@ interface Open {
 export class Submissions {
   readonly #parts: SubmissionsParts;
   readonly #rate: DrainRate;
+  readonly #gathering: Gathering;
+  #gatherTimer: unknown;
   readonly #open = new Map<Submission, Open>();
   readonly #waiting = new Set<Submission>();
   #intake: Intake | undefined;
@@ -89,6 +93,7 @@ export class Submissions {
   constructor(parts: SubmissionsParts) {
     this.#parts = parts;
     this.#rate = new DrainRate(() => parts.bytesDone());
+    this.#gathering = new Gathering(() => parts.timers.nowMs());
   }
 
   /** The intake, which is built with `submissionEnded` of this. */
@@ -121,6 +126,7 @@ export class Submissions {
       this.#waiting.add(submission);
       this.#waitingBytes += open.bytes;
     }
+    if (submission.receipt?.hurries === true && this.#gathering.came()) this.closeSoon();
     if (this.#open.size > 0) this.#armSweep();
     return submission;
   }
@@ -151,6 +157,18 @@ export class Submissions {
       this.#closePending = false;
       this.#parts.batcher.closeHurried();
     });
+  };
+
+  /** To be given to the batcher: whether batches that answers wait for stay open for those that are about to come. */
+  readonly gathers = (): boolean => {
+    if (!this.#gathering.isOpen) return false;
+    this.#gatherTimer ??= this.#parts.timers.set(this.#gathered, gatherMs);
+    return true;
+  };
+
+  readonly #gathered = (): void => {
+    this.#gatherTimer = undefined;
+    this.#parts.batcher.closeHurried();
   };
 
   /** Takes nothing more; what is open is answered as it comes. */
@@ -236,6 +254,7 @@ export class Submissions {
   }
 
   readonly #whenFulfilled = (submission: Submission): void => {
+    this.#gathering.answered();
     if (this.#fulfilled.length === 0) queueMicrotask(this.#tellFulfilled);
     this.#fulfilled.push(submission);
   };

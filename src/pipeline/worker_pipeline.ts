@@ -211,6 +211,7 @@ export class WorkerPipeline {
         front.send(batch);
       },
       hurried: () => this.#submissions.closeSoon(),
+      gathers: () => this.#submissions.gathers(),
     });
     const { topic: letterTopic } = config.deadLetter;
     this.#letters = new Letters({

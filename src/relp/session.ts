@@ -6,7 +6,8 @@
  *
  * Constraints it keeps:
  *  - A line is answered once, with 200 or not at all: a sender repeats after its next connect what was not answered.
- *  - What is read and not answered is bounded by the window; over it the connection is not read.
+ *  - What is read and not answered is bounded by the window; over it the connection is not read. Neither is it while
+ *    its sender does not read the answers.
  *  - The next lines are handed over when the ones before are placed, so that their order stays.
  *  - A line over `frameBytesMax` is cut, and its rest is skipped while it comes: it can be neither answered with an
  *    error, after which senders repeat it for ever, nor kept.
@@ -16,13 +17,16 @@
  *
  * @module
  */
-import { answer, okAnswers, serverClose } from "./answers.ts";
+import { answer, AnswerList, okAnswers, serverClose } from "./answers.ts";
 import { FrameReader } from "./frame_reader.ts";
 
 /** Lines of a connection that are not answered; librelp's own default window is 128. */
 export const windowLinesMax = 16_384;
 /** Their bytes. */
 export const windowBytesMax = 8 * 1024 * 1024;
+
+/** Bytes of answers that the sender does not read; those to a whole window are some hundred KiB. */
+export const unsentBytesMax = 512 * 1024;
 
 /** Offers in the answer to `open`; more than this is not answered back. */
 const protocolVersion = 0;
@@ -43,6 +47,8 @@ export interface RelpLines {
 export interface RelpHost {
   /** The sender reads this. */
   write(bytes: Uint8Array): void;
+  /** What was written and the sender has not read. `drained` tells that there is none. */
+  unsentBytes(): number;
   pause(): void;
   resume(): void;
   /** Sends FIN behind what was written. */
@@ -67,6 +73,7 @@ export class RelpSession {
   readonly #frameBytesMax: number;
   readonly #software: string;
   readonly #reader = new FrameReader();
+  readonly #answers = new AnswerList();
   #state: "opening" | "taking" | "closing" | "ended" = "opening";
   /** Bytes of an unfinished frame, or of frames that wait for the ones before. */
   #held: Uint8Array = new Uint8Array(0);
@@ -125,6 +132,11 @@ export class RelpSession {
     else this.#take(joined(this.#held, piece), false);
   }
 
+  /** The sender has read all answers. */
+  drained(): void {
+    this.#goOn();
+  }
+
   /** Takes no more lines; what is read is answered, then the sender is told that the server closes. */
   drain(): void {
     if (this.#draining || this.#state === "ended") return;
@@ -143,12 +155,19 @@ export class RelpSession {
   #take(bytes: Uint8Array, borrowed: boolean): void {
     const lines = new LineList();
     const at = this.#frames(bytes, lines);
+    this.#sayAnswers();
     if (this.#state === "ended") return;
     // Not slice(): of a Buffer that is a view, and the chunk is the runtime's again.
     const rest = new Uint8Array(bytes.subarray(at));
     this.#held = this.#cut(rest);
-    if (lines.count === 0) return this.#endWhenAnswered();
-    this.#submit(lines, bytes, borrowed);
+    if (lines.count > 0) return this.#submit(lines, bytes, borrowed);
+    if (this.#full) this.#stopReading();
+    this.#endWhenAnswered();
+  }
+
+  #sayAnswers(): void {
+    const answers = this.#answers.take();
+    if (answers !== undefined && this.#state !== "ended") this.#host.write(answers);
   }
 
   #submit(lines: LineList, bytes: Uint8Array, borrowed: boolean): void {
@@ -170,7 +189,7 @@ export class RelpSession {
     );
     returned = true;
     if (this.#placing || this.#full) this.#stopReading();
-    else this.#endWhenAnswered();
+    if (!this.#placing) this.#endWhenAnswered();
   }
 
   /** Frames from the beginning of `bytes`; gives where it stopped. */
@@ -183,6 +202,7 @@ export class RelpSession {
       if (status === "damaged") {
         // The lines before the damage are whole.
         if (lines.count > 0) this.#submit(lines, new Uint8Array(bytes.subarray(0, at)), false);
+        this.#sayAnswers();
         const other = this.#state === "opening" ? foreign(bytes) : undefined;
         this.#refuse(other ?? `a frame is damaged: ${reader.problem}`);
         return at;
@@ -212,7 +232,7 @@ export class RelpSession {
         const keptEnd = Math.min(lineEnd, dataAt + this.#frameBytesMax);
         if (keptEnd === dataAt) {
           this.#host.emptyFrame();
-          this.#host.write(answer(txnr, "200 OK"));
+          this.#answers.ok(txnr);
         } else {
           if (keptEnd < lineEnd) this.#host.truncated();
           lines.add(dataAt, keptEnd, txnr);
@@ -224,7 +244,7 @@ export class RelpSession {
         this.#closing = txnr;
         return false;
       default:
-        this.#host.write(answer(txnr, "500 command is not supported"));
+        this.#answers.notSupported(txnr);
         return true;
     }
   }
@@ -250,7 +270,8 @@ export class RelpSession {
   }
 
   get #full(): boolean {
-    return this.#unansweredLines >= windowLinesMax || this.#unansweredBytes >= windowBytesMax;
+    return this.#unansweredLines >= windowLinesMax || this.#unansweredBytes >= windowBytesMax ||
+      this.#host.unsentBytes() > unsentBytesMax;
   }
 
   #answered(txnrs: Uint32Array, count: number, bytes: number): void {

@@ -59,6 +59,7 @@ function play(pieces: readonly Uint8Array[], settles: readonly boolean[]) {
     write(bytes) {
       for (const row of latin1Text(bytes).split("\n")) if (/^\d+ rsp 6 200 OK$/.test(row)) seen.answered++;
     },
+    unsentBytes: () => 0,
     pause() {},
     resume() {},
     end: () => void (seen.ended = true),

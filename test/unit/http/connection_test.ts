@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers";
 import fc from "fast-check";
 import { problemAnswer, textAnswer } from "../../../src/http/answer.ts";
 import { headBytesMax } from "../../../src/http/head.ts";
@@ -16,6 +17,28 @@ describe("HttpConnection", () => {
     ]);
     assert.equal(rig.connection.writes, 1);
     assert.match(rig.connection.sent, /date: Thu, 01 Jan 1970 00:00:00 GMT/);
+  });
+
+  it("serves a part of very many requests in a chunk in each turn, in order", async () => {
+    const count = 1000;
+    const rig = new Rig(new EchoService(1000));
+    rig.send(Array.from({ length: count }, (_, index) => post("/a", `${index}`)).join(""));
+    const first = rig.service.served.length;
+    assert.ok(first > 10 && first <= 100, `${first} requests in the first turn`);
+    assert.equal(rig.connection.paused, true);
+    let most = first;
+    for (let before = first; rig.service.served.length < count; before = rig.service.served.length) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      most = Math.max(most, rig.service.served.length - before);
+    }
+    assert.ok(most <= 200, `${most} requests in a turn`);
+    assert.deepEqual(
+      rig.answers().map(({ body }) => body),
+      Array.from({ length: count }, (_, index) => `POST /a ${index}`),
+    );
+    assert.equal(rig.connection.paused, false);
+    rig.send(post("/a", "again"));
+    assert.equal(rig.service.served.length, count + 1);
   });
 
   it("gives the same answers wherever the stream is cut", () => {

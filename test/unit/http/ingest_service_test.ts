@@ -417,6 +417,16 @@ describe("IngestService", () => {
       assert.equal(send(other, "x".repeat(900)).status, 429);
     });
 
+    it("takes nothing of one rate for what the other refuses", () => {
+      const both = `both ${secret} rate=10/s bytes=1KiB/s\n`;
+      const rig = new ServiceRig({ tokens: new TokenFile(tokenFile(both)), ack: "memory" });
+      const send = (body: string) =>
+        rig.send("/v1/ingest", body, `Authorization: Bearer ${secret}`).answered!.status;
+      assert.equal(send("x".repeat(900)), 202);
+      for (let time = 0; time < 20; time++) assert.equal(send("x".repeat(900)), 429);
+      assert.equal(send("a\n".repeat(9)), 202);
+    });
+
     it("reads the file again when it changes, and lets nobody in while it is of no use", () => {
       const path = tokenFile(text);
       const tokens = new TokenFile(path);

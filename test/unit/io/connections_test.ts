@@ -157,6 +157,20 @@ describe("Connections", () => {
     assert.equal(books.counts().idled, 1, "counted once");
   });
 
+  it("sweep() ends a paused one whose peer reads none of its answers, and not one that reads some", () => {
+    const { clock, books, seen, open } = setUp({ max: 10, idleMs: 600 });
+    const dead = open("dead");
+    const slow = open("slow");
+    for (const { tracked } of seen) tracked.pause();
+    dead.connection.unsentBytes = slow.connection.unsentBytes = 100_000;
+    for (let i = 0; i < 6; i++) {
+      clock.nowMs += 150;
+      slow.connection.unsentBytes -= 1_000;
+      books.sweep();
+    }
+    assert.deepEqual([dead, slow].map((c) => c.connection.destroyed), [true, false]);
+  });
+
   it("sweep() ends nothing when idleMs is 0", () => {
     const { clock, books, open } = setUp({ max: 10, idleMs: 0 });
     const { connection } = open("idle");

@@ -459,6 +459,47 @@ describe("Intake", () => {
     assert.equal(bench.ledger().delivered, 2_001);
   });
 
+  it("gives a stream that sends much a small share of each turn while others send little", async () => {
+    const fatLines = 3_000;
+    const fat = encoder.encode("<13>1 - h a - - - fat and long\n".repeat(fatLines));
+    const thin = encoder.encode("<13>1 - h a - - - thin\n");
+    const { performance } = globalThis;
+    const nowMs = performance.now;
+    /** Lines that the fat one places in a turn at most. A clock that goes on with each look makes turns alike. */
+    const mostInATurn = async (isBesideThin: boolean) => {
+      const bench = new Bench(compile(noRules), letterPath());
+      let now = 0;
+      performance.now = () => now += 0.05;
+      try {
+        const connection = new Sender(bench, []).stream;
+        const stream = new Sender(bench, []).stream;
+        let most = 0;
+        let placed = 0;
+        const look = () => {
+          most = Math.max(most, stream.lines - placed);
+          placed = stream.lines;
+          while (bench.settle());
+          bench.intake.wake();
+        };
+        if (isBesideThin) bench.intake.received(connection, thin);
+        bench.intake.received(stream, fat);
+        look();
+        for (let turns = 0; stream.state === "waiting"; turns++) {
+          assert.ok(turns < fatLines, "a share of a turn is something");
+          await turn();
+          look();
+          if (isBesideThin) bench.intake.received(connection, thin);
+        }
+        assert.equal(stream.lines, fatLines);
+        return most;
+      } finally {
+        performance.now = nowMs;
+      }
+    };
+    const [alone, beside] = [await mostInATurn(false), await mostInATurn(true)];
+    assert.ok(beside > 0 && 3 * beside < alone, `${beside} lines a turn beside thin ones, ${alone} alone`);
+  });
+
   it("ends the connection whose half line is oldest when half lines pass their bound", async () => {
     const bench = new Bench(compile(noRules), letterPath(), { halfBytesMax: 2_000 });
     const ended: number[] = [];

@@ -3,7 +3,13 @@ import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { okAnswers } from "../../../src/relp/answers.ts";
-import { type RelpHost, type RelpLines, RelpSession, windowLinesMax } from "../../../src/relp/session.ts";
+import {
+  type RelpHost,
+  type RelpLines,
+  RelpSession,
+  unsentBytesMax,
+  windowLinesMax,
+} from "../../../src/relp/session.ts";
 
 const encode = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const decode = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
@@ -22,10 +28,12 @@ function setUp(manner: Manner = { placed: "at once", answered: "at once" }, fram
   let written = "";
   const calls: string[] = [];
   const counts = { empty: 0, truncated: 0 };
+  const unsent = { bytes: 0 };
   const placing: (() => void)[] = [];
   const answering: (() => void)[] = [];
   const host: RelpHost = {
     write: (bytes) => void (written += decode(bytes)),
+    unsentBytes: () => unsent.bytes,
     pause: () => void calls.push("pause"),
     resume: () => void calls.push("resume"),
     end: () => void calls.push("end"),
@@ -60,6 +68,7 @@ function setUp(manner: Manner = { placed: "at once", answered: "at once" }, fram
     lines,
     calls,
     counts,
+    unsent,
     written: () => written,
     receive: (text: string) => session.received(encode(text)),
     /** Lets the host get on until nothing waits. */
@@ -80,6 +89,41 @@ const line = (txnr: number, text: string) => `${txnr} syslog ${text.length} ${te
 const okTo = (...txnrs: number[]) => txnrs.map((txnr) => `${txnr} rsp 6 200 OK\n`).join("");
 
 describe("RelpSession", () => {
+  it("reads nothing while its sender does not read the answers, and goes on when it has", () => {
+    const { session, receive, calls, unsent, lines } = setUp();
+    receive(open + line(2, "a"));
+    assert.deepEqual(calls, []);
+    unsent.bytes = unsentBytesMax + 1;
+    receive(line(3, "b"));
+    assert.deepEqual(calls, ["pause"]);
+    unsent.bytes = 0;
+    session.drained();
+    assert.deepEqual(calls, ["pause", "resume"]);
+    // Frames that are answered at once too.
+    unsent.bytes = unsentBytesMax + 1;
+    receive("4 syslog 0\n5 other 0\n");
+    assert.deepEqual(calls, ["pause", "resume", "pause"]);
+    unsent.bytes = 0;
+    session.drained();
+    receive(line(6, "c"));
+    assert.deepEqual(lines, ["a", "b", "c"]);
+  });
+
+  it("answers many frames that are no lines in one piece", () => {
+    const { receive, written, counts } = setUp();
+    receive(open);
+    const before = written().length;
+    receive(
+      Array.from({ length: 1000 }, (_, index) => `${index + 2} syslog 0\n`).join("") + "7 other 3 abc\n",
+    );
+    assert.equal(
+      written().slice(before),
+      okTo(...Array.from({ length: 1000 }, (_, index) => index + 2)) +
+        "7 rsp 28 500 command is not supported\n",
+    );
+    assert.equal(counts.empty, 1000);
+  });
+
   it("answers open with its offers, lines with 200, close with an empty answer, and ends", () => {
     const { receive, written, lines, calls } = setUp();
     receive(open + line(2, "<13>one") + line(3, "<13>two\n") + "4 close 0\n");

@@ -1,0 +1,40 @@
+/**
+ * What the connections of one HTTP listener share in a worker: the service behind them, the heads they have said, what
+ * they may hold together, and what is counted of them.
+ *
+ * @module
+ */
+import type { Budget } from "./budget.ts";
+import type { Heads } from "./heads.ts";
+import type { HttpService } from "./service.ts";
+
+/** A connection whose request, or end, must not take too long. */
+export interface Timed {
+  /** Ends what takes too long. */
+  tick(nowMs: number): void;
+}
+
+/** What the connections of one listener share. */
+export interface HttpShared<Plan> {
+  readonly service: HttpService<Plan>;
+  readonly heads: Heads<Plan>;
+  readonly budget: Budget;
+  /** Connections with a request, or an end, that must not take too long. */
+  readonly timed: Set<Timed>;
+  readonly counts: HttpCounts;
+  /** Every answer is the last one of its connection. */
+  stopping: boolean;
+  nowMs(): number;
+  dateMs(): number;
+  /** A client that spoke no HTTP. */
+  refused(peer: string, detail: string): void;
+}
+
+/** What happened on a listener since the start. */
+export interface HttpCounts {
+  requests: number;
+  /** Answers with a status of 400 and more. */
+  failures: number;
+  /** Requests that were too slow. */
+  timeouts: number;
+}

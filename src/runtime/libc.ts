@@ -8,12 +8,7 @@
  *
  * @module
  */
-
-import process from "node:process";
-import { bunGlobal, denoGlobal } from "./globals.ts";
-
-/** glibc, then musl on both architectures that are built. */
-export const libcNames = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+import { type CLibrary, openCLibrary } from "./c_library.ts";
 
 // <asm-generic/socket.h>, Linux on x86-64 and ARM64.
 const SOL_SOCKET = 1;
@@ -113,15 +108,6 @@ export interface Libc {
   readonly name: string;
 }
 
-type Symbols = Record<string, (...args: unknown[]) => number>;
-
-interface Opened {
-  readonly symbols: Symbols;
-  readonly poll?: (...args: unknown[]) => Promise<number>;
-  readonly addressOf: (bytes: Uint8Array) => number;
-  readonly errno: () => number;
-}
-
 let opened: Promise<Libc | undefined> | undefined;
 
 /** The C library, opened once per thread; undefined where it cannot be had. */
@@ -130,20 +116,8 @@ export function openLibc(): Promise<Libc | undefined> {
   return opened;
 }
 
-async function open(): Promise<Libc | undefined> {
-  if (process.platform !== "linux") return undefined;
-  for (const name of libcNames) {
-    try {
-      return wrap(bunGlobal !== undefined ? await openOnBun(name) : openOnDeno(name), name);
-    } catch {
-      // Not this one: the next name, or none.
-    }
-  }
-  return undefined;
-}
-
-/** Arguments of each function: i is a 32-bit number, p memory, u an unsigned size. All results but one are i32. */
-const functions: Readonly<Record<string, string>> = {
+/** All results but one are i32. */
+const shapes = {
   listen: "ii",
   setsockopt: "iiipi",
   getsockopt: "iiipp",
@@ -159,50 +133,18 @@ const functions: Readonly<Record<string, string>> = {
   eventfd: "ii",
   eventfd_write: "iu",
   eventfd_read: "ip",
+  poll: "pui:w",
 };
 
-async function openOnBun(name: string): Promise<Opened> {
-  // A variable, so that Deno does not try to resolve it.
-  const specifier = "bun:ffi";
-  const ffi = await import(specifier);
-  const types = { i: "i32", p: "ptr", u: "u64" } as const;
-  const definitions = Object.fromEntries(
-    Object.entries(functions).map(([symbol, args]) => [symbol, {
-      args: Array.from(args, (arg) => types[arg as "i"]),
-      returns: "i32",
-    }]),
-  );
-  const { symbols } = ffi.dlopen(name, { ...definitions, __errno_location: { args: [], returns: "ptr" } });
-  return {
-    symbols,
-    addressOf: (bytes) => Number(ffi.ptr(bytes)),
-    errno: () => ffi.read.i32(symbols.__errno_location()),
-  };
+async function open(): Promise<Libc | undefined> {
+  try {
+    return wrap(await openCLibrary(shapes));
+  } catch {
+    return undefined;
+  }
 }
 
-function openOnDeno(name: string): Opened {
-  const deno = denoGlobal!;
-  const types = { i: "i32", p: "buffer", u: "u64" } as const;
-  const definitions = Object.fromEntries(
-    Object.entries(functions).map(([symbol, args]) => [symbol, {
-      parameters: Array.from(args, (arg) => types[arg as "i"] as string),
-      result: "i32",
-    }]),
-  );
-  const { symbols } = deno.dlopen(name, {
-    ...definitions,
-    poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
-    __errno_location: { parameters: [], result: "pointer" },
-  });
-  return {
-    symbols,
-    poll: symbols.poll as unknown as (...args: unknown[]) => Promise<number>,
-    addressOf: (bytes) => Number(deno.UnsafePointer.value(deno.UnsafePointer.of(bytes))),
-    errno: () => new deno.UnsafePointerView(symbols.__errno_location!()).getInt32(),
-  };
-}
-
-function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Libc {
+function wrap({ calls: c, addressOf, errno, name }: CLibrary): Libc {
   const setOption = (fd: number, option: number, value: number): boolean =>
     c.setsockopt!(fd, SOL_SOCKET, option, new Int32Array([value]), 4) === 0;
   const getOption = (fd: number, option: number, words: number): Int32Array | undefined => {
@@ -210,7 +152,7 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
     const length = new Int32Array([words * 4]);
     return c.getsockopt!(fd, SOL_SOCKET, option, value, length) === 0 ? value : undefined;
   };
-  const addressFrom = (ask: Symbols[string], fd: number): Uint8Array | undefined => {
+  const addressFrom = (ask: CLibrary["calls"][string], fd: number): Uint8Array | undefined => {
     const address = new Uint8Array(addressBytesMax);
     const length = new Int32Array([addressBytesMax]);
     if (ask!(fd, address, length) !== 0) return undefined;
@@ -219,7 +161,7 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
   return {
     name,
     addressOf,
-    poll: poll === undefined ? undefined : (entries, count) => poll(entries, BigInt(count), -1),
+    poll: c.poll === undefined ? undefined : (entries, count) => Promise.resolve(c.poll!(entries, count, -1)),
     listen: (fd, backlog) => c.listen!(fd, backlog) === 0,
     setReceiveBuffer: (fd, bytes) => setOption(fd, SO_RCVBUFFORCE, bytes) || setOption(fd, SO_RCVBUF, bytes),
     drops: (fd) => {
@@ -251,7 +193,7 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
     },
     duplicate: (fd) => c.fcntl!(fd, F_DUPFD_CLOEXEC, duplicateMin),
     close: (fd) => void c.close!(fd),
-    write: (fd, bytes) => void c.write!(fd, bytes, BigInt(bytes.length)),
+    write: (fd, bytes) => void c.write!(fd, bytes, bytes.length),
     setNonBlocking: (fd) => void c.fcntl!(fd, F_SETFL, O_RDWR | SOCK_NONBLOCK),
     bindDatagram(address, reusePort) {
       const fd = c.socket!(address[0]!, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -280,7 +222,7 @@ function wrap({ symbols: c, poll, addressOf, errno }: Opened, name: string): Lib
     receiveCredentials: (fd) => void setOption(fd, SO_PASSCRED, 1),
     receiveMany: (fd, headers, count) => c.recvmmsg!(fd, headers, count, 0, null),
     eventFd: () => c.eventfd!(0, EFD_NONBLOCK | EFD_CLOEXEC),
-    signal: (fd) => void c.eventfd_write!(fd, 1n),
+    signal: (fd) => void c.eventfd_write!(fd, 1),
     drain: (fd) => void c.eventfd_read!(fd, new BigUint64Array(1)),
   };
 }

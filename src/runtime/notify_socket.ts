@@ -5,9 +5,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import { bunGlobal, denoGlobal } from "./globals.ts";
-import { libcNames } from "./libc.ts";
+import { openCLibrary } from "./c_library.ts";
 
 // Linux on x86-64 and ARM64.
 const AF_UNIX = 1;
@@ -17,18 +15,7 @@ const CLOCK_MONOTONIC = 1;
 /** Bytes of `sun_path`, unix(7). */
 const pathBytesMax = 108;
 
-interface Calls {
-  socket(domain: number, type: number, protocol: number): number;
-  sendto(
-    fd: number,
-    bytes: Uint8Array,
-    length: number,
-    flags: number,
-    to: Uint8Array,
-    toLength: number,
-  ): number;
-  clock_gettime(clock: number, time: BigInt64Array): number;
-}
+const shapes = { socket: "iii", sendto: "ipuipu", clock_gettime: "ip" };
 
 /** Sends messages to the service manager. */
 export interface NotifySocket {
@@ -45,18 +32,18 @@ export interface NotifySocket {
  */
 export async function openNotifySocket(path: string): Promise<NotifySocket> {
   const address = addressOf(path);
-  const calls = await openCalls();
-  const fd = calls.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  const { calls } = await openCLibrary(shapes);
+  const fd = calls.socket!(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
   if (fd < 0) throw new Error("no unix socket can be made");
   return {
     send(message) {
       const bytes = Buffer.from(message);
-      return calls.sendto(fd, bytes, bytes.length, MSG_DONTWAIT_NOSIGNAL, address, address.length) ===
+      return calls.sendto!(fd, bytes, bytes.length, MSG_DONTWAIT_NOSIGNAL, address, address.length) ===
         bytes.length;
     },
     monotonicMicros() {
       const time = new BigInt64Array(2);
-      calls.clock_gettime(CLOCK_MONOTONIC, time);
+      calls.clock_gettime!(CLOCK_MONOTONIC, time);
       return time[0]! * 1_000_000n + time[1]! / 1000n;
     },
   };
@@ -74,36 +61,4 @@ function addressOf(path: string): Uint8Array {
   address.writeUInt16LE(AF_UNIX, 0);
   name.copy(address, 2);
   return address;
-}
-
-async function openCalls(): Promise<Calls> {
-  if (process.platform !== "linux") throw new Error("there is no systemd on this operating system");
-  let reason: unknown;
-  for (const name of libcNames) {
-    try {
-      return bunGlobal !== undefined ? await openOnBun(name) : openOnDeno(name);
-    } catch (error) {
-      reason = error;
-    }
-  }
-  throw reason;
-}
-
-async function openOnBun(name: string): Promise<Calls> {
-  // A variable, so that Deno does not try to resolve it.
-  const specifier = "bun:ffi";
-  const ffi = await import(specifier);
-  return ffi.dlopen(name, {
-    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
-    sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i32" },
-    clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
-  }).symbols;
-}
-
-function openOnDeno(name: string): Calls {
-  return denoGlobal!.dlopen(name, {
-    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-    sendto: { parameters: ["i32", "buffer", "u64", "i32", "buffer", "u32"], result: "i32" },
-    clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
-  }).symbols as unknown as Calls;
 }

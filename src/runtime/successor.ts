@@ -9,10 +9,8 @@
  */
 import { Buffer } from "node:buffer";
 import { readdir } from "node:fs/promises";
-import process from "node:process";
 import { ForwarderError } from "../core/errors.ts";
-import { bunGlobal, denoGlobal } from "./globals.ts";
-import { libcNames } from "./libc.ts";
+import { type CLibrary, openCLibrary } from "./c_library.ts";
 
 /** Where inherited descriptors begin. */
 export const firstInheritedFd = 3;
@@ -37,15 +35,9 @@ export interface Successor {
   close(): void;
 }
 
-type Calls = Record<string, (...args: unknown[]) => number>;
+type Calls = CLibrary["calls"];
 
-interface Library {
-  readonly calls: Calls;
-  readonly addressOf: (bytes: Uint8Array) => number;
-}
-
-/** i is a 32-bit number, p memory, u an unsigned size. */
-const functions: Readonly<Record<string, string>> = {
+const shapes = {
   posix_spawnp: "pppppp",
   posix_spawn_file_actions_init: "p",
   posix_spawn_file_actions_adddup2: "pii",
@@ -147,7 +139,7 @@ function watch(c: Calls, pid: number, readEnd: number): Successor {
     pid,
     state() {
       if (!open || state !== "starting") return state;
-      const got = Number(c.read!(readEnd, byte, 1n));
+      const got = Number(c.read!(readEnd, byte, 1));
       if (got === 1) state = "serving";
       else if (got === 0) state = "ended";
       return state;
@@ -172,49 +164,14 @@ function failed(message: string): ForwarderError {
   return new ForwarderError("upgrade_failed", `Cannot start a successor: ${message}`);
 }
 
-async function openLibrary(): Promise<Library> {
-  let reason: unknown;
-  if (process.platform === "linux") {
-    for (const name of libcNames) {
-      try {
-        return bunGlobal !== undefined ? await openOnBun(name) : openOnDeno(name);
-      } catch (error) {
-        reason = error;
-      }
-    }
+async function openLibrary(): Promise<CLibrary> {
+  try {
+    return await openCLibrary(shapes);
+  } catch (cause) {
+    throw new ForwarderError(
+      "not_supported",
+      "Cannot start a successor: that needs Linux and FFI, which is not allowed here",
+      { cause },
+    );
   }
-  throw new ForwarderError(
-    "not_supported",
-    "Cannot start a successor: that needs Linux and FFI, which is not allowed here",
-    { cause: reason },
-  );
-}
-
-async function openOnBun(name: string): Promise<Library> {
-  // A variable, so that Deno does not try to resolve it.
-  const specifier = "bun:ffi";
-  const ffi = await import(specifier);
-  const types = { i: "i32", p: "ptr", u: "u64" } as const;
-  const definitions = Object.fromEntries(
-    Object.entries(functions).map(([symbol, args]) => [symbol, {
-      args: Array.from(args, (arg) => types[arg as "i"]),
-      returns: "i32",
-    }]),
-  );
-  return { calls: ffi.dlopen(name, definitions).symbols, addressOf: (bytes) => Number(ffi.ptr(bytes)) };
-}
-
-function openOnDeno(name: string): Library {
-  const deno = denoGlobal!;
-  const types = { i: "i32", p: "buffer", u: "u64" } as const;
-  const definitions = Object.fromEntries(
-    Object.entries(functions).map(([symbol, args]) => [symbol, {
-      parameters: Array.from(args, (arg) => types[arg as "i"] as string),
-      result: "i32",
-    }]),
-  );
-  return {
-    calls: deno.dlopen(name, definitions).symbols,
-    addressOf: (bytes) => Number(deno.UnsafePointer.value(deno.UnsafePointer.of(bytes))),
-  };
 }

@@ -7,10 +7,9 @@
  *
  * @module
  */
+import { type CLibrary, type Mapped, openCLibrary } from "../c_library.ts";
 
-import process from "node:process";
-import { bunGlobal, type DenoGlobal, denoGlobal } from "../globals.ts";
-import { libcNames } from "../libc.ts";
+export type { Mapped } from "../c_library.ts";
 
 // <asm-generic/unistd.h>; x86-64 has the same numbers for these three.
 const ioUringSetup = 425;
@@ -40,12 +39,6 @@ const MAP_POPULATE = 0x8000;
 
 /** The largest address of a TCP socket is a sockaddr_in6, 28 bytes. */
 const addressBytesMax = 28;
-
-/** Memory of the operating system, as JavaScript sees it. Touching `buffer` after `unmap` ends the process. */
-export interface Mapped {
-  readonly address: number;
-  readonly buffer: ArrayBuffer;
-}
 
 /** The calls; descriptors are this process's. */
 export interface UringCalls {
@@ -80,34 +73,23 @@ export interface UringCalls {
   socketPair(pair: Int32Array): number;
 }
 
-type Symbols = Record<string, (...args: unknown[]) => unknown>;
-
-interface Opened {
-  readonly symbols: Symbols;
-  readonly errno: () => number;
-  readonly addressOf: (bytes: Uint8Array) => number;
-  readonly view: (pointer: unknown, bytes: number) => Mapped;
-}
-
-/** Arguments, then the result: i is a 32-bit number, u an unsigned size, p memory, a an address as a number. */
-const functions: Readonly<Record<string, readonly [symbol: string, shape: string]>> = {
-  setup: ["syscall", "uip:i"],
-  enter: ["syscall", "uiiiiuu:i"],
-  register: ["syscall", "uiipi:i"],
-  mmap: ["mmap", "uuiiiu:m"],
-  munmap: ["munmap", "uu:i"],
-  socket: ["socket", "iii:i"],
-  socketpair: ["socketpair", "iiip:i"],
-  setsockopt: ["setsockopt", "iiipi:i"],
-  bind: ["bind", "ipi:i"],
-  listen: ["listen", "ii:i"],
-  getsockname: ["getsockname", "ipp:i"],
-  getpeername: ["getpeername", "ipp:i"],
-  send: ["send", "ipui:i"],
-  shutdown: ["shutdown", "ii:i"],
-  close: ["close", "i:i"],
-  errno: ["__errno_location", ":m"],
-};
+const shapes = {
+  setup: ["syscall", "uip"],
+  enter: ["syscall", "uiiiiuu"],
+  register: ["syscall", "uiipi"],
+  mmap: "uuiiiu:m",
+  munmap: "uu",
+  socket: "iii",
+  socketpair: "iiip",
+  setsockopt: "iiipi",
+  bind: "ipi",
+  listen: "ii",
+  getsockname: "ipp",
+  getpeername: "ipp",
+  send: "ipui",
+  shutdown: "ii",
+  close: "i",
+} as const;
 
 let opened: Promise<UringCalls | undefined> | undefined;
 
@@ -118,72 +100,19 @@ export function openUringCalls(): Promise<UringCalls | undefined> {
 }
 
 async function open(): Promise<UringCalls | undefined> {
-  if (process.platform !== "linux") return undefined;
-  for (const name of libcNames) {
-    try {
-      if (bunGlobal !== undefined) return wrap(await openOnBun(name));
-      if (denoGlobal !== undefined) return wrap(openOnDeno(denoGlobal, name));
-    } catch {
-      // Not this one: the next name, or none.
-    }
+  try {
+    return wrap(await openCLibrary(shapes));
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
-async function openOnBun(name: string): Promise<Opened> {
-  // A variable, so that Deno does not try to resolve it.
-  const specifier = "bun:ffi";
-  const ffi = await import(specifier);
-  const types: Readonly<Record<string, string>> = { i: "i32", u: "usize", p: "ptr", m: "ptr" };
-  const symbols: Symbols = {};
-  // One library per function: three of them are the same symbol with other arguments.
-  for (const [key, [symbol, shape]] of Object.entries(functions)) {
-    const [args, result] = shape.split(":");
-    const definition = {
-      args: Array.from(args!, (arg) => types[arg]),
-      returns: types[result!],
-    };
-    symbols[key] = ffi.dlopen(name, { [symbol]: definition }).symbols[symbol];
-  }
-  const errnoAt = symbols.errno!();
-  return {
-    symbols,
-    errno: () => ffi.read.i32(errnoAt),
-    addressOf: (bytes) => Number(ffi.ptr(bytes)),
-    view: (pointer, bytes) => ({
-      address: Number(pointer),
-      buffer: ffi.toArrayBuffer(pointer, 0, bytes),
-    }),
-  };
-}
-
-function openOnDeno(deno: DenoGlobal, name: string): Opened {
-  const types: Readonly<Record<string, string>> = { i: "i32", u: "usize", p: "buffer", m: "pointer" };
-  const symbols: Symbols = {};
-  for (const [key, [symbol, shape]] of Object.entries(functions)) {
-    const [args, result] = shape.split(":");
-    const definition = { parameters: Array.from(args!, (arg) => types[arg]!), result: types[result!]! };
-    symbols[key] = deno.dlopen(name, { [symbol]: definition }).symbols[symbol]!;
-  }
-  const errnoView = new deno.UnsafePointerView(symbols.errno!());
-  return {
-    symbols,
-    errno: () => errnoView.getInt32(),
-    addressOf: (bytes) => Number(deno.UnsafePointer.value(deno.UnsafePointer.of(bytes))),
-    view: (pointer, bytes) => ({
-      address: Number(deno.UnsafePointer.value(pointer)),
-      buffer: deno.UnsafePointerView.getArrayBuffer(pointer, bytes),
-    }),
-  };
-}
-
-function wrap({ symbols, errno, addressOf, view }: Opened): UringCalls {
-  const c = symbols as Record<string, (...args: unknown[]) => number>;
+function wrap({ calls: c, errno, addressOf, view }: CLibrary): UringCalls {
   const orError = (result: number): number => result >= 0 ? result : -errno();
   const setOption = (fd: number, level: number, option: number, value: number): void =>
     void c.setsockopt!(fd, level, option, new Int32Array([value]), 4);
   const map = (bytes: number, flags: number, fd: number, offset: number): Mapped => {
-    const pointer = symbols.mmap!(0, bytes, PROT_READ_WRITE, flags, fd, offset);
+    const pointer: unknown = c.mmap!(0, bytes, PROT_READ_WRITE, flags, fd, offset);
     const address = pointer === null ? 0 : addressOfPointer(pointer, view);
     // MAP_FAILED is -1, as an unsigned or a signed number.
     if (address <= 0 || address >= 2 ** 48) throw new Error(`mmap failed with errno ${errno()}`);
@@ -226,7 +155,7 @@ function wrap({ symbols, errno, addressOf, view }: Opened): UringCalls {
   };
 }
 
-function addressOfPointer(pointer: unknown, view: Opened["view"]): number {
+function addressOfPointer(pointer: unknown, view: CLibrary["view"]): number {
   if (typeof pointer === "number" || typeof pointer === "bigint") return Number(pointer);
   return view(pointer, 0).address;
 }

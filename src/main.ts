@@ -14,6 +14,7 @@ import { runCli } from "./cli/cli.ts";
 import type { FromLoadThread, LoadThread } from "./clobber/worker/protocol.ts";
 import { diskFiles } from "./config/files.ts";
 import { formatFault } from "./core/errors.ts";
+import { LogLevels } from "./observe/log_levels.ts";
 import { createProcessLogger } from "./observe/log_process.ts";
 import { dieOnUncaught } from "./pipeline/crash.ts";
 import type { FromWorker } from "./pipeline/protocol.ts";
@@ -67,11 +68,13 @@ dieOnUncaught("main");
 const command = ownCommand();
 const exitCode = await runCli(process.argv.slice(2), {
   run(config, { warnings, readConfig }) {
-    const log = createProcessLogger();
+    const levels = new LogLevels(config.log);
+    const log = createProcessLogger(config.log.format, levels);
     for (const warning of warnings) log.warn("config_warning", { warning: formatFault(warning) });
     return runForwarder({
       config,
       log,
+      levels,
       spawn: spawnWorker,
       command,
       readConfig: (edited) =>

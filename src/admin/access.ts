@@ -41,6 +41,9 @@ const pagePaths = /^\/(?:dashboard\/[a-z_]+\.[a-z]+)?$/;
 /** What the page sends along, so that the browser does not ask for a password over the page's own question. */
 const pageHeader = "x-corndog-page";
 
+/** What an answer to the page says of who asks: `read` or `write`. */
+const scopeHeader = "x-corndog-scope";
+
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
 const localNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
@@ -85,7 +88,14 @@ export function guardAccess(tokenFile: string | undefined, address: string, log:
         ? refuseBeyondReads(context)
         : refuseForeign(context, token === undefined ? ownName : undefined) ??
           refuseWithoutToken(context, token));
-    if (refusal === undefined) return await next();
+    if (refusal === undefined) {
+      await next();
+      if (context.req.header(pageHeader) === undefined) return;
+      // The page offers no change to who may not make it.
+      const given = tokenOf(context.req.header("authorization")) ?? "";
+      const scope = token === undefined ? "write" : token.scopeOf(given) ?? "read";
+      return context.res.headers.set(scopeHeader, scope);
+    }
     if (barePaths.has(context.req.path) && safeMethods.has(context.req.method)) {
       await next();
       const ok = context.res.status === 200;

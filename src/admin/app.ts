@@ -18,7 +18,6 @@
 import { Hono } from "hono";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../observe/log.ts";
-import { createProcessLogger } from "../observe/log_process.ts";
 import { guardAccess } from "./access.ts";
 import type { Control } from "./control.ts";
 import { problem } from "./problem.ts";
@@ -41,8 +40,8 @@ export interface AdminOptions {
   readonly address: string;
   /** Told in the `Server` header to those who may ask. */
   readonly version: string;
-  /** Gets every change, refusal and failure; stderr without it. */
-  readonly log?: Logger;
+  /** Gets every change, refusal and failure, and at `debug` every question. */
+  readonly log: Logger;
 }
 
 const securityHeaders = {
@@ -55,7 +54,7 @@ const securityHeaders = {
 
 /** Makes the app; give its `fetch` to `runtime.serveHttp`. */
 export function createAdminApp(
-  { control, tokenFile, address, version, log = createProcessLogger() }: AdminOptions,
+  { control, tokenFile, address, version, log }: AdminOptions,
 ): Hono {
   // Not strict: `/admin/stats/` is `/admin/stats`.
   const app = new Hono({ strict: false });
@@ -73,7 +72,7 @@ export function createAdminApp(
     const { method, path } = context.req;
     if (method === "PUT" || method === "POST" || method === "DELETE") {
       log.info("admin_request", { method, path, status: context.res.status });
-    }
+    } else log.debug("admin_question", { method, path, status: context.res.status });
   });
 
   const context: AdminContext = { control };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ConnectionFilter } from "./control.ts";
+import type { ConnectionFilter } from "./looks_view.ts";
 import { problem } from "./problem.ts";
 import { type AdminContext, answerDeadlineMs, answerJson, type Route, withDeadline } from "./routes.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { FieldName } from "../rules/program.ts";
-import type { TapFilter } from "./control.ts";
+import type { TapFilter } from "./tap_view.ts";
 import { problem } from "./problem.ts";
 import type { AdminContext, Route } from "./routes.ts";
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { SwapResult, UpgradeResult } from "../admin/control.ts";
+import type { UpgradeResult } from "../admin/control.ts";
+import type { SwapResult } from "../admin/rules_view.ts";
 import { adminOptions, postAdmin } from "./admin_client.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Stats } from "../admin/control.ts";
+import type { Stats } from "../admin/stats_view.ts";
 import { adminOptions, askAdmin } from "./admin_client.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
 
@@ -30,6 +30,8 @@ export const statsCommand: Command = {
 /** The counters that a person asks for first. */
 function statsText(stats: Stats): string {
   const { ledger, totals, latency_ms: { receive_to_ack: latency } } = stats;
+  // Missing where the one that is asked is older.
+  const { hash }: { hash?: string } = stats.rules;
   const dropped = Object.entries(ledger.dropped).map(([reason, count]) => ` (${reason} ${count})`).join("");
   const droppedSum = Object.values(ledger.dropped).reduce((sum, count) => sum + count, 0);
   const rows: [string, string][] = [
@@ -51,7 +53,12 @@ function statsText(stats: Stats): string {
       `${totals.connections_open} open, ${totals.connections_accepted} accepted, ${totals.connections_refused} refused`,
     ],
     ["sink", `${stats.sink.name}, ${stats.sink.ready ? "ready" : stats.sink.problems.join("; ")}`],
-    ["rules", `version ${stats.rules.version}, ${stats.rules.hits.length} rules from ${stats.rules.source}`],
+    [
+      "rules",
+      `version ${stats.rules.version}${
+        hash === undefined ? "" : ` (${hash})`
+      }, ${stats.rules.hits.length} rules from ${stats.rules.source}`,
+    ],
   ];
   return rows.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join("");
 }

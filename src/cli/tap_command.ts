@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LineTraceView, TapEvent } from "../admin/control.ts";
+import type { LineTraceView, TapEvent } from "../admin/tap_view.ts";
 import { messageOf } from "../core/errors.ts";
 import { adminOptions, openAdmin } from "./admin_client.ts";
 import { type Call, type Command, exitCode } from "./command.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ConnectionList, Stats } from "../admin/control.ts";
+import type { ConnectionList } from "../admin/looks_view.ts";
+import type { Stats } from "../admin/stats_view.ts";
 import type { Inflight } from "../observe/inflight.ts";
 import { adminOptions, askAdmin } from "./admin_client.ts";
 import { type Call, type Command, exitCode } from "./command.ts";

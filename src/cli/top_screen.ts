@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ConnectionList, ConnectionView, Percentiles, Stats, TopicStats } from "../admin/control.ts";
+import type { ConnectionList, ConnectionView } from "../admin/looks_view.ts";
+import type { Percentiles, Stats, TopicStats } from "../admin/stats_view.ts";
 import type { Inflight, StageWaits } from "../observe/inflight.ts";
 
 /** What was answered at one moment. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ConnectionList, ConnectionView, StallList, Stats } from "../admin/control.ts";
+import type { ConnectionList, ConnectionView, StallFields, StallList } from "../admin/looks_view.ts";
+import type { Stats } from "../admin/stats_view.ts";
 import type { Inflight, OldestWait, StageWaits } from "../observe/inflight.ts";
 
 /** The answers that it is made of. */
@@ -44,14 +45,23 @@ export function whyText(answers: WhyAnswers): { readonly text: string; readonly 
   return { text: `${[head, ...past(answers.stalls), ...body].join("\n")}\n`, stuck };
 }
 
+/** Why a worker is held, where it is not what it does itself. */
+const reasons: Readonly<Record<StallFields["cause"], string>> = {
+  rule: "",
+  worker: "",
+  machine: ", because this machine gives it no core",
+  gc: ", collecting garbage",
+  blocked: ", asleep in a call of the operating system",
+};
+
+function heldBy(cause: StallFields["cause"], rule: string | undefined): string {
+  return `${rule === undefined ? "" : ` by rule "${rule}"`}${reasons[cause]}`;
+}
+
 /** Workers that are held now. */
 function held({ stalls }: WhyAnswers): string[] {
   return stalls.stalls.filter(({ over }) => !over).map(({ worker, ms, rule, connection, bytes, cause }) => {
-    const by = rule !== undefined
-      ? ` by rule "${rule}"`
-      : cause === "machine"
-      ? ", and so is everything on this machine"
-      : "";
+    const by = heldBy(cause, rule);
     const on = connection === undefined ? "" : `, on ${bytes} bytes of connection ${connection}`;
     return `Worker ${worker} is held for ${age(ms)}${by}${on}.`;
   });
@@ -61,7 +71,7 @@ function held({ stalls }: WhyAnswers): string[] {
 function past({ total, stalls }: StallList): string[] {
   const last = stalls.find(({ over }) => over);
   if (last === undefined) return [];
-  const by = last.rule === undefined ? "" : ` by rule "${last.rule}"`;
+  const by = heldBy(last.cause, last.rule);
   return [`${total} stalls since the start; the last took ${age(last.ms)}${by}, at ${last.at}.`];
 }
 

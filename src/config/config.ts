@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { LogSettings } from "../core/log_names.ts";
+
 /** `frame_max` where nothing else is written; the schema has the same. */
 export const defaultFrameBytesMax = 64 * 1024;
 
@@ -248,6 +250,7 @@ export interface Config {
   /** How plain TCP of syslog is read. */
   readonly io: "auto" | "native" | "uring";
   readonly statsd: { readonly hostname: string; readonly port: number } | undefined;
+  readonly log: LogSettings;
   readonly drainTimeoutMs: number;
   readonly rules: RuleSet;
 }

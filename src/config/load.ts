@@ -16,7 +16,16 @@ import { explain, type Problem, without } from "./explain.ts";
 import { absolute, diskFiles, type Files, folderOf, tellingTried, tryRead } from "./files.ts";
 import { isHotdog, originalPath, translateHotdog, type Translation } from "./hotdog.ts";
 import { findLaterKeys } from "./later.ts";
-import { apply, fromEnvironment, fromSets, gapOf, knownKeys, originOf, type Override } from "./overrides.ts";
+import {
+  apply,
+  fromEnvironment,
+  fromRustLog,
+  fromSets,
+  gapOf,
+  knownKeys,
+  originOf,
+  type Override,
+} from "./overrides.ts";
 import { resolve } from "./resolve.ts";
 import { collectRules } from "./rule_set.ts";
 import { deadLetterTopicFaults, templatedTopicWarnings } from "./rule_topics.ts";
@@ -208,7 +217,9 @@ class Loader {
     this.#warnings.push(...env.warnings);
     let result = document;
     const fitting: Override[] = [];
-    for (const override of [...env.overrides, ...sets.overrides]) {
+    // Another program's variable: only who comes from hotdog has written it for us.
+    const rust = this.#translation === undefined ? [] : fromRustLog(this.#world.env);
+    for (const override of [...rust, ...env.overrides, ...sets.overrides]) {
       if (this.#isIdleLogin(override, document)) continue;
       const gap = gapOf(result, override);
       if (gap === undefined) {

@@ -10,6 +10,7 @@
 import type { Fault } from "../core/errors.ts";
 import type { Environment } from "./environment.ts";
 import { invariant } from "../core/invariant.ts";
+import type { LogLevel } from "../core/log_names.ts";
 import { nearest } from "../core/suggest.ts";
 import { parseYaml, type Path } from "./yaml.ts";
 
@@ -40,8 +41,6 @@ const otherVariables: ReadonlySet<string> = new Set([
   "CORNDOG_FAULT",
   "CORNDOG_HANDOVER",
   "CORNDOG_INSTALL",
-  "CORNDOG_LOG",
-  "CORNDOG_LOG_LEVEL",
 ]);
 /** What the variables of corndog begin with. */
 const variablePrefix = "CORNDOG_";
@@ -71,11 +70,15 @@ export function fromEnvironment(env: Environment, known: readonly KnownKey[]): O
     if (value !== undefined && value !== "") overrides.push({ path, value, origin: variable });
   }
   const byVariable = new Map(
-    known.map((key) => [`${variablePrefix}${key.path.join("_").toUpperCase()}`, key]),
+    known.map((key): [string, KnownKey] => [`${variablePrefix}${key.path.join("_").toUpperCase()}`, key]),
   );
+  // By its name it would be the whole section; it is the form of the log since there is one.
+  byVariable.set("CORNDOG_LOG", { path: ["log", "format"], structured: false });
   for (const variable of Object.keys(env).filter((name) => name.startsWith(variablePrefix)).sort()) {
     const value = env[variable];
     const key = byVariable.get(variable);
+    // Always was the same as no variable.
+    if (key?.path[0] === "log" && value === "") continue;
     if (key !== undefined && value !== undefined) {
       const read = readValue(value, key, `environment ${variable}`);
       if (read.ok) overrides.push({ path: key.path, value: read.value, origin: variable });
@@ -88,6 +91,26 @@ export function fromEnvironment(env: Environment, known: readonly KnownKey[]): O
     }
   }
   return { overrides, faults, warnings };
+}
+
+/** Levels of the log that hotdog took from `RUST_LOG`, in words of this one. */
+const rustLevels: ReadonlyMap<string, LogLevel> = new Map([
+  ["off", "error"],
+  ["error", "error"],
+  ["warn", "warn"],
+  ["info", "info"],
+  ["debug", "debug"],
+  ["trace", "debug"],
+]);
+
+/** `RUST_LOG` as hotdog read it (env_logger): `info`, `hotdog=debug`, with commas; what is about its crates is not for us. */
+export function fromRustLog(env: Environment): Override[] {
+  const directives = (env["RUST_LOG"] ?? "").toLowerCase().split(",").map((one) => one.trim());
+  const levelOf = (prefix: string) =>
+    directives.filter((one) => one.startsWith(prefix)).map((one) => rustLevels.get(one.slice(prefix.length)))
+      .findLast((level) => level !== undefined);
+  const level = levelOf("hotdog=") ?? levelOf("");
+  return level === undefined ? [] : [{ path: ["log", "level"], value: level, origin: "RUST_LOG" }];
 }
 
 /** Reads the `key=value` of `--set`. */

@@ -53,6 +53,7 @@ export function redactConfig(config: Config): Record<string, unknown> {
     workers: config.workers,
     io: config.io,
     ...(config.statsd === undefined ? {} : { metrics: { statsd: formatHostPort(config.statsd) } }),
+    log: config.log,
     drain_timeout: formatDuration(config.drainTimeoutMs),
     rules: config.rules.rules.map((rule) => rule.value),
     ...(config.rules.tests.length === 0 ? {} : { tests: config.rules.tests.map((test) => test.value) }),

@@ -87,6 +87,7 @@ class Resolver {
       workers,
       io: this.#written.io,
       statsd: this.#written.metrics.statsd,
+      log: this.#written.log,
       drainTimeoutMs: this.#written.drain_timeout,
     };
     return { config, faults: this.#findings.faults, warnings: this.#findings.warnings };

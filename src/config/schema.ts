@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { choice, count, duration, readText, section, size, text } from "./fields.ts";
 import { kafkaSchema, readTopic } from "./schema_kafka.ts";
 import { listenSchema } from "./schema_listen.ts";
+import { logSchema } from "./schema_log.ts";
 import { spoolSchema } from "./schema_spool.ts";
 import { quote, readHostPort } from "./units.ts";
 import { wants } from "./fields.ts";
@@ -163,6 +164,7 @@ export const configEntries = {
     }),
     {},
   ),
+  log: v.optional(logSchema, {}),
   drain_timeout: v.optional(
     duration("How long a stop may wait for lines to be delivered", { min: 0, max: dayMs }),
     "30s",

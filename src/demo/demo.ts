@@ -14,7 +14,7 @@ import { probeAddress } from "../io/probe.ts";
 import type { ControlPlane } from "../pipeline/control_plane.ts";
 import { runForwarder } from "../pipeline/run.ts";
 import type { SpawnWorker } from "../pipeline/workers.ts";
-import type { Stats } from "../admin/control.ts";
+import type { Stats } from "../admin/stats_view.ts";
 import { liveLine, summary } from "./report.ts";
 import { demoRules } from "./rules.ts";
 import { type Senders, startSenders } from "./senders.ts";

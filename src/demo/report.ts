@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Stats } from "../admin/control.ts";
+import type { Stats } from "../admin/stats_view.ts";
 
 /** One line of counters, for example `12.0 s  60,000 lines  5,000/s  0.9 MB/s  p99 7.1 ms  in flight 25  dropped 0`. */
 export function liveLine(stats: Stats, before: Stats | undefined): string {

@@ -39,6 +39,9 @@ export interface ConnectionCounts {
   readonly held: number;
 }
 
+/** What is told of a connection when it begins or ends. */
+export type BriefConnection = Pick<Tracked<unknown>, "id" | "listener" | "peer" | "openedAtMs" | "bytes">;
+
 /** What the books need. */
 export interface ConnectionsOptions {
   readonly admission: Admission;
@@ -47,6 +50,9 @@ export interface ConnectionsOptions {
   /** For a PROXY header. */
   readonly handshakeMs: number;
   readonly nowMs: () => number;
+  /** A connection was taken, or has ended: once each per connection. */
+  readonly opened?: (connection: BriefConnection) => void;
+  readonly ended?: (connection: BriefConnection, error: Error | undefined) => void;
   /** A connection was refused. */
   readonly refused?: (listener: string, peer: string, reason: RefusalReason, problem?: string) => void;
 }
@@ -102,6 +108,7 @@ export class Connections {
         if (tracked.phase === "handshake") this.#handshakesFailed += 1;
         handler.closed(tracked.state!, error);
         tracked.finish();
+        this.#options.ended?.(tracked, error);
       },
     };
   }
@@ -199,6 +206,7 @@ export class Connections {
     if (tracked.state === undefined) return undefined;
     if (tracked.phase === "ready") this.#accepted += 1;
     this.#open.set(tracked.id, tracked);
+    this.#options.opened?.(tracked);
     return tracked;
   }
 

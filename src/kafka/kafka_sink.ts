@@ -253,6 +253,10 @@ export class KafkaSink implements Sink {
   }
 
   #applyMetadata(metadata: ClusterMetadata): void {
+    this.#log.debug("kafka_metadata", {
+      brokers: metadata.brokers.map(({ id, host, port }) => `${id}=${host}:${port}`).join(","),
+      topics: metadata.topics.map(({ name, partitions }) => `${name}/${partitions.length}`).join(","),
+    });
     this.#cluster.apply(metadata, this.#clock.nowMs());
     for (const topic of this.#cluster.topics.values()) {
       if (topic.waiting > 0 || topic.unplaced > 0) this.#dispatcher.waits(topic);

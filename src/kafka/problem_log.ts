@@ -6,7 +6,7 @@
 import type { KafkaClock } from "./clock.ts";
 
 /** Takes one log line: a constant event name (`kafka_broker_lost`) and JSON-safe fields. */
-export type KafkaLog = (event: string, fields: Readonly<Record<string, unknown>>) => void;
+export type KafkaLog = (event: string, fields: Readonly<Record<string, unknown>>, level?: "debug") => void;
 
 /** The same event about the same subject is written once in this time. */
 const quietMs = 10_000;
@@ -22,6 +22,11 @@ export class ProblemLog {
   constructor(log: KafkaLog | undefined, clock: KafkaClock) {
     this.#log = log;
     this.#clock = clock;
+  }
+
+  /** Writes what only those want to see who look for something: every time. */
+  debug(event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#log?.(event, fields, "debug");
   }
 
   /** Writes the event unless it was written about `subject` a moment ago. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { BrokerStats, Stats } from "../admin/control.ts";
+import type { BrokerStats, Stats } from "../admin/stats_view.ts";
 import { LabelCap, otherLabel } from "./label_cap.ts";
 import {
   type Family,

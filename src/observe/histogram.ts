@@ -16,7 +16,7 @@
  *
  * @module
  */
-import type { Percentiles } from "../admin/control.ts";
+import type { Percentiles } from "../admin/stats_view.ts";
 
 const octaves = 32;
 const bucketsPerOctave = 32;

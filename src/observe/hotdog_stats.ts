@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Stats } from "../admin/control.ts";
+import type { Stats } from "../admin/stats_view.ts";
 
 /** Body of `GET /stats`. */
 export interface HotdogStats {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LatencyBuckets, Percentiles, Stats } from "../admin/control.ts";
+import type { LatencyBuckets, Percentiles, Stats } from "../admin/stats_view.ts";
 import { HistogramSnapshot } from "./histogram.ts";
 import { latencyNames, latencyRowAt } from "./stage_latency.ts";
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Ledger, Stats } from "../admin/control.ts";
+import type { Ledger, Stats } from "../admin/stats_view.ts";
 import { counter, counterNames, dropReasons, firstDropped } from "./row.ts";
 
 /** Adds up rows, counter by counter. */

@@ -4,7 +4,10 @@
  *
  * @module
  */
-import type { LogFields, LogLevel } from "./log.ts";
+import type { LogLevel } from "../core/log_names.ts";
+import { bannerLines } from "./banner.ts";
+import type { LogFields } from "./log.ts";
+import { componentOf } from "./log_components.ts";
 
 /** Turns one event into a line with its newline. */
 export type LogFormat = (nowMs: number, level: LogLevel, event: string, fields: LogFields) => string;
@@ -14,9 +17,11 @@ const fieldCharsMax = 2000;
 /** Causes of causes. */
 const causesMax = 4;
 
-/** One JSON object per line. A field cannot replace `at`, `level` or `event`. */
+/** One JSON object per line. A field cannot replace `at`, `level`, `component` or `event`. */
 export const formatJson: LogFormat = (nowMs, level, event, fields) => {
-  const head = { at: new Date(nowMs).toISOString(), level, event };
+  // What was left out is told for the component whose lines they were.
+  const about = event === "log_left_out" ? String(fields.of) : event;
+  const head = { at: new Date(nowMs).toISOString(), level, component: componentOf(about), event };
   try {
     return JSON.stringify({ ...head, ...fields, ...head }, plain) + "\n";
   } catch {
@@ -31,6 +36,8 @@ export function formatHuman(colors: boolean): LogFormat {
   return (nowMs, level, event, fields) => {
     const time = new Date(nowMs).toISOString().slice(11, 23);
     let line = `${paint("2", time)} ${paint(levelColor[level], level.padEnd(5))} ${paint("1", event)}`;
+    // What has started is read by a person, once: it gets a page.
+    if (event === "started") return `${[line, ...bannerLines(fields).map(oneLine)].join("\n")}\n`;
     for (const [name, value] of Object.entries(fields)) {
       if (value !== undefined) line += ` ${paint("2", `${name}=`)}${humanValue(value)}`;
     }
@@ -49,6 +56,12 @@ function humanValue(value: unknown): string {
     return "unprintable";
   }
   return /^[!#-<>-~]+$/.test(text) ? text : printable(JSON.stringify(text));
+}
+
+/** No field's content may end the line, or move the cursor. */
+function oneLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return printable(text.replaceAll(/[\x00-\x1f]/g, " "));
 }
 
 /** JSON leaves DEL and the C1 controls as they are; a terminal obeys them. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { LatencyBuckets } from "../admin/control.ts";
+import type { LatencyBuckets } from "../admin/stats_view.ts";
 
 /** Values of a sample's labels. */
 export type Labels = Readonly<Record<string, string>>;

@@ -7,7 +7,8 @@
  * @module
  */
 import { messageOf } from "../core/errors.ts";
-import type { LogFields, Logger, LogLevel } from "./log.ts";
+import type { LogLevel } from "../core/log_names.ts";
+import type { LogFields, Logger } from "./log.ts";
 
 /** Entries that are kept. */
 export const recentEventsMax = 50;

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { StallEvidence, StallProfileView } from "../admin/control.ts";
+import type { StallEvidence, StallProfileView } from "../admin/looks_view.ts";
 import type { ReadFacts, ThreadFacts } from "./thread_facts.ts";
 import { type Activity, activityOf, activityWord, idlePulseMs, pulseMs, readActivity } from "./activity.ts";
 

@@ -13,7 +13,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
-import type { Stats } from "../admin/control.ts";
+import type { Stats } from "../admin/stats_view.ts";
 import { messageOf } from "../core/errors.ts";
 import { hotdogCounters, sentMicroseconds } from "./hotdog_stats.ts";
 import type { Logger } from "./log.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BrokerStats } from "../admin/control.ts";
+import type { BrokerStats } from "../admin/stats_view.ts";
 import { answerBoundsMs, type LaneCountsReport } from "../kafka/lane_counts.ts";
 import type { SinkStatus } from "../sink/sink.ts";
 

@@ -4,6 +4,8 @@
  *     CORNDOG_CHAOS=lost-wakeup=kafka:5%@200rps     5 % of the acknowledgements are forgotten, above 200 a second
  *     CORNDOG_CHAOS=held-loop=400ms:2s              the loop of worker 0 is held for 400 ms every two seconds
  *     CORNDOG_CHAOS=held-rule=NAME:400ms:2s         the same, as if that rule did it
+ *     CORNDOG_CHAOS=blocked-loop=400ms:2s           worker 0 sleeps for 400 ms in a call, as on a disk that is gone
+ *     CORNDOG_CHAOS=gc-storm=300MiB:2s              worker 0 keeps so much in small objects and has them collected
  *     CORNDOG_CHAOS=blind                           nothing is written down, to measure what that costs
  *     CORNDOG_CHAOS=slow-disk=3s                    what is written to the spool is there 3 s later
  *
@@ -20,6 +22,9 @@ export interface Chaos {
   readonly holdEveryMs: number;
   /** The rule that holds it; undefined: none does. */
   readonly holdRule: string | undefined;
+  /** What holds it: work, a call in which it sleeps, or the collection of this much garbage. */
+  readonly holdBy: "work" | "sleep" | "garbage";
+  readonly garbageBytes: number;
   /** No waits, events and latencies are written down. */
   readonly blind: boolean;
   /** What each write to the spool takes longer. */
@@ -31,14 +36,18 @@ const forms = {
   held: /^held-(?:loop=|rule=([^:]+):)(\d+)ms:(\d+)s$/,
   slowDisk: /^slow-disk=(\d+)s$/,
   blind: /^blind$/,
+  blocked: /^blocked-loop=(\d+)ms:(\d+)s$/,
+  storm: /^gc-storm=(\d+)MiB:(\d+)s$/,
 };
 
 /** Reads the variable; undefined where it is not set. @throws ForwarderError `config_invalid` */
 export function chaosOf(text: string | undefined, random: () => number = Math.random): Chaos | undefined {
   if (text === undefined || text === "") return undefined;
-  const [lost, held, disk, blind] = Object.values(forms).map((form) => form.exec(text));
-  if (!lost && !held && !disk && !blind) {
-    const known = "lost-wakeup=kafka:5%@200rps, held-loop=400ms:2s, held-rule=NAME:400ms:2s or slow-disk=3s";
+  const [lost, held, disk, blind, blocked, storm] = Object.values(forms).map((form) => form.exec(text));
+  if (!(lost ?? held ?? disk ?? blind ?? blocked ?? storm)) {
+    const known =
+      "lost-wakeup=kafka:5%@200rps, held-loop=400ms:2s, held-rule=NAME:400ms:2s, blocked-loop=400ms:2s, " +
+      "gc-storm=300MiB:2s or slow-disk=3s";
     throw new ForwarderError("config_invalid", `Cannot use CORNDOG_CHAOS="${text}": expected ${known}`);
   }
   const share = Number(lost?.[1] ?? 0) / 100;
@@ -56,18 +65,36 @@ export function chaosOf(text: string | undefined, random: () => number = Math.ra
       count++;
       return share > 0 && Math.max(last, count) > above && random() < share;
     },
-    holdMs: Number(held?.[2] ?? 0),
-    holdEveryMs: Number(held?.[3] ?? 0) * 1000,
+    holdMs: Number(held?.[2] ?? blocked?.[1] ?? 0),
+    holdEveryMs: Number(held?.[3] ?? blocked?.[2] ?? storm?.[2] ?? 0) * 1000,
     holdRule: held?.[1],
+    holdBy: storm ? "garbage" : blocked ? "sleep" : "work",
+    garbageBytes: Number(storm?.[1] ?? 0) * 1024 * 1024,
     blind: Boolean(blind),
     diskMs: Number(disk?.[1] ?? 0) * 1000,
   };
 }
 
 /** Holds the loop, as a fault of ours would. */
-export function holdLoop(ms: number): void {
-  const untilMs = performance.now() + ms;
+export function holdLoop({ holdMs, holdBy, garbageBytes }: Chaos): void {
+  if (holdBy === "garbage") return stormOf(garbageBytes);
+  if (holdBy === "sleep") {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, holdMs);
+    return;
+  }
+  const untilMs = performance.now() + holdMs;
   while (performance.now() < untilMs);
+}
+
+/** Bytes of one small object with its place in a list, about, on either engine. */
+const objectBytes = 48;
+/** What was kept; it is garbage when the next storm comes. */
+let kept: object[] = [];
+
+/** Keeps `bytes` in small objects: the collector must look at each of them, again and again while they grow. */
+function stormOf(bytes: number): void {
+  kept = [];
+  for (let count = Math.ceil(bytes / objectBytes); count > 0; count--) kept.push({ count });
 }
 
 /** The disk, with every write so much later. */

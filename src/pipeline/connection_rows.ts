@@ -16,6 +16,8 @@ export interface ConnectionQuery {
   readonly olderMs?: number;
   /** Only those that wait, or are read. */
   readonly state?: "reading" | "waiting";
+  /** Peers that the kernel has trouble with; of that a worker knows nothing, and theirs come first. */
+  readonly troubled?: readonly string[];
   readonly limit: number;
 }
 
@@ -71,6 +73,7 @@ export function connectionRows(
     turn: { count: 0, long: 0 },
   };
   let halfLinesLong = 0;
+  const troubled = new Set(query.troubled);
   const found: {
     readonly connection: ConnectionInfo;
     readonly stream: Stream | undefined;
@@ -86,14 +89,21 @@ export function connectionRows(
     }
     if (halfMs > longMs) halfLinesLong++;
     if (!isWanted(connection, stream, query, nowMs)) continue;
-    // Who waits for us comes first, then half lines, then the silent.
-    const rank = waitMs > 0 ? 2e12 + waitMs : halfMs > 0 ? 1e12 + halfMs : nowMs - connection.receivedAtMs;
-    found.push({ connection, stream, rank });
+    const rank = rankOf(waitMs, halfMs, nowMs - connection.receivedAtMs);
+    found.push({ connection, stream, rank: troubled.has(connection.peer) ? rank + troubledRank : rank });
   }
   const limit = Math.min(query.limit, connectionRowsMax);
   const rows = found.sort((a, b) => b.rank - a.rank).slice(0, limit)
     .map(({ connection, stream }) => rowOf(worker, connection, stream, nowMs));
   return { rows, census: { open: connections.length, waiting, half_lines_long: halfLinesLong } };
+}
+
+/** Above all others. */
+const troubledRank = 4e12;
+
+/** Who waits for us comes first, then half lines, then the silent; each by how long. */
+export function rankOf(waitMs: number, halfMs: number, idleMs: number): number {
+  return waitMs > 0 ? 2e12 + waitMs : halfMs > 0 ? 1e12 + halfMs : idleMs;
 }
 
 function isWanted(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DeadLetterStats } from "../admin/control.ts";
+import type { DeadLetterStats } from "../admin/stats_view.ts";
 import { counter } from "../observe/row.ts";
 import type { LettersReport } from "./letters.ts";
 

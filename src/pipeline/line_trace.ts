@@ -12,7 +12,7 @@
  */
 import { Receipt } from "../batch/receipt.ts";
 import type { ClosedBatch } from "../batch/record_batch.ts";
-import type { LineTraceView, TraceStep } from "../admin/control.ts";
+import type { LineTraceView, TraceStep } from "../admin/tap_view.ts";
 
 /** A trace whose line is not at its end by then is told as far as it went. */
 export const traceMsMax = 30_000;

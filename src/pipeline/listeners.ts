@@ -127,6 +127,18 @@ export class Listeners {
       idleMs: limits.idleMs,
       handshakeMs: limits.handshakeMs,
       nowMs,
+      opened: ({ id, listener, peer }) =>
+        parts.log("connection_opened", { connection: `${parts.worker}-${id}`, listener, peer }, "debug"),
+      ended: ({ id, listener, peer, openedAtMs, bytes }, error) => {
+        const connection = `${parts.worker}-${id}`;
+        const ageMs = Math.round(nowMs() - openedAtMs);
+        const problem = error === undefined ? {} : { problem: error.message };
+        parts.log(
+          "connection_closed",
+          { connection, listener, peer, age_ms: ageMs, bytes, ...problem },
+          "debug",
+        );
+      },
       refused: (listener, peer, reason, problem) => {
         this.#refusals.tell("connection_refused", listener, peer, reason, problem ?? refusalProblems[reason]);
         this.count();

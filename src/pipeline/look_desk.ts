@@ -6,17 +6,24 @@
  *
  * @module
  */
-import type { ConnectionFilter, ConnectionList, ConnectionView } from "../admin/control.ts";
+import type { ConnectionFilter, ConnectionList, ConnectionView } from "../admin/looks_view.ts";
 import type { Config } from "../config/config.ts";
 import { type Inflight, inflightOf, type LostWaits, oldestOf } from "../observe/inflight.ts";
 import { type SeenWait, StageTableReader } from "../observe/stage_table.ts";
 import { isStuck, type Surroundings, verdictOf } from "../observe/verdict.ts";
-import { readSocketTable, socketKey, type SocketQueues } from "../runtime/kernel_sockets.ts";
+import {
+  readSocketTable,
+  socketKey,
+  type SocketQueues,
+  type SocketTable,
+} from "../runtime/kernel_sockets.ts";
 import { readTcpInfos, type TcpInfo } from "../runtime/tcp_info.ts";
-import { type ConnectionCensus, type ConnectionRow, connectionRowsMax } from "./connection_rows.ts";
+import { type ConnectionCensus, type ConnectionRow, connectionRowsMax, rankOf } from "./connection_rows.ts";
 import type { Seen } from "./protocol.ts";
 import type { Workers } from "./workers.ts";
 
+/** Peers that the workers are asked for by name. */
+const troubledMax = 200;
 /** A batch that waits this long for its commit has a slow disk before it. */
 const slowDiskMsMin = 1_000;
 
@@ -61,19 +68,23 @@ export class LookDesk {
     const { workers } = this.#parts;
     const limit = Math.min(filter.limit, connectionRowsMax);
     // `stuck` is judged here, of those that the workers put first.
-    const query = { ...filter, limit: filter.stuck ? connectionRowsMax : limit };
-    const [answers, sockets, infos] = await Promise.all([
-      Promise.all(this.#readers.map((_, worker) => workers.look(worker, { connections: query }))),
-      readSocketTable(),
-      readTcpInfos(),
-    ]);
+    const ports = new Map(workers.listeners.map(({ address, port }) => [address, port]));
+    const [sockets, infos] = await Promise.all([readSocketTable(), readTcpInfos()]);
+    const query = {
+      ...filter,
+      troubled: troubledPeers(sockets, infos, new Set(ports.values())),
+      limit: filter.stuck ? connectionRowsMax : limit,
+    };
+    const answers = await Promise.all(
+      this.#readers.map((_, worker) => workers.look(worker, { connections: query })),
+    );
     const diskIsSlow = this.#diskIsSlow();
     const kernelOf = (key: string) => kernelFacts(sockets.get(key), infos.get(key));
-    const ports = new Map(workers.listeners.map(({ address, port }) => [address, port]));
     const views = answers.flatMap((answer, worker) =>
       (answer?.connections ?? []).map((row) => this.#view(row, worker, kernelOf, ports, diskIsSlow))
     );
-    const wanted = views.filter((view) => !filter.stuck || view.stuck).slice(0, limit);
+    // Each worker has put its own in order; the first of all workers come first.
+    const wanted = views.filter((view) => !filter.stuck || view.stuck).sort(byNeed).slice(0, limit);
     return {
       ...censusOf(answers.flatMap((answer) => answer === undefined ? [] : [answer.census])),
       workers_held: answers.flatMap((answer, worker) => answer === undefined ? [worker] : []),
@@ -132,6 +143,31 @@ export class LookDesk {
     }));
     return views;
   }
+}
+
+/** Those first that somebody should look at. */
+export function byNeed(a: ConnectionView, b: ConnectionView): number {
+  const rank = ({ waits_ms, partial_ms, idle_ms }: ConnectionView) =>
+    rankOf(waits_ms ?? 0, partial_ms ?? 0, idle_ms);
+  const calm = ({ verdict }: ConnectionView) => verdict === "flowing" || verdict === "client_silent";
+  return Number(b.stuck) - Number(a.stuck) || Number(calm(a)) - Number(calm(b)) || rank(b) - rank(a);
+}
+
+/** Peers at the other ends of `ports` to which packets are lost, then those that do not take what was sent. */
+export function troubledPeers(
+  sockets: SocketTable,
+  infos: ReadonlyMap<string, Pick<TcpInfo, "lost" | "timeouts">>,
+  ports: ReadonlySet<number>,
+): string[] {
+  const [lost, slow]: [string[], string[]] = [[], []];
+  for (const [key, { retransmits, sendQ }] of sockets) {
+    const peerAt = key.indexOf(">") + 1;
+    if (!ports.has(Number(key.slice(0, peerAt - 1)))) continue;
+    const info = infos.get(key);
+    if (retransmits > 0 || (info?.timeouts ?? 0) > 0 || (info?.lost ?? 0) > 0) lost.push(key.slice(peerAt));
+    else if (sendQ > 0) slow.push(key.slice(peerAt));
+  }
+  return [...lost, ...slow].slice(0, troubledMax);
 }
 
 /** All workers' losses by stage. */

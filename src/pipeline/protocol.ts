@@ -25,9 +25,10 @@
  */
 import type { CompressionReport } from "./compression.ts";
 import type { PeerTrouble } from "./peer_troubles.ts";
-import type { TapEvent, TapFilter } from "../admin/control.ts";
+import type { TapEvent, TapFilter } from "../admin/tap_view.ts";
 import type { Config, Listen, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
+import type { LogLevel, LogSettings } from "../core/log_names.ts";
 import type { LostWaits } from "../observe/inflight.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
 import type { SpoolReport } from "./spool_stage.ts";
@@ -170,12 +171,18 @@ export type ToWorker =
   | { readonly type: "commit_listeners"; readonly goMs: number }
   | { readonly type: "discard_listeners" }
   | { readonly type: "look_at_certificates" }
+  /** Other levels of the log are in force. */
+  | { readonly type: "log_levels"; readonly log: LogSettings }
   | { readonly type: "spool_adoption"; readonly id: number; readonly isOn: boolean }
   | { readonly type: "drain"; readonly deadlineMs: number; readonly handedOver: boolean };
 
 /** From a worker to the control plane. */
 export type FromWorker =
-  | { readonly type: "listening"; readonly listeners: readonly ListenerReport[] }
+  | {
+    readonly type: "listening";
+    readonly listeners: readonly ListenerReport[];
+    readonly io: IoReport | undefined;
+  }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "prepared"; readonly version: number }
   | { readonly type: "refused"; readonly version: number; readonly faults: readonly Fault[] }
@@ -203,16 +210,16 @@ export type FromWorker =
   | { readonly type: "stdin_ended" }
   | {
     readonly type: "log";
-    readonly level: "debug" | "info" | "warn" | "error";
+    readonly level: LogLevel;
     readonly event: string;
-    readonly fields: Record<string, unknown>;
+    readonly fields: Readonly<Record<string, unknown>>;
   };
 
 /** How a worker's stages speak to the log: a constant event name and fields; the level that suits most is `warn`. */
 export type WorkerLog = (
   event: string,
   fields: Readonly<Record<string, unknown>>,
-  level?: "info" | "warn" | "error",
+  level?: LogLevel,
 ) => void;
 
 /** Words of the `control` array: the version in force, and whose turn it is to write to stdout. */

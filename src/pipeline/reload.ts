@@ -14,6 +14,7 @@ const liveKeys: ReadonlySet<keyof Config> = new Set([
   "listen",
   "drainTimeoutMs",
   "frameBytesMax",
+  "log",
 ]);
 
 /** Names in the configuration file, where they are others. */
@@ -44,6 +45,7 @@ export function restartNeeded(before: Config, after: Config): string[] {
     !liveKeys.has(key) && !same(before[key], after[key])
   );
   const sections = keys.map((key) => writtenNames[key] ?? key);
+  if (before.log.format !== after.log.format) sections.push("log.format");
   return canListen(before, after) ? sections : [...sections, "listen"];
 }
 

@@ -9,7 +9,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
-import type { RollbackResult, RulesConflict, RulesView, SwapResult } from "../admin/control.ts";
+import type { RollbackResult, RulesConflict, RulesView, SwapResult } from "../admin/rules_view.ts";
 import { findRuleFile } from "../admin/rule_file_name.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { inReadingOrder } from "../config/load.ts";
@@ -55,7 +55,7 @@ export type PrepareBeside = (config: Config) => Promise<Beside>;
 
 /** What the desk tells. */
 export interface RulesDeskEvents {
-  swapped(version: number, source: string, rules: number): void;
+  swapped(version: number, source: string, rules: number, hash: string): void;
   refused(source: string, faults: readonly Fault[]): void;
 }
 
@@ -68,6 +68,7 @@ export class RulesDesk {
   readonly #events: RulesDeskEvents;
   #ruleSet: RuleSet;
   #version = 1;
+  #hash: string;
   #loadedAt = new Date().toISOString();
   #source: string;
   #lastError: RulesView["last_error"];
@@ -91,6 +92,7 @@ export class RulesDesk {
     this.#swapWorkers = swapWorkers;
     this.#events = events;
     this.#source = sourceOf(config.rules);
+    this.#hash = hashOf(config.rules);
   }
 
   /** The set in force. */
@@ -113,6 +115,7 @@ export class RulesDesk {
   view(): RulesView {
     return {
       version: this.#version,
+      hash: this.#hash,
       loaded_at: this.#loadedAt,
       source: this.#source,
       names: this.#ruleSet.rules.map(ruleName),
@@ -289,8 +292,9 @@ export class RulesDesk {
     this.#version = version;
     this.#loadedAt = new Date().toISOString();
     this.#source = source;
+    this.#hash = hashOf(ruleSet);
     this.#lastError = undefined;
-    this.#events.swapped(version, source, ruleSet.rules.length);
+    this.#events.swapped(version, source, ruleSet.rules.length, this.#hash);
     return this.#success();
   }
 
@@ -385,6 +389,12 @@ export class RulesDesk {
 /** Tells texts apart. */
 function etagOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+}
+
+/** Tells rules apart, wherever they stand and however they are written: 48 bits of it are enough to compare by eye. */
+function hashOf({ dialect, rules }: RuleSet): string {
+  const text = JSON.stringify([dialect, rules.map(({ value }) => value)]);
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 /** A fault of a whole file. */

@@ -15,6 +15,8 @@ import { formatFault, ForwarderError, messageOf } from "../core/errors.ts";
 import { systemLimits, systemProblems } from "../io/descriptors.ts";
 import { probeAddress } from "../io/probe.ts";
 import type { Logger } from "../observe/log.ts";
+import type { LogLevels } from "../observe/log_levels.ts";
+import { periodMs } from "../observe/log_quota.ts";
 import { RecentEvents } from "../observe/recent_events.ts";
 import { startStatsd } from "../observe/statsd.ts";
 import { formatAddress } from "../runtime/address.ts";
@@ -38,12 +40,15 @@ import { ControlPlane } from "./control_plane.ts";
 import { watchFiles } from "./file_watch.ts";
 import type { ReadConfig } from "./rules_desk.ts";
 import { ServiceManager, watchdogMsOf } from "./service_manager.ts";
+import { startReport } from "./start_report.ts";
 import type { SpawnWorker } from "./workers.ts";
 
 /** What a run needs. */
 export interface RunParts {
   readonly config: Config;
   readonly log: Logger;
+  /** The levels that `log` goes by, which a reload changes; without them nothing changes. */
+  readonly levels?: LogLevels;
   readonly spawn: SpawnWorker;
   /** Reads the configuration again, as it was read at the start. */
   readonly readConfig: ReadConfig;
@@ -76,6 +81,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     version,
     runtime: runtime.version,
     log,
+    ...(parts.levels === undefined ? {} : { levels: parts.levels }),
     recent,
     spawn: parts.spawn,
     inherited: activation.sockets,
@@ -117,27 +123,30 @@ export async function runForwarder(parts: RunParts): Promise<number> {
     log.info("listening", { transport: listener.transport, address: listener.address });
   }
   const adminUrl = admin === undefined ? undefined : `http://${admin.address}`;
-  log.info("started", {
-    version,
-    runtime: runtime.version,
-    config: config.file ?? "embedded default",
-    workers: config.workers,
-    sink: config.sink,
-    ...(config.sink === "kafka" ? { brokers: config.kafka.brokers.join(",") } : {}),
-    rules: config.rules.rules.length,
-    rules_version: plane.rules().version,
-    spool: config.spool === undefined ? "none" : `${config.spool.dir} (${config.spool.durability})`,
-    ...(adminUrl === undefined ? {} : { admin: adminUrl }),
-  });
+  log.info(
+    "started",
+    startReport({
+      config,
+      version,
+      runtime: runtime.version,
+      listeners: plane.listeners,
+      io: plane.io,
+      rules: plane.rules(),
+      adminUrl,
+    }),
+  );
   const statsd = config.statsd === undefined
     ? undefined
     : startStatsd(config.statsd, () => plane.stats(), log);
   const stopWatching = watchFiles(() => plane.watched, () => void plane.reloadRules());
+  // A flood that has ended is told of too.
+  const flushing = setInterval(() => log.flush(), periodMs);
   if (handover !== undefined) await tellServing(handover);
   manager?.ready();
   parts.started?.(plane, adminUrl);
 
   const exitCode = await plane.ended;
+  clearInterval(flushing);
   manager?.stop();
   stopWatching();
   stopSignals();

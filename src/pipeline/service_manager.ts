@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Stats } from "../admin/control.ts";
+import type { Stats } from "../admin/stats_view.ts";
 import type { NotifySocket } from "../runtime/notify_socket.ts";
 
 /** How often the state in words is told. */

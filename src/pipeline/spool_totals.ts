@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ParkedTopic, SpoolTotals } from "../admin/control.ts";
+import type { ParkedTopic, SpoolTotals } from "../admin/stats_view.ts";
 import type { SpoolReport } from "./spool_stage.ts";
 
 /** Milliseconds with two digits. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { TapEvent, TapFilter } from "../admin/control.ts";
+import type { TapEvent, TapFilter } from "../admin/tap_view.ts";
 import type { Outcome, Program } from "../rules/program.ts";
 import type { FrameLine } from "./frame_line.ts";
 import { LineTrace, traceMsMax, type TraceTimes } from "./line_trace.ts";

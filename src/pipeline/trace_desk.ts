@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { TraceRequest, TraceResult } from "../admin/control.ts";
+import type { TraceRequest, TraceResult } from "../admin/rules_view.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { parseRuleFile } from "../config/rule_files.ts";
 import type { Fault } from "../core/errors.ts";

@@ -556,13 +556,15 @@ export class WorkerPipeline {
 
   /** @see chaosOf */
   #holdOnPurpose(): void {
-    const { holdMs, holdEveryMs, holdRule } = this.#chaos ?? { holdMs: 0, holdEveryMs: 0 };
+    const chaos = this.#chaos;
+    if (chaos === undefined || chaos.holdEveryMs === 0 || this.#start.worker !== 0) return;
+    const { holdEveryMs, holdRule } = chaos;
     const nowMs = performance.now();
-    if (holdMs === 0 || this.#start.worker !== 0 || nowMs < this.#heldAtMs + holdEveryMs) return;
+    if (nowMs < this.#heldAtMs + holdEveryMs) return;
     this.#heldAtMs = nowMs;
     const rule = holdRule === undefined ? -1 : this.#intake.program.names.indexOf(holdRule);
     Atomics.store(this.#activity, activityWord.rule, rule + 1);
-    holdLoop(holdMs);
+    holdLoop(chaos);
     Atomics.store(this.#activity, activityWord.rule, 0);
   }
 

@@ -8,9 +8,12 @@
  */
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { InvariantError } from "../core/invariant.ts";
+import type { LogSettings } from "../core/log_names.ts";
+import { LogLevels } from "../observe/log_levels.ts";
+import { LogQuota } from "../observe/log_quota.ts";
 import { setFaultReporter } from "../runtime/fault.ts";
 import type { SpawnPacker } from "./packer_protocol.ts";
-import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
+import type { FromWorker, StartMessage, ToWorker, WorkerLog } from "./protocol.ts";
 import { StallProfiler } from "./stall_profile.ts";
 import { WorkerPipeline } from "./worker_pipeline.ts";
 
@@ -25,6 +28,37 @@ const goodNews = new Set([
   "kafka_certificate_changed",
   "kafka_topic_recovered",
 ]);
+
+/**
+ * What a worker has to tell, less what nobody wants to read: `debug` is for few, and must not flood the main thread.
+ * Warnings and errors go there whatever the levels are, since the admin API shows the last of them.
+ */
+class WorkerVoice {
+  readonly #post: (message: FromWorker) => void;
+  readonly #quota = new LogQuota();
+  #levels = new LogLevels({ level: "info", levels: {} });
+
+  constructor(post: (message: FromWorker) => void) {
+    this.#post = post;
+  }
+
+  /** Puts the levels in force. */
+  set(settings: LogSettings): void {
+    this.#levels = new LogLevels(settings);
+  }
+
+  /** Tells an event. */
+  readonly log: WorkerLog = (event, fields, level = goodNews.has(event) ? "info" : "warn") => {
+    if ((level === "debug" || level === "info") && !this.#levels.allows(level, event)) return;
+    let told = fields;
+    if (level === "debug") {
+      const leftOut = this.#quota.admit(level, event, performance.now());
+      if (leftOut < 0) return;
+      if (leftOut > 0) told = { ...fields, left_out: leftOut };
+    }
+    this.#post({ type: "log", level, event, fields: told });
+  };
+}
 
 /** Serves one worker. Returns the function that takes the control plane's messages. */
 export function runWorker(
@@ -41,13 +75,13 @@ export function runWorker(
     post({ type: "log", level: "error", event: "io_fault", fields: { where, problem: messageOf(error) } });
   });
   let pipeline: WorkerPipeline | undefined;
+  const voice = new WorkerVoice(post);
   const profiler = new StallProfiler((profile) => post({ type: "profiled", profile }));
   const start = async (message: StartMessage) => {
     try {
       pipeline = new WorkerPipeline(
         message,
-        (event, fields, level) =>
-          post({ type: "log", level: level ?? (goodNews.has(event) ? "info" : "warn"), event, fields }),
+        voice.log,
         (id, events, leftOut) => post({ type: "tapped", id, events, leftOut }),
         () => post({ type: "stdin_ended" }),
         spawnPacker,
@@ -55,7 +89,8 @@ export function runWorker(
       );
       await pipeline.start();
       const started = pipeline;
-      post({ type: "listening", listeners: started.report().listeners });
+      const { listeners, io } = started.report();
+      post({ type: "listening", listeners, io });
       setInterval(() => post({ type: "report", id: 0, report: started.report() }), reportMs);
     } catch (error) {
       const code = error instanceof ForwarderError ? error.code : "worker_failed";
@@ -63,7 +98,10 @@ export function runWorker(
     }
   };
   return (message) => {
-    if (message.type === "start") return void start(message);
+    if (message.type === "start") {
+      voice.set(message.config.log);
+      return void start(message);
+    }
     if (pipeline === undefined) return;
     switch (message.type) {
       case "prepare": {
@@ -98,6 +136,8 @@ export function runWorker(
       }
       case "commit_listeners":
         return void pipeline.listeners.commit(message.goMs);
+      case "log_levels":
+        return voice.set(message.log);
       case "look_at_certificates":
         return void pipeline.listeners.lookAtCertificates();
       case "discard_listeners":

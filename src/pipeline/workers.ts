@@ -8,9 +8,10 @@
  *
  * @module
  */
-import type { TapEvent, TapFilter } from "../admin/control.ts";
+import type { TapEvent, TapFilter } from "../admin/tap_view.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
+import type { LogLevel, LogSettings } from "../core/log_names.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import {
   controlWord,
@@ -25,6 +26,7 @@ import {
   type WorkerReport,
 } from "./protocol.ts";
 import type { StallProfile } from "./stall_profile.ts";
+import type { IoReport } from "./tcp_source.ts";
 
 /** A thread, as src/main.ts makes it. */
 export interface WorkerThread {
@@ -59,9 +61,9 @@ export interface SharedRows {
 export interface WorkersEvents {
   log(
     worker: number,
-    level: "debug" | "info" | "warn" | "error",
+    level: LogLevel,
     event: string,
-    fields: Record<string, unknown>,
+    fields: Readonly<Record<string, unknown>>,
   ): void;
   /** A worker told how it is; about once a second from each. */
   reported(): void;
@@ -88,6 +90,7 @@ const terminateMs = 1_000;
 interface Slot {
   readonly thread: WorkerThread;
   listeners: readonly ListenerReport[];
+  io: IoReport | undefined;
   report: WorkerReport | undefined;
   ended: boolean;
 }
@@ -123,6 +126,11 @@ export class Workers {
     return this.#slots[0]?.listeners ?? [];
   }
 
+  /** How plain TCP of syslog is read; undefined before the listeners are bound. All workers run on one machine. */
+  get io(): IoReport | undefined {
+    return this.#slots[0]?.io;
+  }
+
   /** The last report of each worker. */
   get reports(): readonly WorkerReport[] {
     return this.#slots.flatMap((slot) => slot.report === undefined ? [] : [slot.report]);
@@ -143,7 +151,7 @@ export class Workers {
     Atomics.store(this.#controlWords, controlWord.rulesVersion, version);
     const begin = async (worker: number, ports: readonly number[]) => {
       const thread = spawn();
-      const slot: Slot = { thread, listeners: [], report: undefined, ended: false };
+      const slot: Slot = { thread, listeners: [], io: undefined, report: undefined, ended: false };
       this.#slots.push(slot);
       thread.onMessage((message) => this.#receive(worker, message));
       thread.onExit((reason) => this.#exited(worker, reason));
@@ -167,7 +175,10 @@ export class Workers {
       if (message.type === "failed") {
         throw new ForwarderError(message.code as "worker_failed", message.message);
       }
-      if (message.type === "listening") slot.listeners = message.listeners;
+      if (message.type === "listening") {
+        slot.listeners = message.listeners;
+        slot.io = message.io;
+      }
     };
     await begin(0, []);
     const ports = this.listeners.map((listener) => listener.port);
@@ -304,6 +315,11 @@ export class Workers {
   arm(worker: number): void {
     const slot = this.#slots[worker];
     if (slot !== undefined && !slot.ended) slot.thread.post({ type: "arm" });
+  }
+
+  /** Puts other levels of the log in force. */
+  setLog(log: LogSettings): void {
+    for (const slot of this.#slots) if (!slot.ended) slot.thread.post({ type: "log_levels", log });
   }
 
   /** Begins a tap on all workers, or ends it where `filter` is undefined. */

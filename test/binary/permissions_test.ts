@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { it } from "node:test";
-import type { Stats } from "../../src/admin/control.ts";
+import type { Stats } from "../../src/admin/stats_view.ts";
 import { until } from "../support/until.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");

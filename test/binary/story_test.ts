@@ -4,17 +4,22 @@
  * @runtimes bun deno
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
-import { describe, it } from "node:test";
-import type { StallList } from "../../src/admin/control.ts";
+import { after, describe, it } from "node:test";
+import type { ConnectionList, StallList } from "../../src/admin/looks_view.ts";
 import type { Inflight } from "../../src/observe/inflight.ts";
 import { Corndog, corndogCommand, dial } from "../support/corndog.ts";
+import { NetworkNamespace } from "../support/network_namespace.ts";
 import { until } from "../support/until.ts";
 import { api, SocketBroker } from "../unit/kafka/socket_broker.ts";
 
-/** The promise is five seconds; a machine that is busy with other tests adds to it. */
-const foundMsMax = 15_000;
+/** The promise. It is held against the ages that corndog tells itself: how late this machine starts a process is not in them. */
+const foundMsMax = 5_000;
+
+/** Why nothing is known of what a thread waits for. */
+const noSchedstat = existsSync("/proc/thread-self/schedstat") ? false : "the kernel does not count it";
 
 const topics = Array.from({ length: 20 }, (_, index) => `t${index}`);
 
@@ -96,17 +101,18 @@ describe("corndog why", () => {
         await corndog.statsWhen("its delivery", ({ ledger }) => ledger.delivered === nth);
       }
       assert.equal((await inflight()).orphans, 0);
-      const event = await until("an orphan", () => {
+      // The wait itself is older than its loss: the acknowledgement that was forgotten had to come first.
+      await until(`an orphan that is named before it is ${foundMsMax} ms old`, () => {
         socket.write(lines);
-        return corndog.logs.find((line) => line.event === "orphan");
+        return corndog.logs.find((line) => line.event === "orphan" && Number(line.age_ms) < foundMsMax);
       }, 45_000);
-      assert.ok(Number(event.age_ms) < foundMsMax, `${event.age_ms} ms`);
+      // What was lost is made good after ten seconds; so that there is always some, lines keep coming.
+      const traffic = setInterval(() => socket.write(lines), 20);
       const text = await whyUntil(
         stage,
-        /Stage kafka: \d+ of \d+ waits since the start \([0-9.]+ %\) were lost/,
-      );
-      assert.match(text, /Stage kafka: \d+ of \d+ waits, half of them over/);
-      assert.match(text, /of the oldest: lost, topic t\d+ partition 0, broker 127\.0\.0\.1:\d+/);
+        /Stage kafka: \d+ of \d+ waits, half of them over [^]*lost, topic t\d+ partition 0, broker 127\.0\.0\.1:\d+/,
+      ).finally(() => clearInterval(traffic));
+      assert.match(text, /Stage kafka: \d+ of \d+ waits since the start \([0-9.]+ %\) were lost/);
       const { lost = [] } = await inflight();
       assert.deepEqual(lost.map(({ stage }) => stage), ["kafka"]);
       // About one in twenty, of those above the rate.
@@ -139,6 +145,16 @@ describe("corndog why", () => {
     });
   });
 
+  it("names a call in which a worker sleeps", { skip: noSchedstat }, async () => {
+    await withCorndog("blocked-loop=6000ms:4s", "none", async (stage) => {
+      const { corndog } = stage;
+      await whyUntil(stage, /Worker 0 is held for [0-9.]+ (ms|s), asleep in a call of the operating system/);
+      const { stalls } = await (await fetch(`${corndog.admin}/admin/stalls`)).json() as StallList;
+      const found = stalls.find(({ cause }) => cause === "blocked");
+      assert.ok(found!.evidence!.cpu_ms! < found!.ms / 2, JSON.stringify(found));
+    });
+  });
+
   it("names the rule that holds a worker, while it does", async () => {
     await withCorndog("held-rule=by-app:12000ms:1s", "none", async (stage) => {
       const text = await whyUntil(stage, /Worker 0 is held for [0-9.]+ (ms|s) by rule "by-app"/);
@@ -146,5 +162,70 @@ describe("corndog why", () => {
       const { stalls } = await (await fetch(`${stage.corndog.admin}/admin/stalls`)).json() as StallList;
       assert.equal(stalls[0]!.rule, "by-app");
     });
+  });
+});
+
+/** Sends one request and waits for its answer. */
+const client = `
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+body = b"<13>1 - h a - - - a line\\n"
+s.sendall(b"POST /v1/ingest?ack=kafka HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+s.recv(4096)
+`;
+
+const lossConfig = (host: string, broker: number) =>
+  `listen: [{ http: "http://${host}:0", ack_timeout: 1m }]
+admin: { listen: "127.0.0.1:0" }
+kafka: { brokers: ["127.0.0.1:${broker}"], topic: logs, linger: 1ms }
+spool: { durability: none }
+workers: 1
+drain_timeout: 1s
+`;
+
+const made = NetworkNamespace.make();
+
+describe("corndog on a network that loses packets", () => {
+  after(() => {
+    if (typeof made !== "string") made[Symbol.dispose]();
+  });
+
+  const skip = typeof made === "string" && made;
+  it("names network_loss when its answer does not arrive", { skip }, async () => {
+    const network = made as NetworkNamespace;
+    const broker = await new SocketBroker().listen();
+    broker.create("logs", 1);
+    // The line is read by then, and not answered.
+    broker.hook = ({ apiKey }) => {
+      if (apiKey === api.produce) network.lose();
+      return {};
+    };
+    const corndog = await Corndog.start(lossConfig(network.here, broker.port));
+    let sender: ReturnType<typeof spawn> | undefined;
+    try {
+      await corndog.started();
+      const port = corndog.port("tcp");
+      const [command, ...first] = [...network.command, "python3", "-c", client, network.here, String(port)];
+      sender = spawn(command!, first, { stdio: "ignore" });
+      const list = async (query: string) =>
+        await (await fetch(`${corndog.admin}/admin/connections${query}`)).json() as ConnectionList;
+      const lost = await until("the verdict", async () => {
+        const { connections } = await list("");
+        return connections.find(({ verdict }) => verdict === "network_loss");
+      }, 30_000);
+      assert.match(lost.peer, new RegExp(`^${network.there.replaceAll(".", "\\.")}:`));
+      assert.ok(lost.tcp!.retransmitted > 0 && lost.tcp!.unacked > 0, JSON.stringify(lost));
+      // Somebody should look when it stays so.
+      await until("a stuck connection", async () => (await list("?stuck=1")).connections[0], 30_000);
+      const [program, ...args] = corndogCommand();
+      const why = spawnSync(program!, [...args, "why", "--admin", corndog.admin], { encoding: "utf8" });
+      assert.equal(why.status, 1, why.stdout);
+      assert.match(why.stdout, /network_loss: packets to them are lost/);
+      assert.match(why.stdout, /segments lost, \d+ sent again, round trip [\d.]+ ms/);
+    } finally {
+      sender?.kill("SIGKILL");
+      await corndog.dispose();
+      await broker.close();
+    }
   });
 });

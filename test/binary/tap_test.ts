@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
-import type { TapEvent } from "../../src/admin/control.ts";
+import type { TapEvent } from "../../src/admin/tap_view.ts";
 import { Corndog, corndogCommand } from "../support/corndog.ts";
 import { until } from "../support/until.ts";
 

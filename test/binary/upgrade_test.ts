@@ -14,7 +14,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
-import type { Stats } from "../../src/admin/control.ts";
+import type { Stats } from "../../src/admin/stats_view.ts";
 import { needs, sharedKafka } from "../kafka/harness/kafka.ts";
 import { Corndog, corndogCommand, dial, finish, write } from "../support/corndog.ts";
 import { freePort } from "../support/free_port.ts";

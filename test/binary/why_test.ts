@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import type { ConnectionList } from "../../src/admin/control.ts";
+import type { ConnectionList } from "../../src/admin/looks_view.ts";
 import type { Inflight } from "../../src/observe/inflight.ts";
 import { Corndog, corndogCommand } from "../support/corndog.ts";
 import { until } from "../support/until.ts";

@@ -180,6 +180,42 @@ test("the plots can be read with the keyboard and as a table when they have the 
   await page.close();
 });
 
+test("the latency of each stage is drawn over time, as the percentile that is chosen", options, async () => {
+  const { page, complaints } = await open(browser, fake.url);
+  const names = page.locator("#times-legend li");
+  await page.locator("#times-legend li", { hasText: "kafka" }).waitFor();
+  // What nothing was in has no line.
+  assert.deepEqual(await names.allInnerTexts(), ["read to acknowledged", "work", "batch", "spool", "kafka"]);
+  const canvas = page.locator("#times-plot .canvas");
+  assert.match(
+    await canvas.getAttribute("aria-label") ?? "",
+    /^Latency by stage, p99: read to acknowledged now /,
+  );
+  const reading = page.locator("#times-plot .reading");
+  const read = async () => {
+    await canvas.focus();
+    await page.keyboard.press("ArrowLeft");
+    return await reading.innerText();
+  };
+  // A second point, so that there is a line.
+  await page.locator("#times-plot summary").click();
+  await page.locator("#times-plot tbody tr").first().waitFor();
+  const p99 = await read();
+  assert.match(p99, /^\d\d:\d\d:\d\d {2}read to acknowledged [\d.]+ ms {2}work .* {2}kafka [\d.]+ ms$/);
+  assert.ok(await inked(page, "#times-plot") > 500, "the plot is drawn");
+  const kafkaMs = (shown: string) => Number(/kafka ([\d.]+) ms/.exec(shown)![1]);
+  await page.locator("#times-percentile").focus();
+  await page.keyboard.press("ArrowDown");
+  await page.locator('#times-plot .canvas[aria-label^="Latency by stage, p99.9"]').waitFor();
+  assert.ok(kafkaMs(await read()) > kafkaMs(p99) * 1.5, "p99.9 is more than p99");
+  assert.match(
+    await text(page, "#times-plot thead"),
+    /time\s+read to acknowledged\s+work\s+batch\s+spool\s+kafka/,
+  );
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
 test("the topics table shows the rest when asked", options, async () => {
   const { page } = await open(browser, fake.url);
   const rows = page.locator("#topics tbody tr");

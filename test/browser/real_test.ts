@@ -225,6 +225,28 @@ describe("the dashboard of a running corndog", () => {
   );
 });
 
+it("a connection that has left a line half sent is ended on the page", options, async () => {
+  const corndog = await (await Corndog.start(config, { files: { "rules.yml": rules } })).started();
+  const browser = await launch();
+  try {
+    const socket = connect(corndog.port("tcp"), "127.0.0.1");
+    const closed = new Promise((resolve) => socket.on("close", resolve));
+    socket.on("error", () => {});
+    socket.write("<13>1 - h a - - - half a li");
+    const { page } = await open(browser, `${corndog.admin}/`);
+    await page.locator("#waiting-connections button.act").click();
+    assert.match(await text(page, "#end-words"), /its sender is silent/);
+    await page.locator("#end-dialog button.danger").click();
+    await page.locator("#end-answer", { hasText: /^Connection \d+-\d+ is ended\.$/ }).waitFor();
+    await closed;
+    await page.locator("#waiting-connections", { hasText: "No connection is open." }).waitFor();
+  } finally {
+    await browser.close();
+    corndog.signal("SIGKILL");
+    await corndog.dispose();
+  }
+});
+
 it("a stall appears on the dashboard when a worker is held", options, async () => {
   const corndog = await (await Corndog.start(config, {
     files: { "rules.yml": rules },

@@ -10,10 +10,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
-import type { ConnectionView } from "../../src/admin/control.ts";
+import type { ConnectionView } from "../../src/admin/looks_view.ts";
 import { FakeControl } from "../unit/admin/fake_control.ts";
 import { changed, launch, open, openRaw, testOptions as options, text } from "./browser.ts";
-import { paleTexts, widths } from "./page_checks.ts";
+import { accessibilityFaults, paleTexts, widths } from "./page_checks.ts";
 import { serveFake } from "./serve_fake.ts";
 
 let browser: Browser;
@@ -213,6 +213,94 @@ test(
     await admin.stop();
   },
 );
+
+test(
+  "a connection is ended when its button is pressed and that is confirmed, with the keyboard alone",
+  options,
+  async () => {
+    const control = new FakeControl(60_000);
+    const admin = await serveFake(control);
+    const ended = () => control.calls.filter(([name]) => name === "endConnection").map(([, id]) => id);
+    control.connectionsNow = {
+      ...control.connectionsNow,
+      connections: [{ ...stuckConnection, id: "0-1" }, {
+        ...stuckConnection,
+        id: "0-2",
+        peer: "10.1.2.4:99",
+      }],
+    };
+    const { page, complaints } = await open(browser, admin.url);
+    const buttons = page.locator("#waiting-connections button.act");
+    await buttons.nth(1).waitFor();
+    assert.equal(await buttons.first().getAttribute("aria-label"), "End 10.1.2.3:4711");
+    await buttons.first().focus();
+    await page.keyboard.press("Enter");
+    const dialog = page.locator("#end-dialog");
+    await dialog.waitFor();
+    assert.match(
+      await text(page, "#end-words"),
+      /^0-1, 10\.1\.2\.3:4711 on tcp:\/\/0\.0\.0\.0:1514: waits for Kafka for 41 s, 5,000 lines so far\.$/,
+    );
+    assert.deepEqual([await accessibilityFaults(page), await paleTexts(page)], [[], []]);
+    // Enter at once ends nothing, and neither does Escape.
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Keep it");
+    await page.keyboard.press("Enter");
+    await dialog.waitFor({ state: "hidden" });
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.getAttribute("aria-label")),
+      "End 10.1.2.3:4711",
+    );
+    await page.keyboard.press("Enter");
+    await dialog.waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    assert.deepEqual(ended(), []);
+    // The rows change places while the question is open: what was asked about is ended.
+    await page.keyboard.press("Enter");
+    await dialog.waitFor();
+    control.connectionsNow = {
+      ...control.connectionsNow,
+      connections: control.connectionsNow.connections.toReversed(),
+    };
+    await page.locator("#waiting-connections tbody tr:first-child", { hasText: "10.1.2.4" }).waitFor();
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
+    await page.locator("#end-answer", { hasText: "Connection 0-1 is ended." }).waitFor();
+    await page.locator("#announcer", { hasText: "Connection 0-1 is ended." }).waitFor({ state: "attached" });
+    assert.deepEqual(ended(), ["0-1"]);
+    // One that is gone by then.
+    await page.locator('button.act[aria-label="End 10.1.2.4:99"]').click();
+    await page.locator("#end-dialog button.danger").click();
+    await page.locator("#end-answer", { hasText: "Connection 0-2 has ended already." }).waitFor();
+    assert.deepEqual(complaints.filter((one) => !one.includes("404")), []);
+    await page.close();
+    await admin.stop();
+  },
+);
+
+test("no connection can be ended when the token may only read", options, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "corndog-browser-"));
+  const tokenFile = join(folder, "token");
+  writeFileSync(tokenFile, "read l00k\nwrite d0\n", { mode: 0o600 });
+  const control = new FakeControl(60_000);
+  control.connectionsNow = { ...control.connectionsNow, connections: [stuckConnection] };
+  const served = await serveFake(control, 0, tokenFile);
+  const { page } = await openRaw(browser, served.url);
+  const signIn = async (token: string) => {
+    await page.locator("#token").fill(token);
+    await page.keyboard.press("Enter");
+    await page.locator("#waiting-connections tbody tr", { hasText: "10.1.2.3" }).waitFor();
+  };
+  await signIn("l00k");
+  await changed(page, "#lines-now", "–");
+  assert.equal(await page.locator("#waiting-connections button.act").count(), 0);
+  await page.locator("#forget-token").click();
+  await signIn("d0");
+  await page.locator("#waiting-connections button.act").waitFor();
+  await page.close();
+  await served.stop();
+  rmSync(folder, { recursive: true });
+});
 
 test(
   "markup in names stays text, and long names break nothing, when senders and rules are hostile",

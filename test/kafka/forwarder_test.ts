@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { Ledger } from "../../src/admin/control.ts";
+import type { Ledger } from "../../src/admin/stats_view.ts";
 import { Corndog, dial, finish, write } from "../support/corndog.ts";
 import { until } from "../support/until.ts";
 import { freePort } from "../support/free_port.ts";

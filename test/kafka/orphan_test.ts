@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 import { describe, it } from "node:test";
-import type { StallList } from "../../src/admin/control.ts";
+import type { StallList } from "../../src/admin/looks_view.ts";
 import type { Inflight } from "../../src/observe/inflight.ts";
 import { Corndog, corndogCommand, dial } from "../support/corndog.ts";
 import { until } from "../support/until.ts";

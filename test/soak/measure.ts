@@ -5,7 +5,7 @@
  * @module
  */
 import { readdirSync, readFileSync } from "node:fs";
-import type { Stats } from "../../src/admin/control.ts";
+import type { Stats } from "../../src/admin/stats_view.ts";
 
 /** One look. */
 export interface Sample {

@@ -10,7 +10,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import type { Stats } from "../../src/admin/control.ts";
+import type { Stats } from "../../src/admin/stats_view.ts";
 import { until } from "./until.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");

@@ -11,6 +11,8 @@ const tokenKey = "corndog-admin-token";
 const answerDeadlineMs = 6_000;
 
 let token = storedToken();
+/** What the last answer said of who asks; without a token file everybody who gets an answer may change things. */
+let scope = "read";
 
 /** An answer that is none: why, in corndog's own words. */
 export class Refusal extends Error {
@@ -29,6 +31,11 @@ export class Refusal extends Error {
 /** True if requests carry a token. */
 export function hasToken() {
   return token !== "";
+}
+
+/** True if who looks at this page may change things. */
+export function mayChange() {
+  return scope === "write";
 }
 
 /**
@@ -64,6 +71,7 @@ export async function ask(path, { method = "GET", body, headers = {}, signal, de
       ...(body === undefined ? {} : { body }),
       signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
     });
+    scope = response.headers.get("x-corndog-scope") ?? scope;
     if (response.ok) return await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;

@@ -13,6 +13,7 @@ import delivery from "./delivery.js" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
 import editor from "./editor.js" with { type: "text" };
 import editor_text from "./editor_text.js" with { type: "text" };
+import end_connection from "./end_connection.js" with { type: "text" };
 import explain from "./explain.js" with { type: "text" };
 import explain_steps from "./explain_steps.js" with { type: "text" };
 import flow from "./flow.js" with { type: "text" };
@@ -35,6 +36,7 @@ import rules from "./rules.js" with { type: "text" };
 import rulesCss from "./rules.css" with { type: "text" };
 import scales from "./scales.js" with { type: "text" };
 import sign_in from "./sign_in.js" with { type: "text" };
+import stage_plot from "./stage_plot.js" with { type: "text" };
 import stages from "./stages.js" with { type: "text" };
 import tables from "./tables.js" with { type: "text" };
 import text_area from "./text_area.js" with { type: "text" };
@@ -54,6 +56,7 @@ const scripts = {
   dom,
   editor,
   editor_text,
+  end_connection,
   explain,
   explain_steps,
   flow,
@@ -71,6 +74,7 @@ const scripts = {
   rules,
   scales,
   sign_in,
+  stage_plot,
   stages,
   tables,
   text_area,

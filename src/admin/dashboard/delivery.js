@@ -9,7 +9,7 @@ import { byId, setMark, setText, showPairs } from "./dom.js";
 import { bytes, count, duration, latency, rate, share } from "./format.js";
 import { renderTable } from "./tables.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {import("./history.js").History} History */
 
 /** A broker that answers later is worth a word. */

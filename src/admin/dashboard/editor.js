@@ -13,7 +13,7 @@ import { byId, element, setMark, setText } from "./dom.js";
 import { faultsOf, hasOtherSections, offsetOf } from "./editor_text.js";
 import { TextArea } from "./text_area.js";
 
-/** @typedef {import("../control.ts").RulesView} RulesView */
+/** @typedef {import("../rules_view.ts").RulesView} RulesView */
 /** @typedef {import("./editor_text.js").Fault} Fault */
 /** @typedef {{ path: string, text: string, etag: string }} RuleFile */
 /** @typedef {"same" | "checking" | "good" | "bad" | "unknown" | "swapping"} State */

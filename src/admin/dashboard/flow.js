@@ -12,7 +12,7 @@ import { flowNodes } from "./flow_nodes.js";
 import { compact, rate, share } from "./format.js";
 import { renderTable } from "./tables.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {import("./flow_layout.js").FlowNode} FlowNode */
 /** @typedef {import("./flow_layout.js").FlowPicture} FlowPicture */
 /** @typedef {import("./history.js").History} History */

@@ -7,7 +7,7 @@
 import { count, rate as rateText, words } from "./format.js";
 import { visible } from "./visible.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {import("./flow_layout.js").FlowNode} FlowNode */
 /** @typedef {(select: (stats: Stats) => number | undefined) => number | undefined} PerSecond */
 

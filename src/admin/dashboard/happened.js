@@ -7,8 +7,9 @@
  */
 import { byId, element, replaceIfNew, setMark } from "./dom.js";
 import { clock, count, latency, words } from "./format.js";
+import { heldWords } from "./looks.js";
 
-/** @typedef {import("../control.ts").StallList} StallList */
+/** @typedef {import("../looks_view.ts").StallList} StallList */
 /** @typedef {import("../../observe/recent_events.ts").EventList} EventList */
 /** @typedef {EventList["events"][number]} RecentEvent */
 /** @typedef {{ atMs: number, level: "error" | "warn" | "info", title: string, text: string, now?: boolean }} Happened */
@@ -83,8 +84,7 @@ export function happenedOf({ stalls }, { events }) {
     level: stall.over ? (stall.ms >= 1000 ? "error" : "warn") : "error",
     title: `Worker ${stall.worker} ${stall.over ? "was" : "is"} held for ${latency(stall.ms).join(" ")}`,
     text: [
-      stall.rule !== undefined ? `by rule "${stall.rule}"` : "",
-      stall.cause === "machine" ? "as was the whole machine" : "",
+      heldWords(stall.cause, stall.rule),
       stall.connection === undefined ? "" : `on connection ${stall.connection}`,
     ].filter((part) => part !== "").join(", "),
     now: !stall.over,

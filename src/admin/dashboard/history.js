@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 
 /**
  * One point of all charts; undefined where there was no answer.
@@ -19,7 +19,9 @@
  * @property {number} [p50] milliseconds
  * @property {number} [p99]
  * @property {number} [p999]
+ * @property {Readonly<Record<string, StagePoint>>} [stages] those in which something was
  */
+/** @typedef {{ p50: number, p99: number, p999: number }} StagePoint milliseconds */
 
 /** How far the charts look back. */
 const windowMs = 5 * 60_000;
@@ -71,6 +73,7 @@ export class History {
       p50: idle ? undefined : latency.p50,
       p99: idle ? undefined : latency.p99,
       p999: idle ? undefined : latency.p999,
+      stages: stagePoints(stats),
     });
   }
 
@@ -108,6 +111,16 @@ export class History {
 function rateBetween(from, to) {
   const seconds = (to.atMs - from.atMs) / 1000;
   return (select) => Math.max(0, ((select(to.stats) ?? 0) - (select(from.stats) ?? 0)) / seconds);
+}
+
+/**
+ * Percentiles of each stage in which something was in the last seconds.
+ * @param {Stats} stats
+ * @returns {Record<string, StagePoint>}
+ */
+function stagePoints({ latency_ms: { stages = {} } }) {
+  const busy = Object.entries(stages).filter(([, { recent }]) => recent.count > 0);
+  return Object.fromEntries(busy.map(([name, { recent: { p50, p99, p999 } }]) => [name, { p50, p99, p999 }]));
 }
 
 /**

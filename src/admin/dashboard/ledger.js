@@ -10,7 +10,7 @@ import { count, rate, share, words } from "./format.js";
 import { ledgerSides } from "./problems.js";
 import { renderTable } from "./tables.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {import("./history.js").History} History */
 
 /**

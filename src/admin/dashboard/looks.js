@@ -5,13 +5,15 @@
  *
  * @module
  */
+import { mayChange } from "./api.js";
 import { byId, setMark, setText } from "./dom.js";
+import { askToEnd } from "./end_connection.js";
 import { bytes, count, duration, latency } from "./format.js";
 import { renderTable } from "./tables.js";
 
-/** @typedef {import("../control.ts").ConnectionList} ConnectionList */
-/** @typedef {import("../control.ts").ConnectionView} ConnectionView */
-/** @typedef {import("../control.ts").StallList} StallList */
+/** @typedef {import("../looks_view.ts").ConnectionList} ConnectionList */
+/** @typedef {import("../looks_view.ts").ConnectionView} ConnectionView */
+/** @typedef {import("../looks_view.ts").StallList} StallList */
 /** @typedef {import("../../observe/inflight.ts").Inflight} Inflight */
 /** @typedef {import("../../observe/inflight.ts").OldestWait} OldestWait */
 /** @typedef {{ connections: ConnectionList, inflight: Inflight, stalls: StallList,
@@ -35,6 +37,7 @@ const verdicts = {
 export function renderLooks({ connections, inflight, stalls }) {
   const troubled = connections.connections.filter(({ stuck, verdict }) => stuck || !calm.has(verdict));
   const held = stalls.stalls.some(({ over }) => !over);
+  const mayEnd = mayChange();
   const stuck = troubled.some((one) => one.stuck) || held;
   if (stuck) setMark("looks-mark", "bad", "something is stuck");
   else if (troubled.length > 0) setMark("looks-mark", "warn", `${count(troubled.length)} wait`);
@@ -48,13 +51,18 @@ export function renderLooks({ connections, inflight, stalls }) {
       { title: "half a line" },
       { title: "unread" },
       { title: "lines" },
+      ...(mayEnd ? [{ title: "end", action: true }] : []),
     ],
     rows: troubled.map((one) => ({
       key: one.id,
       hint: `${one.id} on ${one.listener}${one.tls_peer === undefined ? "" : `, ${one.tls_peer}`}`,
       className: one.stuck ? "trouble" : "",
-      cells: cellsOf(one),
+      cells: [...cellsOf(one), ...(mayEnd ? ["End"] : [])],
     })),
+    act: (id) => {
+      const one = troubled.find((view) => view.id === id);
+      if (one !== undefined) void askToEnd(id, connectionWords(one));
+    },
     empty: connections.open === 0
       ? "No connection is open."
       : `None of ${count(connections.open)} ${
@@ -100,11 +108,8 @@ export function renderLooks({ connections, inflight, stalls }) {
 export function lookProblems({ connections, inflight, stalls }) {
   /** @type {import("./problems.js").Problem[]} */
   const problems = stalls.stalls.filter(({ over }) => !over).map(({ worker, ms, rule, cause }) => {
-    const by = rule !== undefined
-      ? ` by rule "${rule}"`
-      : cause === "machine"
-      ? ", and so is the whole machine"
-      : "";
+    const words = heldWords(cause, rule);
+    const by = words === "" ? "" : ` ${words}`;
     const said = `Worker ${worker} is held${by}.`;
     return { level: "error", text: `${said.slice(0, -1)}, for ${latency(ms).join(" ")} so far.`, said };
   });
@@ -121,9 +126,30 @@ export function lookProblems({ connections, inflight, stalls }) {
   return problems;
 }
 
+/**
+ * By what a worker is or was held, and why; empty where it is its own work.
+ * @param {string} cause
+ * @param {string | undefined} rule
+ */
+export function heldWords(cause, rule) {
+  /** @type {Readonly<Record<string, string>>} */
+  const reasons = { machine: "for want of a core", gc: "collecting garbage", blocked: "asleep in a call" };
+  return [rule === undefined ? "" : `by rule "${rule}"`, reasons[cause] ?? ""].filter((part) => part !== "")
+    .join(", ");
+}
+
 /** @param {string} verdict */
 function verdictWords(verdict) {
   return verdict.startsWith("rule:") ? `held by rule "${verdict.slice(5)}"` : verdicts[verdict] ?? verdict;
+}
+
+/** @param {ConnectionView} one */
+function connectionWords(one) {
+  const wait = duration((one.waits_ms ?? one.partial_ms ?? one.idle_ms) / 1000);
+  const who = one.tls_peer === undefined ? one.peer : `${one.peer} (${one.tls_peer})`;
+  return `${one.id}, ${who} on ${one.listener}: ${verdictWords(one.verdict)} for ${wait}, ${
+    count(one.lines)
+  } lines so far.`;
 }
 
 /** @param {ConnectionView} one */

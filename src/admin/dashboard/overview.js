@@ -12,7 +12,7 @@ import { latencyOf } from "./history.js";
 import { Plot } from "./plot.js";
 import { problemsOf } from "./problems.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {import("./history.js").History} History */
 
 /** Makes the plots; the returned function draws them. */
@@ -20,23 +20,29 @@ export function createPlots() {
   const plots = [
     new Plot(byId("lines-plot"), {
       label: "Lines per second",
-      series: [{ key: "received", name: "received" }, { key: "delivered", name: "acknowledged" }],
+      series: [{ name: "received", of: (point) => point.received }, {
+        name: "acknowledged",
+        of: (point) => point.delivered,
+      }],
       format: compact,
     }),
     new Plot(byId("latency-plot"), {
       label: "Latency",
-      series: [{ key: "p50", name: "p50" }, { key: "p99", name: "p99" }, { key: "p999", name: "p99.9" }],
+      series: [{ name: "p50", of: (point) => point.p50 }, { name: "p99", of: (point) => point.p99 }, {
+        name: "p99.9",
+        of: (point) => point.p999,
+      }],
       format: (value) => latency(value).join(" "),
       logarithmic: true,
     }),
     new Plot(byId("waiting-plot"), {
       label: "Lines on their way",
-      series: [{ key: "waiting", name: "on their way" }],
+      series: [{ name: "on their way", of: (point) => point.waiting }],
       format: compact,
     }),
     new Plot(byId("connections-plot"), {
       label: "Open connections",
-      series: [{ key: "connections", name: "open" }],
+      series: [{ name: "open", of: (point) => point.connections }],
       format: compact,
     }),
   ];

@@ -21,9 +21,10 @@ import { lookProblems, renderLooks } from "./looks.js";
 import { createPlots, renderFigures, renderHead } from "./overview.js";
 import { renderRules } from "./rules.js";
 import { signIn, watchSignIn } from "./sign_in.js";
+import { createStagePlot } from "./stage_plot.js";
 import { renderStages } from "./stages.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 
 const pollMs = 1000;
 /** The workers are asked too, and thus less often. */
@@ -31,6 +32,7 @@ const looksPollMs = 2000;
 
 const history = new History();
 const drawPlots = createPlots();
+const drawStagePlot = createStagePlot();
 const editor = new RuleEditor();
 
 /** When the last answer came; undefined before the first. @type {number | undefined} */
@@ -114,6 +116,7 @@ function show(stats) {
   renderFlow(stats, history);
   renderFigures(stats, history);
   drawPlots(history, answeredAtMs);
+  drawStagePlot(history.points, answeredAtMs);
   renderLedger(stats, history);
   renderStages(stats);
   renderRules(stats, history);

@@ -15,11 +15,11 @@ import { renderTable } from "./tables.js";
 
 /** @typedef {import("uplot")} Plotted */
 /** @typedef {import("./history.js").Point} Point */
-/** @typedef {Exclude<keyof Point, "atMs">} PointKey */
+/** @typedef {{ name: string, of: (point: Point) => number | undefined }} Series */
 /**
  * @typedef {object} PlotOptions
  * @property {string} label for screen readers
- * @property {{ key: PointKey, name: string }[]} series drawn in the colours one, two, three
+ * @property {readonly Series[]} series drawn in the colours one, two, three and so on
  * @property {(value: number) => string} format
  * @property {boolean} [logarithmic]
  */
@@ -27,7 +27,11 @@ import { renderTable } from "./tables.js";
 /** Loaded by the page before this module. @type {typeof import("uplot")} */
 const uPlot = /** @type {any} */ (globalThis).uPlot;
 
-const colors = ["--one", "--two", "--three"];
+const colors = ["--one", "--two", "--three", "--four", "--five", "--six", "--seven"];
+/** Lines that one plot can have. */
+export const seriesMax = colors.length;
+/** From this one on a line is dashed, for who does not see colours. */
+const firstDashed = 3;
 /** The table has a row for so many seconds. */
 const tableStepMs = 5_000;
 
@@ -103,6 +107,17 @@ export class Plot {
   }
 
   /**
+   * Shows other lines from the next drawing on.
+   * @param {string} label
+   * @param {readonly Series[]} series
+   */
+  change(label, series) {
+    this.#options = { ...this.#options, label, series };
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
+  /**
    * Draws anew.
    * @param {readonly Point[]} points
    * @param {number} nowMs
@@ -111,7 +126,7 @@ export class Plot {
     this.#points = points;
     this.#nowMs = nowMs;
     const { series, logarithmic, format, label } = this.#options;
-    const columns = series.map(({ key }) => points.map((point) => point[key] ?? null));
+    const columns = series.map(({ of }) => points.map((point) => of(point) ?? null));
     const values = columns.flat().filter((value) => value !== null);
     this.#range = logarithmic ? decades(values) : [0, niceCeiling(Math.max(0, ...values))];
     /** @type {import("uplot").AlignedData} */
@@ -164,6 +179,7 @@ export class Plot {
           stroke: color(colors[index]),
           width: 1.75,
           points: { show: false },
+          ...(index >= firstDashed ? { dash: [6, 3] } : {}),
           // An area only where one line stands for the whole.
           ...(index === 0 && !logarithmic ? { fill: color("--one-soft") } : {}),
         })),
@@ -218,8 +234,8 @@ export class Plot {
     plot.setCursor({ left, top: plot.over.clientHeight / 2 });
     this.#reading.classList.toggle("left", left > plot.over.clientWidth / 2);
     const { series, format } = this.#options;
-    const figures = series.map(({ key, name }) => {
-      const value = point[key];
+    const figures = series.map(({ of, name }) => {
+      const value = of(point);
       return `${name} ${value === undefined ? "–" : format(value)}`;
     });
     this.#reading.textContent = `${clock(point.atMs)}  ${figures.join("  ")}`;
@@ -243,8 +259,8 @@ export class Plot {
         key: String(point.atMs),
         cells: [
           clock(point.atMs),
-          ...series.map(({ key }) => {
-            const value = point[key];
+          ...series.map(({ of }) => {
+            const value = of(point);
             return value === undefined ? "–" : format(value);
           }),
         ],
@@ -256,13 +272,13 @@ export class Plot {
 
 /**
  * @param {string} label
- * @param {PlotOptions["series"]} series
+ * @param {readonly Series[]} series
  * @param {readonly Point[]} points
  * @param {(value: number) => string} format
  */
 function summary(label, series, points, format) {
-  const parts = series.map(({ key, name }) => {
-    const values = points.map((point) => point[key]).filter((value) => value !== undefined);
+  const parts = series.map(({ of, name }) => {
+    const values = points.map(of).filter((value) => value !== undefined);
     if (values.length === 0) return `${name} unknown`;
     return `${name} now ${format(values[values.length - 1])}, highest ${format(Math.max(...values))}`;
   });

@@ -6,7 +6,7 @@
  */
 import { clock, count, duration, rate } from "./format.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /**
  * @typedef {object} Problem
  * @property {"error" | "warning"} level

@@ -9,7 +9,7 @@ import { byId, element, replaceIfNew, setMark, setText } from "./dom.js";
 import { clock, count, duration, latency, rate } from "./format.js";
 import { renderTable } from "./tables.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {import("./history.js").History} History */
 
 /** Faults that are shown one by one. */

@@ -9,7 +9,7 @@ import { byId, setText } from "./dom.js";
 import { count, latency } from "./format.js";
 import { renderTable } from "./tables.js";
 
-/** @typedef {import("../control.ts").Stats} Stats */
+/** @typedef {import("../stats_view.ts").Stats} Stats */
 /** @typedef {NonNullable<Stats["latency_ms"]["stages"]>} Stages */
 
 /** What happens there, in the order of a line's way. @type {Readonly<Record<string, string>>} */
@@ -63,14 +63,20 @@ export function renderStages({ latency_ms: { stages = {} } }) {
  * @param {Stages} stages
  */
 export function stagesOf(stages) {
+  const busy = Object.keys(stages).filter((name) => stages[name].recent.count > 0);
+  return wayOrder(busy).map((name) => ({
+    name,
+    recent: stages[name].recent,
+    about: Object.hasOwn(abouts, name) ? abouts[name] : "something else happens",
+  }));
+}
+
+/**
+ * Names of stages in the order of a line's way; those that are not known here come last.
+ * @param {readonly string[]} names
+ */
+export function wayOrder(names) {
   const order = Object.keys(abouts);
   const place = (/** @type {string} */ name) => order.includes(name) ? order.indexOf(name) : order.length;
-  return Object.entries(stages)
-    .filter(([, { recent }]) => recent.count > 0)
-    .map(([name, { recent }]) => ({
-      name,
-      recent,
-      about: Object.hasOwn(abouts, name) ? abouts[name] : "something else happens",
-    }))
-    .sort((a, b) => place(a.name) - place(b.name));
+  return [...names].sort((a, b) => place(a) - place(b));
 }

@@ -13,6 +13,7 @@ import { visible } from "./visible.js";
  * @typedef {object} Column
  * @property {string} title
  * @property {boolean} [text] left-aligned text; else a figure
+ * @property {boolean} [action] a button with the cell's text, or nothing where that is empty
  */
 /**
  * @typedef {object} Row
@@ -29,7 +30,11 @@ import { visible } from "./visible.js";
  * @property {readonly Row[]} rows
  * @property {string} [empty] what to say without rows
  * @property {boolean} [whole] all rows are shown
+ * @property {(key: string) => void} [act] the button of the row with this key was pressed
  */
+
+/** What the buttons of a table do; rows change their places while a table is shown. @type {WeakMap<HTMLElement, (key: string) => void>} */
+const acts = new WeakMap();
 
 /** More rows are shown on demand. */
 const rowsShown = 12;
@@ -39,7 +44,7 @@ const rowsShown = 12;
  * @param {HTMLElement} box
  * @param {Table} table
  */
-export function renderTable(box, { caption, columns, rows, empty, whole = false }) {
+export function renderTable(box, { caption, columns, rows, empty, whole = false, act }) {
   const columnsKey = columns.map(({ title }) => title).join("\n");
   if (box.dataset.columns !== columnsKey || (rows.length === 0) !== (box.querySelector("table") === null)) {
     box.dataset.columns = columnsKey;
@@ -47,6 +52,10 @@ export function renderTable(box, { caption, columns, rows, empty, whole = false 
   }
   const body = box.querySelector("tbody");
   if (body === null) return;
+  if (act !== undefined) {
+    if (!acts.has(box)) box.addEventListener("click", (event) => pressed(box, event));
+    acts.set(box, act);
+  }
   const all = whole || box.dataset.all === "true";
   const shown = all ? rows : rows.slice(0, rowsShown);
   while (body.rows.length > shown.length) body.deleteRow(-1);
@@ -59,7 +68,7 @@ export function renderTable(box, { caption, columns, rows, empty, whole = false 
  * @param {Row} row
  * @param {readonly Column[]} columns
  */
-function fill(element, { cells, className, hint, bar }, columns) {
+function fill(element, { key, cells, className, hint, bar }, columns) {
   if (bar !== undefined) element.style.setProperty("--bar", `${(bar * 100).toFixed(1)}%`);
   if (element.className !== (className ?? "")) element.className = className ?? "";
   if (hint !== undefined && element.title !== visible(hint)) element.title = visible(hint);
@@ -70,9 +79,37 @@ function fill(element, { cells, className, hint, bar }, columns) {
       if (index === 0) cell.scope = "row";
       if (columns[index].text) cell.className = "text";
     }
+    if (columns[index].action) return fillAction(cell, key, text, cells[0]);
     const shown = visible(text);
     if (cell.textContent !== shown) cell.textContent = shown;
   });
+}
+
+/**
+ * @param {HTMLTableCellElement} cell
+ * @param {string} key
+ * @param {string} text
+ * @param {string} about what the row is about, for who hears the button alone
+ */
+function fillAction(cell, key, text, about) {
+  if (text === "") return cell.replaceChildren();
+  const button = cell.querySelector("button") ?? cell.appendChild(document.createElement("button"));
+  button.type = "button";
+  button.className = "act";
+  button.dataset.key = key;
+  const name = `${text} ${visible(about)}`;
+  if (button.textContent !== text) button.textContent = text;
+  if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {MouseEvent} event
+ */
+function pressed(box, event) {
+  const target = /** @type {Element} */ (event.target);
+  const key = /** @type {HTMLElement | null} */ (target.closest("button.act"))?.dataset.key;
+  if (key !== undefined) acts.get(box)?.(key);
 }
 
 /**

@@ -359,6 +359,18 @@ test("createAdminApp() lets a read token look and change nothing, and a write to
   assert.equal(await status("/admin/stats", as("read")), 401);
 });
 
+test("createAdminApp() tells the page, and nobody else, whether who asks may change things", async () => {
+  const { app } = appWith({ tokenFile: tokenFile("read looks-only\nchanges\n") });
+  const scope = async (one: typeof app, headers: Record<string, string>) =>
+    (await one.request("/admin/stats", { headers })).headers.get("x-corndog-scope");
+  const page = { "x-corndog-page": "1" };
+  assert.equal(await scope(app, { ...page, ...bearer("looks-only").headers }), "read");
+  assert.equal(await scope(app, { ...page, ...bearer("changes").headers }), "write");
+  assert.equal(await scope(app, bearer("changes").headers), null);
+  assert.equal(await scope(app, page), null, "a stranger");
+  assert.equal(await scope(appWith({}).app, page), "write");
+});
+
 test("checkAdminAccess() names the line of a token file that it cannot read", () => {
   const admin = { hostname: "0.0.0.0", tokenFile: tokenFile("read one\nadmin two\n") };
   assert.match(checkAdminAccess(admin, "c.yml")!.message, /line 2 is neither TOKEN nor "read TOKEN"/);

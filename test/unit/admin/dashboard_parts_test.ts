@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Stats } from "../../../src/admin/control.ts";
+import type { Stats } from "../../../src/admin/stats_view.ts";
 import { faultsOf, hasOtherSections, offsetOf } from "../../../src/admin/dashboard/editor_text.js";
 import { stepsOf } from "../../../src/admin/dashboard/explain_steps.js";
 import { layoutFlow } from "../../../src/admin/dashboard/flow_layout.js";
@@ -9,6 +9,7 @@ import { happenedOf, markOf } from "../../../src/admin/dashboard/happened.js";
 import { ledgerWords } from "../../../src/admin/dashboard/ledger.js";
 import { lookProblems } from "../../../src/admin/dashboard/looks.js";
 import { decades, powers } from "../../../src/admin/dashboard/scales.js";
+import { stageSeries, wholeWay } from "../../../src/admin/dashboard/stage_plot.js";
 import { visible } from "../../../src/admin/dashboard/visible.js";
 import { FakeControl } from "./fake_control.ts";
 
@@ -221,7 +222,7 @@ test("happenedOf() puts stalls and troubles of the log in one list, newest first
     ],
   });
   assert.deepEqual(entries.map(({ level, title, text }) => [level, title, text]), [
-    ["error", "Worker 1 is held for 300 ms", "as was the whole machine"],
+    ["error", "Worker 1 is held for 300 ms", "for want of a core"],
     ["warn", "kafka away (4 times)", "refused · broker b"],
     ["error", "Worker 0 was held for 1.2 s", 'by rule "greedy", on connection 0-3'],
   ]);
@@ -255,4 +256,45 @@ test("powers() has an axis' powers of ten, five at most", () => {
   assert.deepEqual(powers(1, 1000), [1, 10, 100, 1000]);
   assert.deepEqual(decades([0.3, 250]), [0.1, 1000]);
   assert.ok(powers(1e-3, 1e6).length <= 5);
+});
+
+const at = (atMs: number, p99: number, stages: Record<string, number>) => ({
+  atMs,
+  p50: p99 / 2,
+  p99,
+  stages: Object.fromEntries(
+    Object.entries(stages).map(([name, ms]) => [name, { p50: ms / 2, p99: ms, p999: ms * 2 }]),
+  ),
+});
+
+test("stageSeries() has a line for the whole way and one for each stage, in the order of a line's way", () => {
+  const points = [
+    at(1, 9, { kafka: 7, work: 1 }),
+    { atMs: 2 },
+    at(3, 8, { dead_letter: 2, work: 2, odd: 1 }),
+  ];
+  const series = stageSeries(points, "p99");
+  assert.deepEqual(series.map(({ name }) => name), [wholeWay, "work", "kafka", "dead letter", "odd"]);
+  assert.deepEqual(series.map(({ of }) => points.map(of)), [
+    [9, undefined, 8],
+    [1, undefined, 2],
+    [7, undefined, undefined],
+    [undefined, undefined, 2],
+    [undefined, undefined, 1],
+  ]);
+  assert.deepEqual(stageSeries(points, "p50").map(({ of }) => of(points[0]!)), [
+    4.5,
+    0.5,
+    3.5,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(stageSeries([], "p99").map(({ name }) => name), [wholeWay]);
+});
+
+test("stageSeries() keeps the slowest when there are more stages than colours", () => {
+  const names = ["work", "rules", "memory", "batch", "compress", "spool", "kafka", "http_reply"];
+  const points = [at(1, 9, Object.fromEntries(names.map((name, index) => [name, index + 1])))];
+  const shown = stageSeries(points, "p99").map(({ name }) => name);
+  assert.deepEqual(shown, [wholeWay, "memory", "batch", "compress", "spool", "kafka", "http reply"]);
 });

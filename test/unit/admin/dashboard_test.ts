@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import type { Stats } from "../../../src/admin/control.ts";
+import type { Stats } from "../../../src/admin/stats_view.ts";
 import { dashboardAssets } from "../../../src/admin/dashboard/assets.ts";
 import { niceCeiling } from "../../../src/admin/dashboard/scales.js";
 import {

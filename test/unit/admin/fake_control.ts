@@ -3,23 +3,18 @@
  *
  * @module
  */
+import type { Control, UpgradeResult } from "../../../src/admin/control.ts";
+import type { ConnectionFilter, ConnectionList, StallList } from "../../../src/admin/looks_view.ts";
 import type {
-  ConnectionFilter,
-  ConnectionList,
-  Control,
   RollbackResult,
   RulesConflict,
   RulesView,
-  SpoolTotals,
-  StallList,
-  Stats,
   SwapResult,
-  TapFilter,
-  TapSink,
   TraceRequest,
   TraceResult,
-  UpgradeResult,
-} from "../../../src/admin/control.ts";
+} from "../../../src/admin/rules_view.ts";
+import type { SpoolTotals, Stats } from "../../../src/admin/stats_view.ts";
+import type { TapFilter, TapSink } from "../../../src/admin/tap_view.ts";
 import type { Inflight } from "../../../src/observe/inflight.ts";
 import type { EventList } from "../../../src/observe/recent_events.ts";
 import { sampleBroker } from "../observe/stats_sample.ts";
@@ -69,6 +64,7 @@ export class FakeControl implements Control {
   rules(): RulesView {
     return {
       version: 4,
+      hash: "3f2a91c04d17",
       loaded_at: "2026-01-02T03:04:05.000Z",
       source: this.files.map(({ path }) => path).join(", "),
       names: ["by-topic"],
@@ -254,9 +250,11 @@ export class FakeControl implements Control {
       latency_ms: {
         receive_to_ack: { count: delivered, p50: 3.4, p99: 9.1, p999: 31, max: 212 },
         recent: { count: 1000, p50, p99: p50 * 2.8, p999: p50 * (seconds % 40 < 4 ? 22 : 6), max: p50 * 30 },
+        stages: stagesAt(p50),
       },
       rules: {
         version: 4,
+        hash: "3f2a91c04d17",
         loaded_at: new Date(Date.now() - seconds * 1000).toISOString(),
         source: this.rules().source,
         hits: [
@@ -322,4 +320,17 @@ export class FakeControl implements Control {
       state: "running",
     };
   }
+}
+
+/** Where `p50` milliseconds of a line's way go. */
+function stagesAt(p50: number): NonNullable<Stats["latency_ms"]["stages"]> {
+  const shares = { work: 0.02, batch: 0.3, spool: 0.1, kafka: 0.6, http_reply: 0 };
+  const none = { upper_bounds_ms: [], cumulative: [], sum_ms: 0, count: 0 };
+  return Object.fromEntries(
+    Object.entries(shares).map(([name, share]) => {
+      const own = p50 * share;
+      const recent = { count: share === 0 ? 0 : 500, p50: own, p99: own * 2.5, p999: own * 5, max: own * 9 };
+      return [name, { ...recent, recent, buckets: none }];
+    }),
+  );
 }

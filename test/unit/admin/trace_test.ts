@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { createAdminApp } from "../../../src/admin/app.ts";
-import type { TraceResult } from "../../../src/admin/control.ts";
+import type { TraceResult } from "../../../src/admin/rules_view.ts";
 import { createLogger } from "../../../src/observe/log.ts";
 import { FakeControl } from "./fake_control.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { ConnectionList, ConnectionView } from "../../../src/admin/control.ts";
+import type { ConnectionList, ConnectionView } from "../../../src/admin/looks_view.ts";
 import { type TopSample, topScreen } from "../../../src/cli/top_screen.ts";
 import { FakeControl } from "../admin/fake_control.ts";
 

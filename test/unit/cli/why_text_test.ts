@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ConnectionList, ConnectionView, StallList, Stats } from "../../../src/admin/control.ts";
+import type { ConnectionList, ConnectionView, StallList } from "../../../src/admin/looks_view.ts";
+import type { Stats } from "../../../src/admin/stats_view.ts";
 import { firstToken } from "../../../src/cli/admin_client.ts";
 import { whyText } from "../../../src/cli/why_text.ts";
 import type { Inflight } from "../../../src/observe/inflight.ts";
@@ -109,6 +110,29 @@ describe("whyText()", () => {
       held.text,
       /Worker 0 is held for 3\.2 s by rule "greedy", on 512 bytes of connection 0-17\./,
     );
+  });
+
+  it("says why a worker is held where it is not what it does", async () => {
+    const at = "2026-01-02T03:04:05.000Z";
+    const cases = [
+      { cause: "gc", rule: undefined, want: "Worker 0 is held for 3.2 s, collecting garbage." },
+      {
+        cause: "blocked",
+        rule: undefined,
+        want: "Worker 0 is held for 3.2 s, asleep in a call of the operating system.",
+      },
+      {
+        cause: "machine",
+        rule: "slow",
+        want: 'Worker 0 is held for 3.2 s by rule "slow", because this machine gives it no core.',
+      },
+      { cause: "worker", rule: undefined, want: "Worker 0 is held for 3.2 s." },
+    ] as const;
+    for (const { cause, rule, want } of cases) {
+      const stall = { worker: 0, ms: 3200, cause, rule, at, over: false };
+      const { text } = whyText({ stats: await stats(), ...calm, stalls: { total: 1, stalls: [stall] } });
+      assert.ok(text.includes(want), text);
+    }
   });
 
   it("names what the sink lacks, and a ledger that does not balance", async () => {

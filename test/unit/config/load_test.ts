@@ -62,6 +62,7 @@ test("loadConfig() gives the embedded default when there is no file", () => {
     workers: 3,
     io: "auto",
     statsd: undefined,
+    log: { level: "info", levels: {}, format: "auto" },
     drainTimeoutMs: 30_000,
     rules: { dialect: "corndog", rules: [], tests: [], files: [], origins: [] },
   });
@@ -156,15 +157,16 @@ test("loadConfig() carries every key when all are written", () => {
     workers: 3,
     io: "native",
     statsd: { hostname: "127.0.0.1", port: 8125 },
+    log: { level: "warn", levels: { kafka: "debug", dead_letter: "error" }, format: "json" },
     drainTimeoutMs: 10_000,
   });
   assert.deepEqual(rules.rules.map(({ file, path, line }) => [file, path, line]), [
     ["/c/rules/10-web.yml", "rules.0", 2],
-    ["/c/corndog.yml", "rules.1", 49],
+    ["/c/corndog.yml", "rules.1", 50],
   ]);
   assert.deepEqual(rules.tests.map(({ file, path, line }) => [file, path, line]), [
     ["/c/rules/10-web.yml", "tests.0", 9],
-    ["/c/corndog.yml", "tests.0", 52],
+    ["/c/corndog.yml", "tests.0", 53],
   ]);
 });
 
@@ -769,6 +771,77 @@ test("loadConfig() warns of variables that name no key, and not of those that ot
   });
   assert.deepEqual(warned(result), [
     'environment CORNDOG_KAFKA_TOPIK: this variable names no key of the configuration and is ignored; did you mean "CORNDOG_KAFKA_TOPIC"?',
+  ]);
+});
+
+const logCases: {
+  name: string;
+  text?: string;
+  env?: Record<string, string>;
+  sets?: string[];
+  want: { level?: string; levels?: Record<string, string>; format?: string };
+}[] = [
+  { name: "nothing is written", want: {} },
+  {
+    name: "the environment has the names of before",
+    env: { CORNDOG_LOG: "human", CORNDOG_LOG_LEVEL: "debug" },
+    want: { format: "human", level: "debug" },
+  },
+  { name: "the variables are empty", env: { CORNDOG_LOG: "", CORNDOG_LOG_LEVEL: "" }, want: {} },
+  {
+    name: "a component has a variable",
+    env: { CORNDOG_LOG_LEVELS_DEAD_LETTER: "warn" },
+    want: { levels: { dead_letter: "warn" } },
+  },
+  {
+    name: "all components have one variable",
+    env: { CORNDOG_LOG_LEVELS: "{ kafka: debug, http: error }" },
+    want: { levels: { kafka: "debug", http: "error" } },
+  },
+  {
+    name: "--set and the file name two components",
+    text: "log: { levels: { spool: error } }\n",
+    sets: ["log.levels.kafka=debug"],
+    want: { levels: { spool: "error", kafka: "debug" } },
+  },
+  { name: "RUST_LOG is set for another program", env: { RUST_LOG: "debug" }, want: {} },
+];
+for (const { name, text = "", env = {}, sets = [], want } of logCases) {
+  test(`loadConfig() says what is logged when ${name}`, () => {
+    const result = loadText(text, { env, sets });
+    assert.ok(result.ok, shown(result).join("\n"));
+    assert.deepEqual(result.config.log, { level: "info", levels: {}, format: "auto", ...want });
+  });
+}
+
+const rustLog: [text: string, level: string][] = [
+  ["debug", "debug"],
+  ["WARN", "warn"],
+  ["rdkafka=trace,hotdog=info", "info"],
+  ["error,hotdog=trace", "debug"],
+  ["off", "error"],
+  ["hotdog", "info"],
+  ["nonsense", "info"],
+];
+for (const [text, level] of rustLog) {
+  test(`loadConfig() logs ${level} when a hotdog.yml runs with RUST_LOG=${text}`, () => {
+    const hotdog = fixture("hotdog.yml").replace(/ {4}tls:\n.*\n.*\n/, "");
+    const result = loadText(hotdog, { env: { RUST_LOG: text } });
+    assert.ok(result.ok, shown(result).join("\n"));
+    assert.equal(result.config.log.level, level);
+    const over = loadText(hotdog, { env: { RUST_LOG: text, CORNDOG_LOG_LEVEL: "error" } });
+    assert.equal(over.ok && over.config.log.level, "error");
+  });
+}
+
+test("loadConfig() names levels and components of the log that there are not", () => {
+  assert.deepEqual(shown(loadText("log: { level: loud, levels: { kafak: debug, http: verbose } }\n")), [
+    'corndog.yml:1:15: log.level: "loud" is not one of: error, warn, info, debug',
+    'corndog.yml:1:31: log.levels.kafak: unknown key "kafak"; did you mean "kafka"?',
+    'corndog.yml:1:51: log.levels.http: "verbose" is not one of: error, warn, info, debug',
+  ]);
+  assert.deepEqual(shown(loadText("", { env: { CORNDOG_LOG: "xml" } })), [
+    'environment CORNDOG_LOG: log.format: "xml" is not one of: auto, json, human',
   ]);
 });
 

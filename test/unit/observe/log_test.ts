@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ForwarderError } from "../../../src/core/errors.ts";
-import {
-  createLogger,
-  linesPerPeriodMax,
-  type LoggerOptions,
-  logSettings,
-  periodMs,
-} from "../../../src/observe/log.ts";
+import { logComponents } from "../../../src/core/log_names.ts";
+import { createLogger, type LoggerOptions } from "../../../src/observe/log.ts";
+import { componentOf } from "../../../src/observe/log_components.ts";
+import { LogLevels } from "../../../src/observe/log_levels.ts";
+import { debugLinesPerPeriodMax, linesPerPeriodMax, periodMs } from "../../../src/observe/log_quota.ts";
 
 function recorder(options: Partial<LoggerOptions> = {}) {
   const lines: string[] = [];
@@ -32,6 +31,7 @@ test("Logger prints one JSON object per line when the format is json", () => {
   assert.deepEqual(JSON.parse(lines[0]), {
     at: "2026-01-02T03:04:05.678Z",
     level: "warn",
+    component: "kafka",
     event: "kafka_unreachable",
     broker: "kafka-1:9092",
     attempts: 3,
@@ -131,26 +131,117 @@ test("Logger.flush() tells what was left out when no further line comes", () => 
   assert.equal(lines.length, before);
 });
 
-const settings = [
-  { name: "a terminal", environment: {}, terminal: true, want: ["human", "info", true, 0] },
-  { name: "a pipe", environment: {}, terminal: false, want: ["json", "info", false, 0] },
-  {
-    name: "both set",
-    environment: { CORNDOG_LOG: "human", CORNDOG_LOG_LEVEL: "debug" },
-    terminal: false,
-    want: ["human", "debug", false, 0],
-  },
-  { name: "NO_COLOR", environment: { NO_COLOR: "1" }, terminal: true, want: ["human", "info", false, 0] },
-  {
-    name: "unknown values",
-    environment: { CORNDOG_LOG: "xml", CORNDOG_LOG_LEVEL: "loud" },
-    terminal: false,
-    want: ["json", "info", false, 2],
-  },
-];
-for (const { name, environment, terminal, want } of settings) {
-  test(`logSettings() chooses the format when there is: ${name}`, () => {
-    const { format, level, colors, problems } = logSettings(environment, terminal);
-    assert.deepEqual([format, level, colors, problems.length], want);
+test("Logger goes by the level of each component, and by another one when it changes", () => {
+  const levels = new LogLevels({ level: "warn", levels: { kafka: "debug", admin: "error" } });
+  const { lines, log } = recorder({ level: levels });
+  const tell = () => {
+    lines.length = 0;
+    log.debug("kafka_metadata");
+    log.info("started");
+    log.warn("admin_refused");
+    log.error("admin_failed");
+    log.warn("spool_full");
+    log.debug("connection_opened");
+    return lines.map((line) => JSON.parse(line)).map(({ component, event }) => `${component} ${event}`);
+  };
+  assert.deepEqual(tell(), ["kafka kafka_metadata", "admin admin_failed", "spool spool_full"]);
+  levels.set({ level: "info", levels: { listeners: "debug", spool: "error" } });
+  assert.deepEqual(tell(), [
+    "process started",
+    "admin admin_refused",
+    "admin admin_failed",
+    "listeners connection_opened",
+  ]);
+});
+
+test("Logger leaves the others their lines when one component floods, and counts for each what it left out", () => {
+  const { lines, log } = recorder({
+    level: new LogLevels({ level: "info", levels: { listeners: "debug" } }),
   });
-}
+  for (let turn = 0; turn < debugLinesPerPeriodMax + 7; turn++) log.debug("connection_opened");
+  for (let turn = 0; turn < linesPerPeriodMax + 3; turn++) log.warn("kafka_unreachable");
+  // What the level keeps out was not left out.
+  for (let turn = 0; turn < linesPerPeriodMax + 3; turn++) log.debug("kafka_metadata");
+  log.info("rules_swapped");
+  assert.equal(lines.length, debugLinesPerPeriodMax + linesPerPeriodMax + 1);
+  assert.equal(JSON.parse(lines.at(-1)!).component, "rules");
+  lines.length = 0;
+  log.flush();
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ component, of, left_out }) => [component, of, left_out]),
+    [["listeners", "connection_opened", 7], ["kafka", "kafka_unreachable", 3]],
+  );
+});
+
+test("Logger counts what was left out before it, in the line or when it leaves that out too", () => {
+  const { lines, log } = recorder();
+  log.warn("noisy", { left_out: 4 });
+  assert.equal(JSON.parse(lines[0]).left_out, 4);
+  for (let turn = 1; turn < linesPerPeriodMax; turn++) log.warn("noisy");
+  log.warn("noisy", { left_out: 5 });
+  log.flush();
+  assert.equal(JSON.parse(lines.at(-1)!).left_out, 6);
+});
+
+test("componentOf() has a component for every event that OPERATIONS.md names, and no component has none", () => {
+  const page = readFileSync(new URL("../../../docs/OPERATIONS.md", import.meta.url), "utf8");
+  const table = page.slice(page.indexOf("| event "), page.indexOf("## Kafka errors"));
+  const events = [...table.matchAll(/^\| `([a-z_]+)`/gm)].map((match) => match[1]!);
+  assert.ok(events.length > 60, `found only ${events}`);
+  const components = new Set(events.map(componentOf));
+  assert.deepEqual(logComponents.filter((name) => !components.has(name)), []);
+  const byComponent = new Map(
+    logComponents.map((name) => [name, events.filter((one) => componentOf(one) === name)]),
+  );
+  // What is of the process is so on purpose.
+  assert.deepEqual(byComponent.get("process")!.filter((event) => !ofTheProcess.has(event)), []);
+});
+
+/** Events without a component of their own. */
+const ofTheProcess = new Set([
+  ...["started", "config_warning", "signal", "draining", "drained", "drain_incomplete", "drain_failed"],
+  ...["restart_needed", "reload_needed", "upgrading", "upgraded", "upgrade_failed", "notify_unavailable"],
+  ...["spooling", "not_ready", "ready", "system_limits", "system_limit_low", "worker_failed", "crashed"],
+  ...["log_levels_changed", "log_left_out"],
+]);
+
+test("Logger says on one page what has started when the format is human", () => {
+  const { lines, log } = recorder({ format: "human" });
+  log.info("started", {
+    version: "1.2.0",
+    runtime: "bun 1.4.5",
+    pid: 4711,
+    config: "/etc/corndog/corndog.yml",
+    rules: 12,
+    rules_version: 1,
+    rules_hash: "3f2a91c04d17",
+    rule_files: ["/etc/corndog/a.yml", "/etc/corndog/b.yml"],
+    listeners: ["syslog tcp://0.0.0.0:1514", "http http://0.0.0.0:8080"],
+    workers: 4,
+    memory: "256MiB",
+    io: "uring",
+    io_reason: "auto: it takes less CPU",
+    sink: "kafka",
+    brokers: "kafka-1:9092",
+    topic: "logs",
+    spool: "/var/lib/corndog (fsync)",
+    spool_bytes_max: "10GiB",
+    dead_letter: ["/var/lib/evil\n\x1b[2Jname"],
+    log: "info, kafka debug",
+  });
+  assert.deepEqual(lines.join("").split("\n"), [
+    "03:04:05.678 info  started",
+    "  corndog    1.2.0 on bun 1.4.5, process 4711",
+    "  config     /etc/corndog/corndog.yml",
+    "  rules      12 in force, version 1, 3f2a91c04d17",
+    "             /etc/corndog/a.yml, /etc/corndog/b.yml",
+    "  listen     syslog tcp://0.0.0.0:1514, http http://0.0.0.0:8080",
+    "  workers    4, memory 256MiB",
+    "  io         uring: auto: it takes less CPU",
+    "  sink       kafka, kafka-1:9092, topic logs",
+    "  spool      /var/lib/corndog (fsync), at most 10GiB",
+    "  letters    /var/lib/evil  [2Jname",
+    "  log        info, kafka debug",
+    "",
+  ]);
+});

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BrokerStats, Stats } from "../../../src/admin/control.ts";
+import type { BrokerStats, Stats } from "../../../src/admin/stats_view.ts";
 
 /** A broker that four fifths of the answers come from at once. */
 export function sampleBroker(id: number, host: string): BrokerStats {
@@ -79,6 +79,7 @@ export function sampleStats(changes: Partial<Stats> = {}): Stats {
     },
     rules: {
       version: 4,
+      hash: "3f2a91c04d17",
       loaded_at: "2026-01-02T03:04:05.000Z",
       source: "rules/main.yml",
       hits: [{ rule: "by-topic", hits: 800 }, { rule: "rest", hits: 200 }],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { TapEvent, TapFilter } from "../../../src/admin/control.ts";
+import type { TapEvent, TapFilter } from "../../../src/admin/tap_view.ts";
 import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import type { FrameLine } from "../../../src/pipeline/frame_line.ts";
 import { LineTrace } from "../../../src/pipeline/line_trace.ts";

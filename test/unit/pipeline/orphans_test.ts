@@ -102,6 +102,17 @@ describe("chaosOf()", () => {
     assert.deepEqual(pick(chaosOf("held-loop=400ms:2s")), [400, 2000, undefined, 0]);
     assert.deepEqual(pick(chaosOf("held-rule=by-app:30ms:1s")), [30, 1000, "by-app", 0]);
     assert.deepEqual(pick(chaosOf("slow-disk=3s")), [0, 0, undefined, 3000]);
+    const blocked = chaosOf("blocked-loop=400ms:2s");
+    assert.deepEqual([...pick(blocked), blocked!.holdBy], [400, 2000, undefined, 0, "sleep"]);
+    const storm = chaosOf("gc-storm=3MiB:2s");
+    assert.deepEqual([...pick(storm), storm!.holdBy, storm!.garbageBytes], [
+      0,
+      2000,
+      undefined,
+      0,
+      "garbage",
+      3 << 20,
+    ]);
     assert.equal(chaosOf("blind")!.blind, true);
     assert.equal(chaosOf("slow-disk=3s")!.blind, false);
     for (const text of ["lost-wakeup=disk:5%", "held-loop=4s", "slow-disk=3ms", "held-rule=400ms:2s", "x"]) {

@@ -111,6 +111,16 @@ describe("restartNeeded()", () => {
       changes: { workers: before.workers + 1, sink: "blackhole" },
       want: ["sink", "workers"],
     },
+    {
+      name: "levels of the log",
+      changes: { log: { ...before.log, level: "warn", levels: { kafka: "debug" } } },
+      want: [],
+    },
+    {
+      name: "the form of the log",
+      changes: { log: { ...before.log, format: "human" } },
+      want: ["log.format"],
+    },
     { name: "a longer line", changes: { frameBytesMax: before.frameBytesMax + 1 }, want: ["listen"] },
     { name: "standard input", changes: { listen: [...before.listen, syslog("stdin", 0)] }, want: ["listen"] },
   ];

@@ -90,7 +90,9 @@ const exitCode = await runCli(process.argv.slice(2), {
   },
   async clobber(given) {
     const { clobber } = await import("./clobber/clobber.ts");
-    return await clobber(given, spawnLoadThread, writeResult);
+    const readAccess = async (path: string) =>
+      (await import("./cli/verify_access.ts")).readVerifyAccess(path);
+    return await clobber(given, spawnLoadThread, writeResult, readAccess);
   },
   checkRules(rules, config) {
     const faults = checkRuleSet(rules, version, config.kafka.topic);

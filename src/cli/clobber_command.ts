@@ -23,6 +23,7 @@ const groups: readonly (readonly [title: string, options: readonly Option[]])[] 
       description: "search the highest rate that holds: 'p99<50ms,errors<0.01%'",
     },
     { name: "find-from", value: "N", description: "rate at which the search begins; default: 1k" },
+    { name: "find-step", value: "TIME", description: "how long each step of the search is; default: 3s" },
     {
       name: "confirm",
       value: "TIME",
@@ -85,7 +86,7 @@ const groups: readonly (readonly [title: string, options: readonly Option[]])[] 
       name: "fuzz",
       short: "f",
       value: "KINDS",
-      description: "make messages wrong: all, or some of flips truncate",
+      description: "make messages wrong: all, or some of flips truncate bad-count huge utf8 slowloris nul",
     },
     { name: "seed", value: "N", description: "the same seed sends the same messages" },
   ]],
@@ -112,7 +113,16 @@ const groups: readonly (readonly [title: string, options: readonly Option[]])[] 
       many: true,
       description: "exit 99 unless it holds: 'p99<20ms' 'achieved>=0.99'",
     },
-    { name: "verify", value: "URL", description: "read the lines back: kafka://BROKER/TOPIC or file:DIR" },
+    {
+      name: "verify",
+      value: "URL",
+      description: "read the lines back: kafka://BROKER:PORT/TOPIC or file:DIR",
+    },
+    {
+      name: "verify-config",
+      value: "FILE",
+      description: "configuration whose kafka section has TLS and login for it",
+    },
     {
       name: "verify-timeout",
       value: "TIME",
@@ -151,7 +161,7 @@ Exit codes: 0 fine, 1 it could not run (or --fuzz broke the target), 2 wrong usa
     ["corndog clobber http://127.0.0.1:8080/ --rate 5k --fail 'p99<20ms'", "a gate for CI"],
     ["corndog clobber http://127.0.0.1:8080/ --find-max 'p99<50ms'", "the highest rate that holds"],
     [
-      "corndog clobber tcp://127.0.0.1:1514 --verify kafka://127.0.0.1/logs",
+      "corndog clobber tcp://127.0.0.1:1514 --verify kafka://127.0.0.1:9092/logs",
       "through corndog to Kafka",
     ],
     ["echo 'ping' | corndog clobber -t 127.0.0.1:7 -c 10 -l 1000", "as in clobber"],

@@ -3,11 +3,15 @@
  *
  * @module
  */
-import { fstatSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, fstatSync, readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
+import { messageOf } from "../core/errors.ts";
 import { dial, runtime } from "../runtime/current.ts";
-import { type Flags, readSettings, UsageError } from "./options.ts";
+import { type Flags, UsageError } from "./flags.ts";
+import { readSettings } from "./options.ts";
 import { runClobber } from "./run.ts";
+import type { KafkaAccess } from "./verify/access.ts";
 import type { LoadThread } from "./worker/protocol.ts";
 
 /** Standard input that says nothing for so long is none: a terminal that was redirected, a service's open pipe. */
@@ -15,17 +19,20 @@ const stdinSilenceMs = 1000;
 /** The exit code of a program that SIGINT ended. */
 const interruptedExit = 130;
 
-/** Runs it. What is wrong with the flags comes back as a sentence. */
+/** Runs it. What is wrong with the flags comes back as a sentence. `readAccess` reads the `kafka` section of a file. */
 export async function clobber(
   flags: Flags,
   spawn: () => LoadThread,
   out: (text: string) => void,
+  readAccess: (path: string) => Promise<KafkaAccess>,
 ): Promise<number | { readonly usage: string }> {
   try {
     const settings = await readSettings(flags, {
       readText: (path) => readFileSync(path, "utf8"),
       readBytes: (path) => readFileSync(path),
       stdin: readStdin,
+      outputProblem,
+      readAccess,
     });
     return await runClobber(settings, {
       spawn,
@@ -45,6 +52,17 @@ export async function clobber(
   } catch (error) {
     if (error instanceof UsageError) return { usage: error.message };
     throw error;
+  }
+}
+
+/** Why no report can be written to `path`. */
+function outputProblem(path: string): string | undefined {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return "it is a folder";
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
   }
 }
 

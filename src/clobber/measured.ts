@@ -13,7 +13,8 @@ export function measuredOf(result: Result, metric: string): number | undefined {
   const part = (count: number): number => messages.due === 0 ? 0 : count / messages.due;
   switch (metric) {
     case "rate":
-      return achieved.answeredRate;
+      // A search that found nothing shows a step that broke.
+      return result.search?.rate === 0 ? 0 : achieved.answeredRate;
     case "sent":
       return messages.sent;
     case "achieved":

@@ -4,7 +4,8 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { type FlagReader, type Inputs, refuse, UsageError } from "./options.ts";
+import { type FlagReader, refuse, UsageError } from "./flags.ts";
+import type { Inputs } from "./options.ts";
 import type { Framing, HttpShape, Target, Work } from "./plan.ts";
 import { lineBytesMax, readSizeSpec, type SizeSpec } from "./work/sizes.ts";
 import { poolBytesMax } from "./work/pool.ts";
@@ -31,14 +32,15 @@ export async function readWork(
   }
   const isHttp = target.scheme.startsWith("http");
   const [source] = chosen;
-  const shapes = reader.text("message") !== undefined || reader.text("size") !== undefined;
+  // Who says what lines are like wants lines, also over HTTP.
+  const shapes = ["message", "size", "batch"].some((name) => reader.text(name) !== undefined);
   let work = source === undefined ? undefined : readSource(source, reader, run, inputs, isHttp);
   if (work === undefined && !shapes) {
     const bytes = await inputs.stdin();
     if (bytes !== undefined && bytes.length > 0) work = { kind: "payload", bytes };
   }
   const bodiless = work === undefined && isHttp && !shapes;
-  work ??= syslog(reader, isHttp ? "5424" : "5424");
+  work ??= syslog(reader, "5424");
   if (target.scheme === "relp" && work.kind === "payload") {
     work = { kind: "messages", messages: [work.bytes], framing: "none" };
   }

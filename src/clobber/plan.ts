@@ -82,6 +82,7 @@ export type Pace =
     readonly kind: "find";
     readonly gates: readonly string[];
     readonly from: number;
+    readonly stepMs: number;
     readonly confirmMs: number;
   };
 

@@ -32,6 +32,10 @@ export interface SearchStep {
   readonly achieved: number;
   readonly p50: number;
   readonly p99: number;
+  /** Through the forwarder; null where that is not watched. */
+  readonly endToEndP99: number | null;
+  /** Lines that did not come out at the far end; null where that is not watched. */
+  readonly lost: number | null;
   readonly failed: number;
   readonly passed: boolean;
   /** Thresholds that were broken, or that the generator was the limit. */
@@ -40,9 +44,13 @@ export interface SearchStep {
 
 /** What a search for the highest rate found. */
 export interface Search {
-  /** Highest rate that was confirmed; 0 when none held. */
+  /** Highest rate that was confirmed; where the search was ended before, the highest that held a step. 0 for none. */
   readonly rate: number;
   readonly confirmed: boolean;
+  /** Highest rate that held a step, and how long steps and confirmations took, seconds. */
+  readonly stepRate: number;
+  readonly stepSeconds: number;
+  readonly confirmSeconds: number;
   /** Where latency begins to bend, undefined where it never did. */
   readonly knee: number | undefined;
   readonly steps: readonly SearchStep[];

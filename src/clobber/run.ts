@@ -21,8 +21,9 @@ import { driveSearch } from "./drive_search.ts";
 import { LiveView } from "./report/live.ts";
 import { writeReports } from "./report/reports.ts";
 import { makeResult } from "./make_result.ts";
+import type { Result } from "./result.ts";
 import type { Settings } from "./settings.ts";
-import { probe, reach, refusal } from "./targets/reach.ts";
+import { isThere, reach, refusal } from "./targets/reach.ts";
 import { type SlowLimits, targetFindings } from "./target_view/findings.ts";
 import { TargetWatch } from "./target_view/watch.ts";
 import type { EndToEnd } from "./verify/tally.ts";
@@ -96,12 +97,10 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
     const marked = await crew.close();
     const endToEnd = await verifier?.finish(marked, settings.verifyMs, () =>
       interrupts > 1, (arrived, wanted) => {
-      live.say(`reading back: ${arrived} of ${wanted} lines`);
+      live.tell(`reading back: ${arrived} of ${wanted} lines`);
     }) ?? null;
     const watched = await watch?.finish();
-    const survived = plan.fuzz.length === 0
-      ? null
-      : await probe(outside.dial, reached.address, tls, plan.connectTimeoutMs) === undefined;
+    const survived = plan.fuzz.length === 0 ? null : await isThere(outside.dial, plan);
     live.end();
     const warnings: string[] = [];
     const churn = churnWarning(
@@ -125,16 +124,27 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
         driven.to.totals.since(driven.from.totals).get("sent"),
       ),
     });
-    writeReports(result, driven, settings, settings.base, outside, writeFileSync);
-    if (result.gates.some((gate) => !gate.passed)) return clobberExit.threshold;
-    if (survived === false) return clobberExit.failed;
-    if (result.messages.sent > 0 && result.messages.answered === 0) return clobberExit.failed;
-    return result.generator.verdict === "ok" ? clobberExit.ok : clobberExit.generatorLimited;
+    const isWritten = writeReports(result, driven, settings, settings.base, outside, writeFileSync);
+    return exitOf(result, isWritten);
   } finally {
     stopListening();
     live.end();
     await Promise.all([crew.terminate(), verifier?.close()]);
   }
+}
+
+/** The exit code that a result stands for; what is worse comes first. */
+function exitOf(result: Result, isWritten: boolean): number {
+  const { gates, generator, interrupted, messages, search, survived } = result;
+  if (gates.some((gate) => !gate.passed)) return clobberExit.threshold;
+  if (survived === false || !isWritten) return clobberExit.failed;
+  // Wrong messages ask whether the target stands, not how fast it is; they need not be answered.
+  if (survived === true) return clobberExit.ok;
+  if (messages.sent > 0 && messages.answered === 0) return clobberExit.failed;
+  if (generator.verdict !== "ok") return clobberExit.generatorLimited;
+  // The thresholds of a search held at no rate.
+  if (search !== null && !search.confirmed && !interrupted) return clobberExit.threshold;
+  return clobberExit.ok;
 }
 
 async function drive(given: Drive, verifier: Verifier | undefined): Promise<Driven> {

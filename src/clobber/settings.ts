@@ -6,6 +6,7 @@
 import type { Gate } from "./measure/gate.ts";
 import type { Concurrency, Pace, Plan } from "./plan.ts";
 import type { Result } from "./result.ts";
+import type { KafkaPlace } from "./verify/kafka_source.ts";
 
 /** What the user asked for. */
 export interface Settings {
@@ -38,5 +39,5 @@ export interface Settings {
 
 /** Where marked lines come out again. */
 export type VerifySource =
-  | { readonly kind: "kafka"; readonly brokers: readonly string[]; readonly topics: readonly string[] }
+  | ({ readonly kind: "kafka" } & KafkaPlace)
   | { readonly kind: "file"; readonly dir: string };

@@ -6,6 +6,7 @@
 import type { Span } from "./drive.ts";
 import { generatorLimits } from "./measure/verdict.ts";
 import type { Plan } from "./plan.ts";
+import type { TallyWindow } from "./verify/tally.ts";
 
 /** How the generator itself did in a span. */
 export interface GeneratorShare {
@@ -51,13 +52,15 @@ export function spanLimits(span: Pick<Span, "from" | "to" | "seconds">, plan: Pl
 /**
  * The value of a metric in a span; undefined when it is not measured there.
  *
- * @param arrived lines that came out at the far end, where that is watched
+ * @param lines what was sent in it, as the far end counts: bodies hold several
+ * @param farEnd what came out of it, where that is watched
  */
 export function spanMeasured(
   { from, to, seconds }: Pick<Span, "from" | "to" | "seconds">,
   rate: number,
   metric: string,
-  arrived: number | undefined,
+  lines: number,
+  farEnd: TallyWindow | undefined,
 ): number | undefined {
   const change = to.totals.since(from.totals);
   const due = Math.max(1, change.get("due"));
@@ -73,7 +76,11 @@ export function spanMeasured(
     case "errors":
       return (change.get("due") - change.get("good") - change.get("lateForDeadline")) / due;
     case "loss":
-      return (change.get("sent") - (arrived ?? change.get("good"))) / due;
+      return farEnd === undefined
+        ? (change.get("sent") - change.get("good")) / due
+        : Math.max(0, lines - farEnd.arrived) / Math.max(1, lines);
+    case "dup":
+      return farEnd === undefined ? undefined : farEnd.duplicates / Math.max(1, lines);
     case "unsent":
       return change.get("unsent") / due;
     case "late":
@@ -82,12 +89,16 @@ export function spanMeasured(
     case "status5xx":
       return change.get(metric);
   }
-  const [, family, percentile] = /^(?:(raw|connect|lateness)\.)?(p\d+(?:\.\d+)?|max|mean)$/.exec(metric) ??
-    [];
+  const [, family, percentile] =
+    /^(?:(raw|e2e|connect|lateness)\.)?(p\d+(?:\.\d+)?|max|mean)$/.exec(metric) ??
+      [];
   if (percentile === undefined) return undefined;
   const names = { raw: "uncorrected", connect: "connect", lateness: "lateness" } as const;
   const name = family === undefined ? "corrected" : names[family as keyof typeof names];
-  const latency = to.latency[name].since(from.latency[name]);
-  if (percentile === "mean") return latency.meanMs;
-  return latency.percentileMs(percentile === "max" ? 100 : Number(percentile.slice(1)));
+  const latency = family === "e2e" ? farEnd?.latency() : to.latency[name].since(from.latency[name]);
+  if (latency === undefined) return undefined;
+  const nth = percentile === "max" ? 100 : Number(percentile.slice(1));
+  // Lines that did not come out took longer than all that did.
+  if (family === "e2e" && latency.count < lines * (percentile === "mean" ? 100 : nth) / 100) return undefined;
+  return percentile === "mean" ? latency.meanMs : latency.percentileMs(nth);
 }

@@ -1,14 +1,17 @@
 /**
  * The load generator reads its lines back from a real Kafka, behind a running corndog: with every compression, over
- * several brokers, and where lines are missing. Runs on both: @runtimes bun deno
+ * several brokers, over TLS with every login, and where lines are missing. Runs on both: @runtimes bun deno
  *
  * @module
  */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
 import { Corndog } from "../support/corndog.ts";
-import { resultOf } from "../unit/clobber/inline.ts";
-import { needs, sharedKafka, uniqueTopic } from "./harness/kafka.ts";
+import { clobberInline, resultOf } from "../unit/clobber/inline.ts";
+import { type Kafka, needs, saslUser, sharedKafka, uniqueTopic } from "./harness/kafka.ts";
 
 const config = (bootstrap: string, topic: string, compression: string): string => `
 listen: [{ syslog: "tcp://127.0.0.1:0" }]
@@ -74,6 +77,81 @@ describe("corndog clobber --verify kafka://", { skip: needs.broker }, () => {
       }
     } finally {
       await corndog.dispose();
+    }
+  });
+});
+
+describe("corndog clobber --verify-config", { skip: needs.ownRealBroker }, () => {
+  const dir = mkdtempSync(join(tmpdir(), "corndog-verify-config-"));
+  let kafka: Kafka;
+  let topic: string;
+  let corndog: Corndog;
+  before(async () => {
+    kafka = await sharedKafka();
+    topic = await kafka.createTopic("clobber-secure", { partitions: 2 });
+    corndog = await (await Corndog.start(config(kafka.bootstrap, topic, "none"))).started();
+    writeFileSync(join(dir, "password"), `${saslUser.password}\n`);
+    writeFileSync(join(dir, "wrong"), "another-secret\n");
+  });
+  after(async () => {
+    await corndog?.dispose();
+    rmSync(dir, { recursive: true });
+  });
+
+  /** Writes a file with such a `kafka` section. */
+  function configFile(listener: "tls" | "mtls" | "sasl" | "sasl_tls", more: readonly string[]): string {
+    const path = join(dir, `${listener}-${more.length}.yml`);
+    const lines = [`brokers: ["${kafka.bootstrapOf(listener)}"]`, ...more].map((line) => `  ${line}\n`);
+    writeFileSync(path, `kafka:\n${lines.join("")}`);
+    return path;
+  }
+
+  const login = (mechanism: string, password = "password"): string =>
+    `sasl: { mechanism: ${mechanism}, username: ${saslUser.username}, password_file: ${password} }`;
+  const flags = (url: string): string[] => [
+    `tcp://127.0.0.1:${corndog.port("tcp")}`,
+    ...["-l", "500", "-c", "2", "--verify", url, "--verify-timeout", "20s"],
+  ];
+
+  it("finds each line once over TLS, with certificates, and with each login", async () => {
+    const { caFile, clientCertFile, clientKeyFile } = kafka.certificates!;
+    const tls = `tls: { ca: "${caFile}" }`;
+    const files = [
+      configFile("tls", [tls]),
+      configFile("mtls", [`tls: { ca: "${caFile}", cert: "${clientCertFile}", key: "${clientKeyFile}" }`]),
+      configFile("sasl", [login("plain")]),
+      configFile("sasl_tls", [tls, login("scram-sha-256")]),
+      configFile("sasl_tls", [tls, "", login("scram-sha-512")]),
+    ];
+    for (const file of files) {
+      const ran = await resultOf([...flags(`kafka:///${topic}`), "--verify-config", file]);
+      const { arrived, duplicates, lost, problem } = ran.endToEnd!;
+      assert.deepEqual({ arrived, duplicates, lost, problem }, {
+        arrived: 500,
+        duplicates: 0,
+        lost: 0,
+        problem: null,
+      });
+      assert.ok(!JSON.stringify(ran).includes(saslUser.password), "no secret is in a report");
+    }
+  });
+
+  it("says why when the login is refused, and when there is none where one is wanted", async () => {
+    const refused = configFile("sasl", [login("scram-sha-256", "wrong")]);
+    await assert.rejects(
+      clobberInline([...flags(`kafka:///${topic}`), "--verify-config", refused]),
+      (error) => {
+        assert.match(
+          String(error),
+          /refused the login: .*kafka\.sasl in the file that --verify-config names/,
+        );
+        assert.doesNotMatch(String(error), /another-secret/);
+        return true;
+      },
+    );
+    for (const listener of ["tls", "sasl", "sasl_tls"] as const) {
+      const url = `kafka://${kafka.bootstrapOf(listener)}/${topic}`;
+      await assert.rejects(clobberInline(flags(url)), /--verify-config FILE/, listener);
     }
   });
 });

@@ -24,6 +24,8 @@ const barCells = 24;
 const sparks = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /** Without a terminal, for logs of CI: one window in this many. */
 const plainEvery = 10;
+/** A count that runs is drawn this often. */
+const tellEveryMs = 100;
 
 /** The view. */
 export class LiveView {
@@ -33,6 +35,7 @@ export class LiveView {
   #lines = 0;
   #said = "";
   #windows = 0;
+  #toldMs = -Infinity;
 
   constructor(settings: Settings, outside: LiveOutside) {
     this.#settings = settings;
@@ -43,6 +46,14 @@ export class LiveView {
   say(text: string): void {
     this.#said = text;
     if (this.#outside.terminalColumns !== undefined && this.#windows === 0) this.#draw([text]);
+  }
+
+  /** What goes on after the load; takes the place of its view. */
+  tell(text: string): void {
+    const now = performance.now();
+    if (this.#outside.terminalColumns === undefined || now < this.#toldMs + tellEveryMs) return;
+    this.#toldMs = now;
+    this.#draw([paintFor(this.#outside.colors).bold(this.#settings.plan.target.url), text]);
   }
 
   /** A window is over; `progress` is the part of the time that has passed. */

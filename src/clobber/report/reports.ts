@@ -17,7 +17,11 @@ export interface ReportOutside {
   readonly colors: boolean;
 }
 
-/** Writes all reports; a file that cannot be written is said and does not keep the others from being written. */
+/**
+ * Writes all reports; a file that cannot be written is said and does not keep the others from being written.
+ *
+ * @returns whether all could be written
+ */
 export function writeReports(
   result: Result,
   driven: Driven,
@@ -25,8 +29,9 @@ export function writeReports(
   base: Result | undefined,
   outside: ReportOutside,
   writeFile: (path: string, text: string) => void,
-): void {
+): boolean {
   const { output } = settings;
+  let isWhole = true;
   const save = (path: string | undefined, make: () => string): void => {
     if (path === undefined) return;
     if (path === "-") {
@@ -36,15 +41,19 @@ export function writeReports(
     try {
       writeFile(path, make());
     } catch (error) {
+      isWhole = false;
       outside.err(`corndog: cannot write ${path}: ${(error as Error).message}\n`);
     }
   };
-  if (!output.quiet && output.json !== "-") {
+  const { hgrm, html, json, series } = output;
+  // What a program is to read stands alone.
+  if (!output.quiet && ![hgrm, html, json, series].includes("-")) {
     outside.out(summaryText(result, outside.colors));
     if (base !== undefined) outside.out(compareText(base, result, outside.colors));
   }
-  save(output.json, () => `${JSON.stringify(result, undefined, 2)}\n`);
-  save(output.hgrm, () => driven.to.latency.corrected.since(driven.from.latency.corrected).hgrm());
-  save(output.html, () => htmlReport(result));
-  save(output.series, () => result.windows.map((window) => `${JSON.stringify(window)}\n`).join(""));
+  save(json, () => `${JSON.stringify(result, undefined, 2)}\n`);
+  save(hgrm, () => driven.to.latency.corrected.since(driven.from.latency.corrected).hgrm());
+  save(html, () => htmlReport(result));
+  save(series, () => result.windows.map((window) => `${JSON.stringify(window)}\n`).join(""));
+  return isWhole;
 }

@@ -6,7 +6,16 @@
  */
 import { failures as failureNames } from "../measure/row.ts";
 import type { Percentiles, Result } from "../result.ts";
-import { bytesText, countText, exactText, gateText, msText, secondsText, shareText } from "./text.ts";
+import {
+  bytesText,
+  countText,
+  exactText,
+  gateText,
+  msText,
+  secondsText,
+  shareText,
+  unconfirmedText,
+} from "./text.ts";
 
 /** Paints text; without colours it gives it back. */
 export interface Paint {
@@ -39,6 +48,8 @@ export function summaryText(result: Result, colors: boolean): string {
 }
 
 const width = 15;
+/** Columns of a search. */
+const columnWidth = 12;
 const columnNames = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
 function row(name: string, text: string): string {
@@ -97,27 +108,48 @@ function throughput(result: Result, paint: Paint): string[] {
 }
 
 /** The curve of a search, by rate; the figures below it are those of the best step. */
-function search({ search }: Result, paint: Paint): string[] {
+function search({ requested, search }: Result, paint: Paint): string[] {
   if (search === null) return [];
   const steps = [...search.steps].sort((a, b) => a.rate - b.rate || (a.kind < b.kind ? 1 : -1));
-  const rows = steps.map(({ achieved, failed, kind, p50, p99, passed, rate, why }) => {
-    const cells = [countText(rate), countText(achieved), msText(p50), msText(p99), countText(failed)];
+  const through = steps.some(({ lost }) => lost !== null);
+  const rows = steps.map(({ achieved, endToEndP99, failed, kind, lost, p50, p99, passed, rate, why }) => {
+    const cells = [
+      countText(rate),
+      countText(achieved),
+      msText(p50),
+      msText(p99),
+      countText(failed),
+      ...(through ? [endToEndP99 === null ? "-" : msText(endToEndP99), countText(lost ?? 0)] : []),
+    ];
     const mark = passed ? paint.good("holds") : paint.bad("breaks");
-    const text = cells.map((cell) => cell.padStart(11)).join("");
+    const text = cells.map((cell) => cell.padStart(columnWidth)).join("");
     return `  ${kind.padEnd(8)}${text}  ${mark}${why.length === 0 ? "" : `  ${why.join("; ")}`}`;
   });
-  const found = search.rate === 0
-    ? paint.bad("no rate held")
-    : `${paint.bold(`${countText(search.rate)}/s`)} ${
-      search.confirmed ? "held, confirmed" : "held, but not for long"
-    }`;
+  const found = search.confirmed
+    ? `${paint.bold(`${countText(search.rate)}/s`)} held for ${secondsText(search.confirmSeconds)}`
+    : paint.bad(unconfirmedText(search));
   const knee = search.knee === undefined
     ? ""
     : `; latency begins to rise at about ${countText(search.knee)}/s`;
-  const titles = ["wanted/s", "achieved/s", "p50", "p99", "failed"].map((title) => title.padStart(11)).join(
+  const names = [
+    "wanted/s",
+    "achieved/s",
+    "p50",
+    "p99",
+    "failed",
+    ...(through ? ["p99 through", "lost"] : []),
+  ];
+  const titles = names.map((name) => name.padStart(columnWidth)).join("");
+  return [
+    paint.faint(`  ${"step".padEnd(8)}${titles}`),
+    ...rows,
     "",
-  );
-  return [paint.faint(`  ${"step".padEnd(8)}${titles}`), ...rows, "", row("highest rate", found + knee), ""];
+    row("highest rate", found + knee),
+    ...(requested.rate === null
+      ? []
+      : [row("", `what stands below is of the step at ${countText(requested.rate)}/s`)]),
+    "",
+  ];
 }
 
 function latency(result: Result, paint: Paint): string[] {
@@ -189,12 +221,15 @@ function troubles(result: Result, paint: Paint): string[] {
   return rows.length === 0 ? [] : [...rows, ""];
 }
 
-function farEnd({ endToEnd, requested }: Result, paint: Paint): string[] {
+function farEnd({ endToEnd, requested, search }: Result, paint: Paint): string[] {
   if (endToEnd === null) return [];
   const { arrived, duplicates, lost, reordered, sent, strange, worst } = endToEnd;
   const rows = [
     paint.bold(`  through to ${endToEnd.source}`),
-    row("arrived", `${exactText(arrived)} of ${exactText(sent)} lines`),
+    row(
+      "arrived",
+      `${exactText(arrived)} of ${exactText(sent)} lines${search === null ? "" : ", of all steps"}`,
+    ),
     row("lost", lost === 0 ? paint.good("0") : paint.bad(`${exactText(lost)} (${shareText(lost / sent)})`)),
     row("duplicates", `${exactText(duplicates)}, ${exactText(reordered)} out of order`),
   ];

@@ -23,17 +23,28 @@ export interface Axis {
   readonly unit?: string;
 }
 
-const width = 960;
-const height = 280;
-const left = 66;
-const right = 22;
-const top = 34;
+/** The paper of a drawing, in its own units. */
+interface Paper {
+  readonly style: string;
+  readonly width: number;
+  readonly height: number;
+  readonly left: number;
+  readonly right: number;
+  readonly ticksWanted: number;
+}
+
+/** One for screens, one for phones, whose letters would be too small to read on the other; the page shows one. */
+const papers: readonly Paper[] = [
+  { style: "broad", width: 960, height: 280, left: 66, right: 22, ticksWanted: 6 },
+  { style: "slim", width: 400, height: 270, left: 58, right: 12, ticksWanted: 4 },
+];
 const bottom = 30;
+/** Height of a row of the legend. */
+const legendRow = 18;
 /** Series with more points than this are too dense to be pointed at. */
 const pointedMax = 200;
 /** Width of a letter in the legend, about. */
 const letterWidth = 6.2;
-const ticksWanted = 6;
 
 /** Draws a plot. Values that a logarithmic axis cannot show are left out. */
 export function plot(lines: readonly Line[], x: Axis, y: Axis): string {
@@ -42,9 +53,17 @@ export function plot(lines: readonly Line[], x: Axis, y: Axis): string {
     points: line.points.filter(([px, py]) => isShown(px, x) && isShown(py, y)),
   })).filter(({ points }) => points.length > 0);
   if (shown.length === 0) return `<p class="none">nothing was measured</p>`;
+  return papers.map((paper) => draw(paper, shown, x, y)).join("");
+}
+
+function draw(paper: Paper, shown: readonly Line[], x: Axis, y: Axis): string {
+  const { style, width, height, left, right, ticksWanted } = paper;
+  const title = `${y.title} over ${x.title}`;
+  const { rows, legend } = legendOf(paper, shown, title);
+  const top = legendRow * rows + 16;
   const all = shown.flatMap(({ points }) => points);
-  const xs = scale(all.map(([value]) => value), x, left, width - right);
-  const ys = scale(all.map(([, value]) => value), y, height - bottom, top, true);
+  const xs = scale(all.map(([value]) => value), x, left, width - right, ticksWanted);
+  const ys = scale(all.map(([, value]) => value), y, height - bottom, top, ticksWanted, true);
   const grid = [
     ...ys.ticks.map((value) => {
       const at = round(ys.place(value));
@@ -76,20 +95,32 @@ export function plot(lines: readonly Line[], x: Axis, y: Axis): string {
     return `<path class="area ${style}" d="M${path}L${last[0]} ${floor}L${first[0]} ${floor}Z"/>` +
       `<path class="line ${style}" d="M${path}"/>${marks}`;
   });
+  return `<svg class="${style}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(title)}">` +
+    `${grid.join("")}${drawn.join("")}${legend}` +
+    `<text class="tick" x="${width - right}" y="16" text-anchor="end">${escape(title)}</text></svg>`;
+}
+
+/** Names of the lines, in as many rows as they need beside the title. */
+function legendOf(
+  { left, right, width }: Paper,
+  shown: readonly Line[],
+  title: string,
+): { readonly rows: number; readonly legend: string } {
   let at = left;
-  const legend = shown.map(({ name, style }) => {
-    const here = at;
-    at += 44 + name.length * letterWidth;
-    return `<g transform="translate(${round(here)} 16)"><path class="line ${style}" d="M0 -4H20"/>` +
+  let row = 0;
+  const entries = shown.map(({ name, style }) => {
+    const wide = 44 + name.length * letterWidth;
+    const end = width - right - (row === 0 ? title.length * letterWidth : -18);
+    if (at + wide > end && (row === 0 || at > left)) {
+      at = left;
+      row++;
+    }
+    const here = `translate(${round(at)} ${16 + row * legendRow})`;
+    at += wide;
+    return `<g transform="${here}"><path class="line ${style}" d="M0 -4H20"/>` +
       `<text class="tick" x="26" y="0">${escape(name)}</text></g>`;
   });
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(y.title)} over ${
-    escape(x.title)
-  }">` +
-    `${grid.join("")}${drawn.join("")}${legend.join("")}` +
-    `<text class="tick" x="${width - right}" y="16" text-anchor="end">${escape(y.title)} over ${
-      escape(x.title)
-    }</text></svg>`;
+  return { rows: row + 1, legend: entries.join("") };
 }
 
 interface Scale {
@@ -101,7 +132,14 @@ function isShown(value: number, axis: Axis): boolean {
   return Number.isFinite(value) && (axis.log !== true || value > 0);
 }
 
-function scale(values: readonly number[], axis: Axis, from: number, to: number, zero = false): Scale {
+function scale(
+  values: readonly number[],
+  axis: Axis,
+  from: number,
+  to: number,
+  ticksWanted: number,
+  zero = false,
+): Scale {
   let low = values.reduce((least, value) => Math.min(least, value), Infinity);
   let high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   if (axis.log === true) {
@@ -109,7 +147,9 @@ function scale(values: readonly number[], axis: Axis, from: number, to: number, 
       Math.floor(Math.log10(low)),
       Math.max(Math.ceil(Math.log10(high)), Math.floor(Math.log10(low)) + 1),
     ];
-    const ticks = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
+    const every = Math.ceil((last - first + 1) / (ticksWanted + 2));
+    const ticks = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index))
+      .filter((_, index) => index % every === 0);
     return { ticks, place: (value) => from + (Math.log10(value) - first) / (last - first) * (to - from) };
   }
   if (zero) low = Math.min(0, low);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Search } from "../result.ts";
+
 /** `1.23 ms`, `45.6 us`, `2.10 s`: three digits. */
 export function msText(ms: number): string {
   if (ms === 0) return "0";
@@ -47,6 +49,15 @@ export function secondsText(seconds: number): string {
   if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+/** What a search found that came to no confirmation. */
+export function unconfirmedText({ rate, stepRate, stepSeconds, confirmSeconds }: Search): string {
+  if (stepRate === 0) return "no rate held";
+  const briefly = `${countText(stepRate)}/s held for ${secondsText(stepSeconds)}`;
+  return rate === 0
+    ? `no rate held for ${secondsText(confirmSeconds)}; ${briefly}`
+    : `${briefly}, and the search ended before it was confirmed`;
 }
 
 /** What a threshold was held against, in the unit of its metric. */

@@ -38,6 +38,7 @@ export class FindMax {
   #kind: FindStep["kind"] | "done" = "ramp";
   #rate: number;
   #held = 0;
+  #stepHeld = 0;
   #broke = Infinity;
   #steps = 0;
   #confirms = 0;
@@ -60,6 +61,11 @@ export class FindMax {
     return this.#held;
   }
 
+  /** The highest rate that held a short step. */
+  get stepRate(): number {
+    return this.#stepHeld;
+  }
+
   /** Whether that rate held in the long run too. */
   get confirmed(): boolean {
     return this.#confirmed;
@@ -68,6 +74,7 @@ export class FindMax {
   /** The present step is over. */
   report(passed: boolean): void {
     this.#steps++;
+    if (passed && this.#kind !== "confirm") this.#stepHeld = Math.max(this.#stepHeld, this.#rate);
     switch (this.#kind) {
       case "ramp":
         return this.#afterRamp(passed);

@@ -10,7 +10,8 @@ import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import type { Dial, DialAddress, DialTls } from "../../runtime/dial.ts";
 import { messageOf } from "../../core/errors.ts";
-import type { Target } from "../plan.ts";
+import { dialUdp } from "../../runtime/dial_udp.ts";
+import type { Plan, Target } from "../plan.ts";
 
 /** The address to use, or why there is none. */
 export type Reached = { readonly ok: true; readonly address: DialAddress } | {
@@ -20,6 +21,9 @@ export type Reached = { readonly ok: true; readonly address: DialAddress } | {
 
 /** Why a target takes no connection is asked for so long. */
 const whyMsMax = 2000;
+/** The answer to a datagram that nobody wants is there by then. */
+const unreachableMs = 500;
+const lineFeed = new Uint8Array([10]);
 
 /** Finds an address of the target; of several, one that accepts a connection. Datagrams are not tried. */
 export async function reach(
@@ -73,6 +77,28 @@ export async function refusal(
   const name = "path" in address ? address.path : `${target.host}:${target.port}`;
   const why = target.scheme === "udp" ? undefined : await probe(dial, address, tls, whyMsMax);
   return `${name} does not take connections: ${why ?? attempts}`;
+}
+
+/** Whether the target still takes what is sent: a connection, or a datagram that nobody's port answers "unreachable". */
+export async function isThere(
+  dial: Dial,
+  { address, connectTimeoutMs, target, tls }: Plan,
+): Promise<boolean> {
+  if (target.scheme !== "udp") return await probe(dial, address, tls, connectTimeoutMs) === undefined;
+  return await new Promise((resolve) => {
+    const done = (answer: boolean): void => {
+      clearTimeout(timer);
+      resolve(answer);
+      dialled.destroy();
+    };
+    const timer = setTimeout(() => done(true), unreachableMs);
+    const dialled = dialUdp(address, undefined, {
+      opened: () => void dialled.write(lineFeed, 0, 1),
+      received(): void {},
+      drained(): void {},
+      closed: (_state: undefined, error?: Error) => done(error === undefined),
+    }, undefined);
+  });
 }
 
 /** Connects once and closes; undefined when it worked. */

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { ForwarderError, messageOf } from "../../core/errors.ts";
 import { markOpening, scanMarks } from "../work/mark.ts";
+import type { KafkaAccess } from "./access.ts";
 import { KafkaLink } from "./kafka_link.ts";
 import {
   type ClusterView,
@@ -31,8 +32,9 @@ const fetchBytes = 8 * 1024 * 1024;
 const metadataMs = 500;
 const retryMs = 200;
 
-/** Error codes of the protocol. */
+/** Error codes of the protocol (https://kafka.apache.org/protocol). */
 const offsetOutOfRange = 1;
+const topicAuthorizationFailed = 29;
 
 /** A partition that is read. */
 interface Cursor extends PartitionPlace {
@@ -41,20 +43,34 @@ interface Cursor extends PartitionPlace {
   offset: number;
 }
 
+/** What is read, and how its brokers are reached. */
+export interface KafkaPlace {
+  readonly access: KafkaAccess;
+  /** `host:port`; IPv6 addresses in brackets. */
+  readonly brokers: readonly string[];
+  /** Names, or patterns with `*`. */
+  readonly topics: readonly string[];
+}
+
 /** Opens the source. @throws ForwarderError where no broker can be reached. */
 export async function openKafkaSource(
-  brokers: readonly string[],
-  topics: readonly string[],
+  { access, brokers, topics }: KafkaPlace,
   run: string,
   tally: Tally,
 ): Promise<MarkSource> {
-  const reader = new KafkaReader(brokers, topics, run, tally);
-  await reader.start();
-  return reader;
+  const reader = new KafkaReader({ access, brokers, topics }, run, tally);
+  try {
+    await reader.start();
+    return reader;
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
 }
 
 class KafkaReader implements MarkSource {
   problem: string | null = null;
+  readonly #access: KafkaAccess;
   readonly #brokers: readonly string[];
   readonly #names: string;
   readonly #wanted: RegExp;
@@ -67,7 +83,8 @@ class KafkaReader implements MarkSource {
   #closing = false;
   #watching: Promise<void> | undefined;
 
-  constructor(brokers: readonly string[], topics: readonly string[], run: string, tally: Tally) {
+  constructor({ access, brokers, topics }: KafkaPlace, run: string, tally: Tally) {
+    this.#access = access;
     this.#brokers = brokers;
     this.#names = topics.join(", ");
     const patterns = topics.map((topic) => topic.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*"));
@@ -85,7 +102,12 @@ class KafkaReader implements MarkSource {
     this.#closing = true;
     await Promise.all([this.#watching, ...this.#loops.values()]);
     this.#control?.close();
-    if (this.#cursors.size === 0) this.problem ??= `there is no topic ${this.#names}`;
+    this.#access.close();
+    if (this.#cursors.size === 0) {
+      this.problem ??= `there is no topic ${this.#names}${
+        this.#access.hasLogin ? " that this login may see" : ""
+      }`;
+    }
   }
 
   /** Looks for new topics and leaders until the end. */
@@ -132,7 +154,7 @@ class KafkaReader implements MarkSource {
     for (const broker of [...this.#brokers, ...[...this.#view.brokers.values()].map(nameOf)]) {
       const [, host, port] = /^\[?([^\]]+?)\]?:(\d+)$/.exec(broker)!;
       try {
-        return await KafkaLink.open(host!, Number(port), connectMs);
+        return await KafkaLink.open(host!, Number(port), this.#access, connectMs);
       } catch (error) {
         last = error;
       }
@@ -152,7 +174,10 @@ class KafkaReader implements MarkSource {
         const answers = readOffsets(await link.ask((id) => listOffsetsRequest(id, mine, true), answerMs));
         for (const { topic, partition, offset, error } of answers) {
           if (error !== 0) {
-            throw new ForwarderError("kafka_protocol", `Cannot find the end of ${topic}: error ${error}`);
+            throw new ForwarderError(
+              "kafka_protocol",
+              `Cannot find the end of ${topic}: ${errorText(error)}`,
+            );
           }
           this.#cursors.get(`${topic} ${partition}`)!.offset = offset;
         }
@@ -167,7 +192,7 @@ class KafkaReader implements MarkSource {
     if (broker === undefined) {
       throw new ForwarderError("kafka_protocol", `Broker ${leader} is not in the metadata`);
     }
-    return await KafkaLink.open(broker.host, broker.port, connectMs);
+    return await KafkaLink.open(broker.host, broker.port, this.#access, connectMs);
   }
 
   /** Has a loop read the partitions of a leader; one loop for each. */
@@ -211,7 +236,7 @@ class KafkaReader implements MarkSource {
       if (error !== 0) {
         // A leader that moved is found by the next metadata.
         fine = false;
-        this.problem = `partition ${partition} of ${topic} answers error ${error}`;
+        this.problem = `partition ${partition} of ${topic}: ${errorText(error)}`;
         await pause(retryMs);
         continue;
       }
@@ -225,6 +250,12 @@ class KafkaReader implements MarkSource {
     }
     return fine;
   }
+}
+
+function errorText(code: number): string {
+  return code === topicAuthorizationFailed
+    ? "this login may not read it"
+    : `the broker answers error ${code}`;
 }
 
 function nameOf({ host, port }: { readonly host: string; readonly port: number }): string {

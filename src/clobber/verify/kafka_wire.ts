@@ -1,6 +1,7 @@
 /**
- * The four requests of Kafka's protocol with which lines are read back, in versions that every broker from 0.11 to
- * 4.x knows (https://kafka.apache.org/protocol): Metadata 1, ListOffsets 1, Fetch 4, and the frame around them.
+ * The requests of Kafka's protocol with which lines are read back, in versions that every broker from 0.11 to 4.x
+ * knows (https://kafka.apache.org/protocol): Metadata 1, ListOffsets 1, Fetch 4, and the frame around them. What a
+ * login says is in kafka_login.ts.
  *
  *     request:  length int32 | api int16 | version int16 | correlation int32 | client string | body
  *     response: length int32 | correlation int32 | body
@@ -13,9 +14,15 @@
 import { Buffer } from "node:buffer";
 
 /** Api keys. */
-export const api = { fetch: 1, listOffsets: 2, metadata: 3 } as const;
+export const api = {
+  fetch: 1,
+  listOffsets: 2,
+  metadata: 3,
+  saslHandshake: 17,
+  saslAuthenticate: 36,
+} as const;
 /** The version used of each. */
-const versions: Readonly<Record<number, number>> = { 1: 4, 2: 1, 3: 1 };
+const versions: Readonly<Record<number, number>> = { 1: 4, 2: 1, 3: 1, 17: 1, 36: 0 };
 
 const clientId = "corndog-clobber";
 
@@ -50,6 +57,10 @@ export class RequestWriter {
   string(value: string): this {
     const bytes = Buffer.from(value);
     return this.int16(bytes.length).#add(bytes);
+  }
+
+  bytes(value: Buffer): this {
+    return this.int32(value.length).#add(value);
   }
 
   array<T>(items: readonly T[], write: (item: T) => void): this {

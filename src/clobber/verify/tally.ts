@@ -7,6 +7,7 @@ import { Latency } from "../measure/histogram.ts";
 import { countMs, countsLength } from "../measure/counts.ts";
 import type { Percentiles } from "../result.ts";
 import { percentilesOf } from "../result.ts";
+import { uncountedSender } from "../work/mark.ts";
 
 /** What reports say of it. */
 export interface EndToEnd {
@@ -65,6 +66,28 @@ class SenderTally {
 /** A sender may not have sent more lines than this: a damaged mark must not ask for memory. */
 const sequencesMax = 2 ** 31;
 
+/** Lines that came of those that were due from some moment on. */
+export class TallyWindow {
+  arrived = 0;
+  duplicates = 0;
+  /** Due times before it belong to others. */
+  readonly fromMicros: number;
+  readonly #latency = new Float64Array(countsLength);
+
+  constructor(fromMicros: number) {
+    this.fromMicros = fromMicros;
+  }
+
+  take(latencyMs: number): void {
+    this.arrived++;
+    countMs(this.#latency, latencyMs);
+  }
+
+  latency(): Latency {
+    return new Latency(this.#latency);
+  }
+}
+
 /** Counts marks as they come. */
 export class Tally {
   arrived = 0;
@@ -74,23 +97,33 @@ export class Tally {
   /** Highest sequence seen so far, by source (partition) and sender. */
   readonly #highest = new Map<number, Map<number, number>>();
   readonly #latency = new Float64Array(countsLength);
+  #window = new TallyWindow(Infinity);
+
+  /** Counts lines that are due from then on also by themselves, until the next window begins. */
+  openWindow(fromMicros: number): TallyWindow {
+    return this.#window = new TallyWindow(fromMicros);
+  }
 
   /** A mark came out of `source` (a number for each partition or file) at `nowMicros`. */
   take(source: number, sender: number, sequence: number, dueMicros: number, nowMicros: number): void {
-    if (sequence >= sequencesMax) return;
+    if (sequence >= sequencesMax || sender === uncountedSender) return;
     let tally = this.#senders.get(sender);
     if (tally === undefined) this.#senders.set(sender, tally = new SenderTally());
+    const isOfWindow = dueMicros >= this.#window.fromMicros;
     if (!tally.take(sequence)) {
       this.duplicates++;
+      if (isOfWindow) this.#window.duplicates++;
       return;
     }
     this.arrived++;
+    const latencyMs = (nowMicros - dueMicros) / 1000;
+    if (isOfWindow) this.#window.take(latencyMs);
     let bySender = this.#highest.get(source);
     if (bySender === undefined) this.#highest.set(source, bySender = new Map());
     const highest = bySender.get(sender) ?? -1;
     if (sequence < highest) this.reordered++;
     else bySender.set(sender, sequence);
-    countMs(this.#latency, (nowMicros - dueMicros) / 1000);
+    countMs(this.#latency, latencyMs);
   }
 
   latency(): Latency {
@@ -119,7 +152,8 @@ export class Tally {
       strange: this.arrived - matched,
       latency: percentilesOf(this.latency()),
       worst: worst.slice(0, 5),
-      problem,
+      // What kept the reader waiting for a moment is no problem of a run of which all lines came.
+      problem: matched === sentInAll ? null : problem,
     };
   }
 }

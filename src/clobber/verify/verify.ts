@@ -29,7 +29,7 @@ export class Verifier {
     const tally = new Tally();
     const source = from.kind === "file"
       ? openFileSource(from.dir, run, tally)
-      : await openKafkaSource(from.brokers, from.topics, run, tally);
+      : await openKafkaSource(from, run, tally);
     const name = from.kind === "file"
       ? `file:${from.dir}`
       : `kafka://${from.brokers.join(",")}/${from.topics.join(",")}`;

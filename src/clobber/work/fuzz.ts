@@ -22,6 +22,8 @@ export interface Mutated {
 
 /** Bytes of a huge frame: more than forwarders take as one line. */
 const hugeBytes = 1024 * 1024;
+/** The same for datagrams, which hold no more with a message around it. */
+const hugeDatagramBytes = 48 * 1024;
 /** One message in this many dribbles: each holds its connection for seconds. */
 const dribbleEvery = 50;
 /** One in this many is huge, so that other messages get through too. */
@@ -41,10 +43,12 @@ const badUtf8: readonly Buffer[] = [
 export class Fuzzer {
   readonly #kinds: readonly FuzzKind[];
   readonly #seed: number;
+  readonly #hugeBytes: number;
 
-  constructor(kinds: readonly FuzzKind[], seed: number) {
+  constructor(kinds: readonly FuzzKind[], seed: number, datagrams = false) {
     this.#kinds = kinds;
     this.#seed = seed;
+    this.#hugeBytes = datagrams ? hugeDatagramBytes : hugeBytes;
   }
 
   /** The mutation of message `number` of `sender`. */
@@ -57,11 +61,11 @@ export class Fuzzer {
       kind = random.pick(others);
     }
     if (kind === "huge" && others.length > 0 && random.integer(1, hugeEvery) > 1) kind = random.pick(others);
-    return mutation(kind, message, random);
+    return mutation(kind, message, random, this.#hugeBytes);
   }
 }
 
-function mutation(kind: FuzzKind, message: Buffer, random: Random): Mutated {
+function mutation(kind: FuzzKind, message: Buffer, random: Random, hugeBytes: number): Mutated {
   switch (kind) {
     case "flips": {
       const bytes = Buffer.from(message);
@@ -72,18 +76,8 @@ function mutation(kind: FuzzKind, message: Buffer, random: Random): Mutated {
     }
     case "truncate":
       return { bytes: Buffer.from(message.subarray(0, random.integer(0, message.length))), after: "close" };
-    case "bad-count": {
-      const counts = [
-        "0 ",
-        "00000000007 ",
-        "999999999999999999999 ",
-        "-5 ",
-        `${message.length * 2} `,
-        "7",
-        "1e3 ",
-      ];
-      return { bytes: Buffer.concat([Buffer.from(random.pick(counts)), message]), after: "keep" };
-    }
+    case "bad-count":
+      return badCount(message, random);
     case "huge": {
       const filled = Buffer.alloc(hugeBytes, 0x61 + random.integer(0, 25));
       const half = message.length >> 1;
@@ -105,4 +99,26 @@ function mutation(kind: FuzzKind, message: Buffer, random: Random): Mutated {
     case "slowloris":
       return { bytes: Buffer.from(message), after: "dribble" };
   }
+}
+
+/** Heads are looked at so far for a count of their own. */
+const headBytesMax = 4096;
+/** The length in a request of HTTP, and in a frame of RELP. */
+const ownCount = /(\r\ncontent-length: *)(\d+)|^(\d+ [a-z]+ )(\d+)(?= )/i;
+
+/** A message whose own length is wrong, or that has one where none belongs. */
+function badCount(message: Buffer, random: Random): Mutated {
+  const counts = ["0", "00000000007", "999999999999999999999", "-5", String(message.length * 2), "", "1e3"];
+  const count = random.pick(counts);
+  const own = ownCount.exec(message.toString("latin1", 0, headBytesMax));
+  if (own === null) {
+    return { bytes: Buffer.concat([Buffer.from(count === "" ? "7" : `${count} `), message]), after: "keep" };
+  }
+  const from = own.index + (own[1] ?? own[3])!.length;
+  const to = from + (own[2] ?? own[4])!.length;
+  // A target that waits for what will not come would hold the connection.
+  return {
+    bytes: Buffer.concat([message.subarray(0, from), Buffer.from(count), message.subarray(to)]),
+    after: "close",
+  };
 }

@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { invariant } from "../../core/invariant.ts";
-import { markOpening, writeMark } from "./mark.ts";
+import { markOpening, MarkWriter } from "./mark.ts";
 import { stampPlaceholder, stampText } from "./stamp.ts";
 
 /** Bytes of a pool, unless a single message is longer: it stays in the processor's cache. */
@@ -25,6 +25,7 @@ export class Pool {
   readonly starts: Int32Array;
   /** Lines of message i: from firstLine[i] to firstLine[i + 1]. */
   readonly #firstLine: Int32Array;
+  readonly #writer: MarkWriter;
   /** Place of the mark and of the time of each line, -1 where there is none. */
   readonly #marks: Int32Array;
   readonly #stamps: Int32Array;
@@ -38,6 +39,7 @@ export class Pool {
   constructor(messages: readonly Buffer[], run: string) {
     invariant(messages.length > 0, "a pool has a message");
     this.bytes = Buffer.concat(messages);
+    this.#writer = new MarkWriter(this.bytes);
     this.count = messages.length;
     this.starts = new Int32Array(this.count + 1);
     this.#firstLine = new Int32Array(this.count + 1);
@@ -96,7 +98,7 @@ export class Pool {
     const to = this.#firstLine[index + 1]!;
     for (let line = from; line < to; line++) {
       const mark = this.#marks[line]!;
-      if (mark >= 0) writeMark(this.bytes, mark, sender, sequence + line - from, dueMicros);
+      if (mark >= 0) this.#writer.write(mark, sender, sequence + line - from, dueMicros);
       const stamp = this.#stamps[line]!;
       if (stamp >= 0) this.#writeStamp(line, stamp, dueMicros);
     }

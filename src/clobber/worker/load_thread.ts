@@ -82,7 +82,11 @@ class ThreadRun {
     this.#row = row;
     this.#post = post;
     const pool = makePool(plan, thread);
-    const fuzzer = plan.fuzz.length === 0 ? undefined : new Fuzzer(plan.fuzz, plan.seed);
+    const fuzzer = plan.fuzz.length === 0 ? undefined : new Fuzzer(
+      plan.fuzz,
+      plan.seed,
+      plan.target.scheme === "udp",
+    );
     const links = plan.connections + plan.slowReaders + plan.idleConnections;
     this.#isStream = plan.answer.kind === "none";
     this.#mayNap = this.#isStream || runtime.name !== "deno";

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Plan } from "../plan.ts";
+import { uncountedSender } from "../work/mark.ts";
 import type { Pool } from "../work/pool.ts";
 import type { Link } from "./link.ts";
 
@@ -52,7 +53,7 @@ export class Trickle {
   #sendUnread(link: Link): void {
     const message = link.sentHere++ % this.#pool.count;
     if (this.#plan.target.scheme === "relp") return;
-    this.#pool.prepare(message, 0xffff, link.sequence++, 0);
+    this.#pool.prepare(message, uncountedSender, link.sequence++, 0);
     const [start, end] = [this.#pool.starts[message]!, this.#pool.starts[message + 1]!];
     link.writing = !link.dialled!.write(this.#pool.bytes, start, end);
   }

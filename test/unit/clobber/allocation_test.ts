@@ -12,6 +12,7 @@ import { describe, it } from "node:test";
 import { parseArguments } from "../../../src/cli/arguments.ts";
 import { clobberCommand } from "../../../src/cli/clobber_command.ts";
 import { readSettings } from "../../../src/clobber/options.ts";
+import { openAccess } from "../../../src/clobber/verify/access.ts";
 import { at, makeRowMemory, type SharedRow, viewRow } from "../../../src/clobber/measure/row.ts";
 import type { Plan } from "../../../src/clobber/plan.ts";
 import { makeReader } from "../../../src/clobber/targets/answer.ts";
@@ -40,6 +41,8 @@ async function planOf(argv: readonly string[]): Promise<Plan> {
     readText: () => "",
     readBytes: () => new Uint8Array(0),
     stdin: () => Promise.resolve(undefined),
+    outputProblem: () => undefined,
+    readAccess: () => openAccess,
   });
   return { ...plan, address: { hostname: "127.0.0.1", port: 1 }, tls: undefined };
 }

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArguments } from "../../../src/cli/arguments.ts";
 import { clobberCommand } from "../../../src/cli/clobber_command.ts";
+import { readVerifyAccess } from "../../../src/cli/verify_access.ts";
 import { readSettings } from "../../../src/clobber/options.ts";
 import type { Result } from "../../../src/clobber/result.ts";
 import { runClobber } from "../../../src/clobber/run.ts";
@@ -34,6 +35,8 @@ export async function clobberInline(
     readText: (path) => readFileSync(path, "utf8"),
     readBytes: (path) => readFileSync(path),
     stdin: () => Promise.resolve(undefined),
+    outputProblem: () => undefined,
+    readAccess: readVerifyAccess,
   });
   let out = "";
   let err = "";

@@ -8,8 +8,10 @@ import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { clobberCommand } from "../../../src/cli/clobber_command.ts";
 import { parseArguments } from "../../../src/cli/arguments.ts";
-import { type Inputs, readSettings, UsageError } from "../../../src/clobber/options.ts";
+import { UsageError } from "../../../src/clobber/flags.ts";
+import { type Inputs, readSettings } from "../../../src/clobber/options.ts";
 import type { Settings } from "../../../src/clobber/settings.ts";
+import { openAccess } from "../../../src/clobber/verify/access.ts";
 import { readRate, readTarget, readTime } from "../../../src/clobber/units.ts";
 
 const files: Readonly<Record<string, string>> = {
@@ -32,6 +34,11 @@ function read(argv: readonly string[], stdin?: string): Promise<Settings> {
     readText,
     readBytes: (path) => Buffer.from(readText(path)),
     stdin: () => Promise.resolve(stdin === undefined ? undefined : Buffer.from(stdin)),
+    outputProblem: (path) => path.startsWith("absent/") ? "no such folder" : undefined,
+    readAccess: (path) => {
+      if (path !== "corndog.yml") throw new Error(`${path}:3:5: kafka.sasl.username: this key is missing`);
+      return { ...openAccess, brokers: ["b1:9093", "b2:9093"], hasLogin: true };
+    },
   };
   return readSettings(parsed.arguments, inputs);
 }
@@ -98,12 +105,37 @@ describe("readSettings()", () => {
   });
 
   it("verifies through Kafka or files", async () => {
-    assert.deepEqual((await read(["h:1", "--verify", "kafka://a:1,b:2/x,y-*"])).verify, {
+    assert.deepEqual((await read(["h:1", "--verify", "kafka://a:1,b,[::1]/x,y-*"])).verify, {
       kind: "kafka",
-      brokers: ["a:1", "b:2"],
+      access: openAccess,
+      brokers: ["a:1", "b:9092", "[::1]:9092"],
       topics: ["x", "y-*"],
     });
     assert.deepEqual((await read(["h:1", "--verify", "file:/data"])).verify, { kind: "file", dir: "/data" });
+  });
+
+  it("takes TLS, login and brokers of a configuration for --verify", async () => {
+    const brokersOf = async (url: string): Promise<readonly string[]> => {
+      const { verify } = await read(["h:1", "--verify", url, "--verify-config", "corndog.yml"]);
+      assert.ok(verify?.kind === "kafka" && verify.access.hasLogin);
+      return verify.brokers;
+    };
+    assert.deepEqual(await brokersOf("kafka:///logs"), ["b1:9093", "b2:9093"]);
+    assert.deepEqual(await brokersOf("kafka://other:1/logs"), ["other:1"]);
+  });
+
+  it("does not say a password that stands where it does not belong", async () => {
+    await assert.rejects(read(["h:1", "--verify", "kafka://user:secret@b:1/logs"]), (error) => {
+      assert.match(String(error), /--verify-config/);
+      assert.doesNotMatch(String(error), /secret/);
+      return true;
+    });
+  });
+
+  it("puts lines into bodies when it is said how many", async () => {
+    const { plan } = await read(["http://h/", "--batch", "10"]);
+    assert.deepEqual(plan.http, { method: "POST", headers: [], batch: 10 });
+    assert.equal(plan.work.kind, "syslog");
   });
 
   it("uses no more threads than connections", async () => {
@@ -126,13 +158,16 @@ describe("readSettings()", () => {
     [["h:1", "--stages", "0:0,5s:0"], /all rates are 0/],
     [["h:1", "-d", "10"], /--duration: write a time/],
     [["h:1", "-c", "0"], /--connections: write a number from 1/],
-    [["h:1", "-c", "65536", "--idle-connections", "1"], /65536 connections in all/],
+    [["h:1", "-c", "65535", "--idle-connections", "1"], /65535 connections in all/],
     [["h:1", "--max"], /nothing answers/],
     [["http://h/", "--concurrency", "12"], /write auto/],
     [["http://h/", "--find-max", "p99"], /no threshold/],
     [["h:1", "--confirm", "5s"], /belongs to --find-max/],
+    [["h:1", "--find-step", "5s"], /belongs to --find-max/],
+    [["http://h/", "--find-max", "p99<1s", "--confirm", "0s"], /longer than nothing/],
     [["h:1", "--find-max", "loss<1%"], /nothing answers.*--verify/],
-    [["http://h/", "--find-max", "e2e.p99<1s"], /not known for a single step/],
+    [["http://h/", "--find-max", "reorder<1%"], /not known for a single step/],
+    [["http://h/", "--find-max", "e2e.p99<1s"], /known only with --verify/],
     [["h:1", "--fail", "p99"], /--fail: .*no threshold/],
     [["h:1", "--fail", "e2e.p99<1s"], /--verify/],
     [["h:1", "--fail", "achieved>0.9"], /--rate or --stages/],
@@ -155,7 +190,27 @@ describe("readSettings()", () => {
     [["h:1", "--fuzz", "all", "--verify", "file:/d"], /leave out --fuzz/],
     [["h:1", "--token-file", "token"], /belongs to --admin/],
     [["h:1", "--compare", "base.json"], /not what --json writes/],
-    [["h:1", "--cert", "token"], /go together/],
+    [["tls://h:1", "--cert", "token"], /go together/],
+    [["h:1", "--insecure"], /--insecure: belongs to tls/],
+    [["h:1", "--pipeline", "4"], /--bundle/],
+    [["udp://h:1", "--bundle", "4"], /written by itself/],
+    [["udp://h:1", "--slow-readers", "4"], /no connections/],
+    [["h:1", "--deadline", "1s"], /--verify/],
+    [["h:1", "--precise"], /nothing is due/],
+    [["http://h/", "--find-max", "p99<1s", "-d", "10s"], /ends by itself/],
+    [["h:1", "--lines", "lines.log", "--size", "100"], /something else is sent/],
+    [["http://h/", "--no-marks"], /something else is sent/],
+    [["http://h/", "--batch", "2", "--framing", "octet"], /--framing: belongs to lines/],
+    [["h:1", "--field", "a=b"], /belongs to --template/],
+    [["http://h/", "--payload", "x", "--batch", "2"], /one body/],
+    [["h:1", "-d", "0s"], /longer than nothing/],
+    [["h:1", "--payload", "x", "--read-timeout", "0"], /longer than nothing/],
+    [["h:1", "--stages", "0:1k,0:2k"], /last moment is 0/],
+    [["h:1", "--html", "absent/r.html"], /cannot write absent\/r.html: no such folder/],
+    [["h:1", "--verify-config", "corndog.yml"], /belongs to --verify/],
+    [["h:1", "--verify", "file:/d", "--verify-config", "corndog.yml"], /belongs to --verify kafka/],
+    [["h:1", "--verify", "kafka:///logs"], /names no broker/],
+    [["h:1", "--verify", "kafka:///logs", "--verify-config", "wrong.yml"], /wrong.yml:3:5: .*username/],
   ];
   for (const [argv, message] of wrong) {
     it(`says what is wrong with ${argv.join(" ") || "nothing"}`, async () => {

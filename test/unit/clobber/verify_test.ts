@@ -21,7 +21,7 @@ import {
 } from "../../../src/clobber/verify/kafka_wire.ts";
 import { BatchError, batchesOf, lz4, snappy } from "../../../src/clobber/verify/record_batches.ts";
 import { Tally } from "../../../src/clobber/verify/tally.ts";
-import { blankMark, writeMark } from "../../../src/clobber/work/mark.ts";
+import { blankMark, uncountedSender, writeMark } from "../../../src/clobber/work/mark.ts";
 import { until } from "../../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "corndog-verify-"));
@@ -45,6 +45,28 @@ describe("Tally", () => {
     assert.equal(result.strange, 1);
     assert.deepEqual(result.worst, [{ sender: 3, sent: 4, lost: 4 }, { sender: 1, sent: 6, lost: 1 }]);
     assert.ok(Math.abs(result.latency!.p50 - 250) < 1);
+  });
+
+  it("openWindow() counts what was due since, and nothing of what came late from before", () => {
+    const tally = new Tally();
+    tally.take(0, 1, 0, 1_000_000, 1_100_000);
+    const window = tally.openWindow(2_000_000);
+    tally.take(0, 1, 1, 1_999_999, 2_500_000); // late
+    tally.take(0, 1, 2, 2_000_000, 2_010_000);
+    tally.take(0, 1, 2, 2_000_000, 2_020_000);
+    tally.take(0, 1, 1, 1_999_999, 2_600_000);
+    assert.deepEqual([window.arrived, window.duplicates, tally.arrived, tally.duplicates], [1, 1, 3, 2]);
+    assert.ok(Math.abs(window.latency().maxMs - 10) < 0.1);
+    const next = tally.openWindow(3_000_000);
+    tally.take(0, 1, 3, 2_500_000, 3_000_000);
+    assert.deepEqual([window.arrived, next.arrived], [1, 0]);
+  });
+
+  it("take() leaves out lines of slow readers, which do not count", () => {
+    const tally = new Tally();
+    tally.take(0, uncountedSender, 0, 0, 0);
+    tally.take(0, uncountedSender, 0, 0, 0);
+    assert.deepEqual([tally.arrived, tally.duplicates], [0, 0]);
   });
 
   it("take() does not ask for memory because of a damaged sequence", () => {

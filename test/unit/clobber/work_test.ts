@@ -202,6 +202,29 @@ describe("Fuzzer", () => {
     }
   });
 
+  it("puts a wrong length where a message has its own", () => {
+    const fuzzer = new Fuzzer(["bad-count"], 3);
+    const request = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
+    for (
+      const [message, own] of [[request, /Content-Length: 5\r/], [
+        "12 syslog 5 hello\n",
+        /syslog 5 /,
+      ]] as const
+    ) {
+      for (let number = 0; number < 50; number++) {
+        const { bytes, after } = fuzzer.mutate(Buffer.from(message), 0, number);
+        assert.doesNotMatch(bytes.toString(), own);
+        assert.match(bytes.toString(), /hello/);
+        assert.equal(after, "close");
+      }
+    }
+  });
+
+  it("keeps a huge message within a datagram", () => {
+    const fuzzer = new Fuzzer(["huge"], 3, true);
+    assert.ok(fuzzer.mutate(Buffer.alloc(1000), 0, 0).bytes.length < 65_507);
+  });
+
   for (const kind of fuzzKinds) {
     it(`mutate() makes messages wrong by ${kind} and leaves the original alone`, () => {
       const before = Buffer.from(message);

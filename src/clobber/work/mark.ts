@@ -37,8 +37,7 @@ export function blankMark(run: string): string {
 /** Writes sender, sequence and due time into marks of `bytes`. */
 export class MarkWriter {
   readonly #view: DataView;
-  /** The due time that was written last, as digits: the lines of a bundle may share it. */
-  #dueMicros = -1;
+  // The due time as digits: the lines of a bundle may share it.
   #due0 = 0;
   #due1 = 0;
   #due5 = 0;
@@ -48,9 +47,18 @@ export class MarkWriter {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** The due time of the marks that are written from now on. 13 digits: 5 of the high part, 8 of the low one. */
+  setDue(dueMicros: number): void {
+    const high = Math.floor(dueMicros / 2 ** 32);
+    const low = dueMicros >>> 0;
+    this.#due0 = digits[high >>> 16 & 15]!;
+    this.#due1 = fourDigits(high & 0xffff);
+    this.#due5 = fourDigits(low >>> 16);
+    this.#due9 = fourDigits(low & 0xffff);
+  }
+
   /** Writes into the mark that begins at `offset`. Four digits at a time: this is most of what a line costs. */
-  write(offset: number, sender: number, sequence: number, dueMicros: number): void {
-    if (dueMicros !== this.#dueMicros) this.#setDue(dueMicros);
+  write(offset: number, sender: number, sequence: number): void {
     const view = this.#view;
     view.setUint32(offset + senderAt, fourDigits(sender), true);
     view.setUint32(offset + sequenceAt, fourDigits(sequence >>> 16), true);
@@ -59,17 +67,6 @@ export class MarkWriter {
     view.setUint32(offset + dueAt + 1, this.#due1, true);
     view.setUint32(offset + dueAt + 5, this.#due5, true);
     view.setUint32(offset + dueAt + 9, this.#due9, true);
-  }
-
-  /** 13 digits: 5 of the high part, 8 of the low one. */
-  #setDue(dueMicros: number): void {
-    this.#dueMicros = dueMicros;
-    const high = Math.floor(dueMicros / 2 ** 32);
-    const low = dueMicros >>> 0;
-    this.#due0 = digits[high >>> 16 & 15]!;
-    this.#due1 = fourDigits(high & 0xffff);
-    this.#due5 = fourDigits(low >>> 16);
-    this.#due9 = fourDigits(low & 0xffff);
   }
 }
 
@@ -86,7 +83,9 @@ export function writeMark(
   sequence: number,
   dueMicros: number,
 ): void {
-  new MarkWriter(bytes).write(offset, sender, sequence, dueMicros);
+  const writer = new MarkWriter(bytes);
+  writer.setDue(dueMicros);
+  writer.write(offset, sender, sequence);
 }
 
 /** Value of each hex digit by its byte; 255 for all others. */

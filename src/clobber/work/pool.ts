@@ -87,29 +87,33 @@ export class Pool {
     return this.#firstLine[message + 1]! - this.#firstLine[message]!;
   }
 
+  /** When the messages are due that are made ready from now on. */
+  setDue(dueMicros: number): void {
+    this.#writer.setDue(dueMicros);
+    const second = Math.floor(dueMicros / 1e6);
+    if (second !== this.#second) this.#turnSecond(second);
+  }
+
   /**
    * Makes message `index` ready to be sent.
    *
    * @param sequence number of its first line; further lines count on
    * @returns lines in it that carry a mark or a time
    */
-  prepare(index: number, sender: number, sequence: number, dueMicros: number): number {
+  prepare(index: number, sender: number, sequence: number): number {
     const from = this.#firstLine[index]!;
     const to = this.#firstLine[index + 1]!;
     for (let line = from; line < to; line++) {
       const mark = this.#marks[line]!;
-      if (mark >= 0) this.#writer.write(mark, sender, sequence + line - from, dueMicros);
+      if (mark >= 0) this.#writer.write(mark, sender, sequence + line - from);
       const stamp = this.#stamps[line]!;
-      if (stamp >= 0) this.#writeStamp(line, stamp, dueMicros);
+      if (stamp >= 0 && this.#stamped[line] !== this.#second) this.#writeStamp(line, stamp);
     }
     return to - from;
   }
 
-  #writeStamp(line: number, place: number, dueMicros: number): void {
-    const second = Math.floor(dueMicros / 1e6);
-    if (second !== this.#second) this.#turnSecond(second);
-    if (this.#stamped[line] === second) return;
-    this.#stamped[line] = second;
+  #writeStamp(line: number, place: number): void {
+    this.#stamped[line] = this.#second;
     this.bytes.set(this.#stampNow[this.#stampKinds[line]!], place);
   }
 

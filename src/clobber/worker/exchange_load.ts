@@ -189,7 +189,10 @@ export class ExchangeLoad implements Load {
       if (due.open) {
         countMs(this.#row.histograms.lateness, now - Math.max(dueMs, Math.min(now, this.#freeSinceMs)));
       }
-      link.sequence += pool.prepare(this.#cursor, link.sender, link.sequence, epochMicros(dueMs));
+      if (pool.isPatched) {
+        pool.setDue(epochMicros(dueMs));
+        link.sequence += pool.prepare(this.#cursor, link.sender, link.sequence);
+      }
       link.push(dueMs, now);
       end = pool.starts[this.#cursor + 1]!;
       this.#cursor = after(this.#cursor, pool.count);

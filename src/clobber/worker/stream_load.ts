@@ -173,7 +173,8 @@ export class StreamLoad implements Load {
     do {
       if (due.open && sent > 0) dueMs = due.timeOf(due.taken + sent);
       if (this.#patched) {
-        link.sequence += pool.prepare(this.#cursor, link.sender, link.sequence, epochMicros(dueMs));
+        if (due.open || sent === 0) pool.setDue(epochMicros(dueMs));
+        link.sequence += pool.prepare(this.#cursor, link.sender, link.sequence);
       }
       end = pool.starts[this.#cursor + 1]!;
       this.#cursor = after(this.#cursor, pool.count);

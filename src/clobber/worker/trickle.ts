@@ -53,7 +53,8 @@ export class Trickle {
   #sendUnread(link: Link): void {
     const message = link.sentHere++ % this.#pool.count;
     if (this.#plan.target.scheme === "relp") return;
-    this.#pool.prepare(message, uncountedSender, link.sequence++, 0);
+    this.#pool.setDue(0);
+    this.#pool.prepare(message, uncountedSender, link.sequence++);
     const [start, end] = [this.#pool.starts[message]!, this.#pool.starts[message + 1]!];
     link.writing = !link.dialled!.write(this.#pool.bytes, start, end);
   }

@@ -63,7 +63,8 @@ describe("Pool", () => {
   it("prepare() puts mark and time into the message and into nothing else", () => {
     const pool = new Pool([line(0), line(1)], run);
     const before = Buffer.from(pool.bytes);
-    assert.equal(pool.prepare(1, 3, 99, 1_700_000_000_123_456), 1);
+    pool.setDue(1_700_000_000_123_456);
+    assert.equal(pool.prepare(1, 3, 99), 1);
     assert.deepEqual(marksOf(pool.bytes)[1], [3, 99, 1_700_000_000_123_456]);
     const text = pool.bytes.subarray(pool.starts[1]!).toString();
     assert.match(text, /^<13>1 2023-11-14T22:13:20\.000000Z h a/);
@@ -72,7 +73,8 @@ describe("Pool", () => {
 
   it("prepare() counts on through the lines of one message", () => {
     const pool = new Pool([Buffer.concat([line(0), line(1), line(2)])], run);
-    assert.equal(pool.prepare(0, 1, 10, 0), 3);
+    pool.setDue(0);
+    assert.equal(pool.prepare(0, 1, 10), 3);
     assert.deepEqual(marksOf(pool.bytes).map(([, sequence]) => sequence), [10, 11, 12]);
   });
 

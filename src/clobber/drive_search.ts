@@ -6,11 +6,14 @@
  */
 import { type Drive, type Driven, driveSpan, Series, type Span } from "./drive.ts";
 import { checkGates, type Gate } from "./measure/gate.ts";
+import { achievedMin } from "./measure/verdict.ts";
 import { type Pace } from "./plan.ts";
 import type { SearchStep } from "./result.ts";
 import { FindMax, kneeOf } from "./schedule/find_max.ts";
 import { nowMicros } from "./verify/source.ts";
 import type { Tally, TallyWindow } from "./verify/tally.ts";
+import { stepText } from "./report/summary.ts";
+import { countText, shareText } from "./report/text.ts";
 import { spanLimits, spanMeasured } from "./span.ts";
 
 /**
@@ -34,7 +37,7 @@ export async function driveSearch(
   const found = new FindMax(pace.from, pace);
   const series = new Series(drive);
   const steps: SearchStep[] = [];
-  let generatorLimited = false;
+  let generatorLimits: string[] = [];
   let retries = 0;
   let best: Span | undefined;
   let rate = 0;
@@ -63,12 +66,19 @@ export async function driveSearch(
       const limits = spanLimits(span, plan, true);
       const checked = checkGates(gates, (metric) => spanMeasured(span, step!.rate, metric, lines, farEnd));
       const broken = checked.filter(({ passed }) => !passed).map(({ text }) => text);
+      // A rate that was not reached does not hold, however quick the answers were to what was sent of it.
+      const sentShare = spanMeasured(span, step.rate, "sentShare", lines, farEnd) ?? 1;
+      if (sentShare < achievedMin && limits.length === 0) {
+        broken.push(`only ${shareText(sentShare)} of it could be sent`);
+      }
       // A step in which the generator was late says nothing; it is tried again before that ends the climb.
       if (limits.length > 0 && ++retries <= retriesMax) continue;
       retries = 0;
-      if (limits.length > 0) generatorLimited = true;
+      if (limits.length > 0) generatorLimits = limits.map((why) => `at ${countText(step.rate)}/s ${why}`);
       const passed = broken.length === 0 && limits.length === 0;
-      steps.push(stepOf(step.kind, step.rate, span, farEnd, lines, passed, [...broken, ...limits]));
+      const done = stepOf(step.kind, step.rate, span, farEnd, lines, passed, [...broken, ...limits]);
+      steps.push(done);
+      live.note(stepText(done));
       if (passed || best === undefined) {
         best = span;
         rate = step.rate;
@@ -92,9 +102,10 @@ export async function driveSearch(
       stepRate: found.stepRate,
       stepSeconds: pace.stepMs / 1000,
       confirmSeconds: pace.confirmMs / 1000,
-      knee: kneeOf(steps.filter(({ why }) => why.length === 0 || !generatorLimited)),
+      knee: kneeOf(steps.filter(({ why }) => why.length === 0 || generatorLimits.length === 0)),
       steps,
-      generatorLimited,
+      generatorLimited: generatorLimits.length > 0,
+      limits: generatorLimits,
     },
   };
 }

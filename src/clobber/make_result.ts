@@ -42,7 +42,7 @@ export function makeResult(parts: Parts): Result {
   const reasons = driven.search === null
     ? spanLimits(driven, plan, open)
     : driven.search.generatorLimited
-    ? ["the search ended because the generator could not go faster"]
+    ? driven.search.limits
     : [];
   const result: Result = {
     program: parts.program,

@@ -56,6 +56,8 @@ export interface Search {
   readonly steps: readonly SearchStep[];
   /** The search ended because the generator could not go on. */
   readonly generatorLimited: boolean;
+  /** Why it could not, and at which rate, if so. */
+  readonly limits: readonly string[];
 }
 
 /** What the target said about itself during the run. */

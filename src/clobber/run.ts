@@ -121,7 +121,7 @@ export async function runClobber(settings: Settings, outside: ClobberOutside): P
       targetView: watched === undefined ? null : targetFindings(
         watched,
         slowest(driven, endToEnd),
-        driven.to.totals.since(driven.from.totals).get("sent"),
+        crew.sampler.totals().get("sent"),
       ),
     });
     const isWritten = writeReports(result, driven, settings, settings.base, outside, writeFileSync);

@@ -69,6 +69,8 @@ export function spanMeasured(
       return change.get("answered") / seconds;
     case "sent":
       return change.get("sent");
+    case "sentShare":
+      return change.get("sent") / due;
     case "achieved":
       return change.get("answered") / seconds / rate;
     case "good":

@@ -56,11 +56,19 @@ export function compareText(base: Result, result: Result, colors: boolean): stri
 
 /** Reads an earlier `--json`. @throws Error where it is none. */
 export function readBase(text: string): Result {
-  const base = JSON.parse(text) as Partial<Result>;
+  const base = parsed(text) as Partial<Result> | null;
   const isResult = typeof base === "object" && base !== null && base.messages !== undefined &&
     base.achieved !== undefined && base.latency !== undefined && base.requested !== undefined;
   if (!isResult) throw new TypeError("it is not what --json writes");
   return base as Result;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function percentileRows(prefix: string, before: Percentiles | null, now: Percentiles | null): Compared[] {

@@ -56,6 +56,12 @@ export class LiveView {
     this.#draw([paintFor(this.#outside.colors).bold(this.#settings.plan.target.url), text]);
   }
 
+  /** A part is done: a line of its own where there is no terminal. */
+  note(text: string): void {
+    const isPlain = this.#outside.terminalColumns === undefined && !this.#settings.output.quiet;
+    if (isPlain) this.#outside.err(`${text}\n`);
+  }
+
   /** A window is over; `progress` is the part of the time that has passed. */
   window(window: Window, progress: number): void {
     if (this.#settings.output.quiet) return;
@@ -63,7 +69,9 @@ export class LiveView {
     this.#history.push(window.answeredRate);
     if (this.#history.length > historyMax) this.#history.shift();
     if (this.#outside.terminalColumns === undefined) {
-      if (this.#windows % plainEvery === 0) this.#outside.err(`${plainLine(window)}\n`);
+      // A search tells its steps.
+      const isTold = this.#settings.pace.kind === "find" || this.#windows % plainEvery !== 0;
+      if (!isTold) this.#outside.err(`${plainLine(window)}\n`);
       return;
     }
     this.#draw(this.#rows(window, Math.max(0, Math.min(1, progress))));

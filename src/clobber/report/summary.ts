@@ -5,7 +5,7 @@
  * @module
  */
 import { failures as failureNames } from "../measure/row.ts";
-import type { Percentiles, Result } from "../result.ts";
+import type { Percentiles, Result, SearchStep } from "../result.ts";
 import {
   bytesText,
   countText,
@@ -105,6 +105,13 @@ function throughput(result: Result, paint: Paint): string[] {
     rows.push(row("status", statuses.map(([name, count]) => `${name} ${exactText(count)}`).join(", ")));
   }
   return [...rows, ""];
+}
+
+/** One step of a search, while it goes on. */
+export function stepText({ endToEndP99, kind, p99, passed, rate, why }: SearchStep): string {
+  const through = endToEndP99 === null ? "" : `, ${msText(endToEndP99)} through`;
+  const verdict = passed ? "holds" : `breaks (${why.join("; ")})`;
+  return `${kind} ${countText(Math.round(rate))}/s: p99 ${msText(p99)}${through}, ${verdict}`;
 }
 
 /** The curve of a search, by rate; the figures below it are those of the best step. */

@@ -31,12 +31,14 @@ interface Paper {
   readonly left: number;
   readonly right: number;
   readonly ticksWanted: number;
+  /** Points say their values to a mouse. */
+  readonly pointed: boolean;
 }
 
 /** One for screens, one for phones, whose letters would be too small to read on the other; the page shows one. */
 const papers: readonly Paper[] = [
-  { style: "broad", width: 960, height: 280, left: 66, right: 22, ticksWanted: 6 },
-  { style: "slim", width: 400, height: 270, left: 58, right: 12, ticksWanted: 4 },
+  { style: "broad", width: 960, height: 280, left: 66, right: 22, ticksWanted: 6, pointed: true },
+  { style: "slim", width: 400, height: 270, left: 58, right: 12, ticksWanted: 4, pointed: false },
 ];
 const bottom = 30;
 /** Height of a row of the legend. */
@@ -57,7 +59,7 @@ export function plot(lines: readonly Line[], x: Axis, y: Axis): string {
 }
 
 function draw(paper: Paper, shown: readonly Line[], x: Axis, y: Axis): string {
-  const { style, width, height, left, right, ticksWanted } = paper;
+  const { height, left, pointed, right, style, ticksWanted, width } = paper;
   const title = `${y.title} over ${x.title}`;
   const { rows, legend } = legendOf(paper, shown, title);
   const top = legendRow * rows + 16;
@@ -84,12 +86,13 @@ function draw(paper: Paper, shown: readonly Line[], x: Axis, y: Axis): string {
     const path = places.map(([px, py]) => `${px} ${py}`).join("L");
     const [first, last] = [places[0]!, places[places.length - 1]!];
     const marks = places.map(([cx, cy], index) => {
-      if (dots !== true && points.length > pointedMax) return "";
+      if (dots !== true && (points.length > pointedMax || !pointed)) return "";
       const [px, py] = points[index]!;
       const said = `<title>${
         escape(`${name} ${y.text(py)} at ${x.text(px)} ${x.unit ?? ""}`.trim())
       }</title>`;
       const dot = dots === true ? `<circle class="dot ${style}" cx="${cx}" cy="${cy}" r="3.2"/>` : "";
+      if (!pointed) return dot;
       return `${dot}<circle class="hit" cx="${cx}" cy="${cy}" r="4">${said}</circle>`;
     }).join("");
     return `<path class="area ${style}" d="M${path}L${last[0]} ${floor}L${first[0]} ${floor}Z"/>` +

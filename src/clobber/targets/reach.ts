@@ -76,7 +76,15 @@ export async function refusal(
 ): Promise<string> {
   const name = "path" in address ? address.path : `${target.host}:${target.port}`;
   const why = target.scheme === "udp" ? undefined : await probe(dial, address, tls, whyMsMax);
-  return `${name} does not take connections: ${why ?? attempts}`;
+  return `${name} does not take connections: ${why ?? attempts}${tlsHint(tls, why ?? attempts)}`;
+}
+
+/** What to look at where a handshake failed. */
+function tlsHint(tls: DialTls | undefined, why: string): string {
+  if (tls === undefined || /refused|resolved/i.test(why)) return "";
+  return /certificate|self.signed|issuer|altname|CERT_/i.test(why)
+    ? "; --ca FILE names who may sign it, and -k takes any"
+    : "; does it speak TLS?";
 }
 
 /** Whether the target still takes what is sent: a connection, or a datagram that nobody's port answers "unreachable". */

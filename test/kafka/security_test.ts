@@ -13,6 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
+import { readVerifyAccess } from "../../src/cli/verify_access.ts";
+import { openKafkaSource } from "../../src/clobber/verify/kafka_source.ts";
+import { Tally } from "../../src/clobber/verify/tally.ts";
 import type { KafkaConfig, OauthSource } from "../../src/config/config.ts";
 import type { KafkaCarrier } from "../../src/kafka/carrier.ts";
 import { systemClock } from "../../src/kafka/clock.ts";
@@ -194,6 +197,29 @@ describe("KafkaSink at a broker that checks tokens", { skip: needs.ownRealBroker
     await feed.settled();
     await checkTopic(kafka, topic, 10);
     assert.ok(!JSON.stringify(feed.events).includes("edge-secret"));
+  });
+
+  it("lets the load generator read lines back, with a token of the same configuration", slow, async () => {
+    const topic = await kafka.createTopic("read-with-tokens");
+    writeFileSync(join(issuer.dir, "reader"), issuer.token(300));
+    const path = join(issuer.dir, "reader.yml");
+    writeFileSync(
+      path,
+      `kafka:
+  brokers: ["${kafka.bootstrapOf("sasl_tls")}"]
+  tls: { ca: "${kafka.certificates!.caFile}" }
+  sasl: { mechanism: oauthbearer, token_file: reader }
+`,
+    );
+    const open = () => {
+      const access = readVerifyAccess(path);
+      return openKafkaSource({ access, brokers: access.brokers, topics: [topic] }, "abcd", new Tally());
+    };
+    const source = await open();
+    await source.close();
+    assert.equal(source.problem, null);
+    writeFileSync(join(issuer.dir, "reader"), issuer.token(300, { aud: "another" }));
+    await assert.rejects(open(), /refused the token: invalid_token/);
   });
 
   it("takes the token of a file, and the next one when somebody has renewed it", slow, async () => {

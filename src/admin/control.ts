@@ -30,7 +30,7 @@ export interface Control {
   ready(): {
     readonly ok: boolean;
     readonly problems: readonly string[];
-    /** What does not keep lines from being taken: Kafka is away, and the spool keeps them. */
+    /** What does not keep lines from being taken: Kafka is away, and the spool keeps them; a topic is refused. */
     readonly warnings?: readonly string[];
   };
   /** The object of `GET /admin/stats` (DESIGN names: ledger, latency_ms, rules, workers, listeners, kafka, uptime_s, version, runtime). */

@@ -105,7 +105,13 @@ export interface Stats {
     readonly used?: "native" | "uring";
     readonly reason?: string;
   };
-  readonly sink: { readonly name: string; readonly ready: boolean; readonly problems: readonly string[] };
+  readonly sink: {
+    readonly name: string;
+    readonly ready: boolean;
+    readonly problems: readonly string[];
+    /** What holds up a part of the lines: a broker, a topic, a partition. */
+    readonly troubles?: readonly string[];
+  };
   readonly kafka: {
     readonly brokers: readonly BrokerStats[];
     readonly topics: Readonly<Record<string, TopicStats>>;
@@ -137,6 +143,8 @@ export interface BrokerStats extends Record<string, unknown> {
   readonly requests: number;
   readonly unanswered: number;
   readonly bytesSent: number;
+  /** Pauses that it asked for because this client is over a quota, of all workers together. */
+  readonly throttled_ms: number;
   /** How long it has said nothing though requests are out; of the worker with the longest. */
   readonly silent_ms: number;
   /** From a request to its answer. */

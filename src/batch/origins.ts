@@ -2,7 +2,7 @@
  * Who sent the records of a batch, as far as it is known: for the dead letter, should Kafka refuse them. It is noted
  * per run of records from one sender, not per record, for a bounded number of runs; large records always.
  *
- * A batch that was read back from the disk has none.
+ * A batch that was read back from the disk has them if this process wrote it, and not long ago.
  *
  * @module
  */

@@ -181,8 +181,14 @@ function ownerOf({ described, worker, topic, partition, broker, peer, connection
 }
 
 function sink({ stats }: WhyAnswers): string[] {
-  if (stats.sink.ready) return [];
-  return [`Sink ${stats.sink.name} is not ready:`, ...stats.sink.problems.map((problem) => `  ${problem}`)];
+  const { name, ready, problems, troubles = [] } = stats.sink;
+  const some = troubles.filter((trouble) => !problems.includes(trouble));
+  return [
+    ...(ready ? [] : [`Sink ${name} is not ready:`, ...problems.map((problem) => `  ${problem}`)]),
+    ...(some.length === 0
+      ? []
+      : [`Sink ${name} is held up in part:`, ...some.map((trouble) => `  ${trouble}`)]),
+  ];
 }
 
 function ledger({ stats }: WhyAnswers): string[] {

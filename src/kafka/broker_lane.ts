@@ -58,6 +58,10 @@ export class BrokerLane {
   readonly active = new Set<PartitionQueue>();
   /** No request before this time: the broker asked for a pause (quota). */
   throttledUntilMs = 0;
+  /** True once it was connected. */
+  wasReady = false;
+  /** When it was lost, or first could not be had; it says nothing while it is ready. */
+  lostAtMs = 0;
 
   /** What went over it. */
   readonly counts = new LaneCounts();
@@ -67,6 +71,7 @@ export class BrokerLane {
   readonly #requests = new Map<InFlightRequest, number>();
   #state: LaneState = { kind: "idle" };
   #failures = 0;
+  #isLost = false;
   #progressAtMs = 0;
   #watch: CancelTimer | undefined;
 
@@ -156,6 +161,12 @@ export class BrokerLane {
     this.counts.unanswered();
   }
 
+  /** The broker asked for a pause of so long. */
+  throttled(pauseMs: number): void {
+    this.throttledUntilMs = this.#options.clock.nowMs() + pauseMs;
+    this.counts.throttled(pauseMs);
+  }
+
   #removed(request: InFlightRequest): void {
     invariant(this.#requests.delete(request), "a request is resolved once");
   }
@@ -183,6 +194,8 @@ export class BrokerLane {
       return;
     }
     this.#state = { kind: "ready", connection };
+    this.wasReady = true;
+    this.#isLost = false;
     this.#options.events.ready(this, true);
   }
 
@@ -193,6 +206,8 @@ export class BrokerLane {
       : state.kind === "ready" && state.connection === connection;
     if (!isCurrent) return;
     const { clock, events } = this.#options;
+    if (!this.#isLost) this.lostAtMs = clock.nowMs();
+    this.#isLost = true;
     const pauseMs = cause.code === "kafka_authentication_failed" || cause.code === "certificate_unusable"
       ? clientRetryMs
       : backoffMs(this.#failures++, clock);

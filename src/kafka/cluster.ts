@@ -166,7 +166,7 @@ export class Cluster {
   #move(partition: PartitionQueue, leader: number, nowMs: number): void {
     const before = this.laneOf(partition);
     before?.active.delete(partition);
-    partition.moved(leader);
+    partition.moved(leader, nowMs);
     if (before === undefined || partition.sent === 0 || !before.isStalled(nowMs)) return;
     const { host, port } = before.address;
     before.destroy(

@@ -22,7 +22,7 @@ import type { ClosedBatch } from "../batch/record_batch.ts";
 import type { KafkaConfig } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { Sink, SinkEvents, SinkStatus } from "../sink/sink.ts";
+import type { Sink, SinkEvents, SinkStatus, SinkTroubles } from "../sink/sink.ts";
 import type { BrokerLane } from "./broker_lane.ts";
 import type { ClusterMetadata, KafkaCarrier } from "./carrier.ts";
 import { type KafkaClock, systemClock } from "./clock.ts";
@@ -37,6 +37,7 @@ import { clientIdBytesMax, ProduceWriter } from "./produce_request.ts";
 import { ProducerIdKeeper } from "./producer_id.ts";
 import { describeSink, problemOf } from "./status.ts";
 import { TopicLimits } from "./topic_limits.ts";
+import { isStalled, problemOfLane, troublesOf } from "./troubles.ts";
 
 /** Part of the request timeout that the broker may spend on waiting for its replicas. */
 const replicaWaitShare = 0.75;
@@ -203,6 +204,7 @@ export class KafkaSink implements Sink {
       producerId: this.#producerId,
       metadata: this.#metadata,
       refusal: this.#outcomes.refusal,
+      bootstrap: this.#config.brokers,
     }) === undefined;
   }
 
@@ -238,8 +240,18 @@ export class KafkaSink implements Sink {
       producerId: this.#producerId,
       metadata: this.#metadata,
       refusal: this.#outcomes.refusal,
+      bootstrap: this.#config.brokers,
       nowMs: this.#clock.nowMs(),
     });
+  }
+
+  /** @inheritdoc */
+  troubles(): SinkTroubles {
+    const nowMs = this.#clock.nowMs();
+    return {
+      texts: troublesOf(this.#cluster, this.#config.brokers, nowMs),
+      stalled: isStalled(this.#cluster, nowMs),
+    };
   }
 
   /** @inheritdoc */
@@ -274,7 +286,8 @@ export class KafkaSink implements Sink {
 
   #laneLost(lane: BrokerLane, cause: ForwarderError, hadConnection: boolean): void {
     const event = hadConnection ? "kafka_broker_lost" : "kafka_broker_unreachable";
-    this.#log.write(event, lane.address.id, { broker: lane.address.id, message: cause.message });
+    const message = problemOfLane(lane, this.#config.brokers) ?? cause.message;
+    this.#log.write(event, lane.address.id, { broker: lane.address.id, message });
     if (lane.inFlight > 0 || lane.active.size > 0 || !hadConnection) this.#metadata.ask();
     this.#dispatcher.lost();
   }

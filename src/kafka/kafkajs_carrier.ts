@@ -18,7 +18,7 @@ import type {
   ProducerId,
 } from "./carrier.ts";
 import { ClientTls } from "./client_tls.ts";
-import type { KafkaClock } from "./clock.ts";
+import type { CancelTimer, KafkaClock } from "./clock.ts";
 import { KafkajsConnection } from "./kafkajs_connection.ts";
 import { toForwarderError } from "./kafkajs_errors.ts";
 import {
@@ -34,6 +34,9 @@ import type { KafkaLog } from "./problem_log.ts";
 
 /** A broker that takes longer for metadata is left for the next one. */
 const controlTimeoutMs = 5000;
+
+/** While a broker says nothing for so long, the next one is asked beside it. */
+const silentMs = 1000;
 
 /** The number of topics among the resources that have a configuration. */
 const topicResource = 2;
@@ -166,14 +169,52 @@ class KafkajsCarrier implements KafkaCarrier {
   }
 
   #connectControl(): Promise<KafkajsConnection> {
-    const endpoint = this.#endpoints[this.#turn++ % this.#endpoints.length];
-    const control = this.#connect(endpoint, {
-      closed: () => {
-        if (this.#control === control) this.#control = undefined;
-      },
-      usable: () => {},
+    const control = this.#firstToAnswer(() => {
+      if (this.#control === control) this.#control = undefined;
     });
     return control;
+  }
+
+  /**
+   * Connects to the next endpoint, and while that one is silent to the one after it too: half a list may be cut off. The
+   * first that answers is taken; `closed` is called when it is gone. Rejects when none of those that were tried is left.
+   */
+  #firstToAnswer(closed: () => void): Promise<KafkajsConnection> {
+    const endpoints = [...this.#endpoints];
+    return new Promise((resolve, reject) => {
+      let taken: KafkajsConnection | undefined;
+      let tried = 0;
+      let open = 0;
+      let isOver = false;
+      let cancel: CancelTimer = () => {};
+      const causes: unknown[] = [];
+      const end = (): void => {
+        isOver = true;
+        cancel();
+      };
+      const next = (): void => {
+        tried++;
+        open++;
+        if (tried < endpoints.length) cancel = this.#clock.after(silentMs, next);
+        let own: KafkajsConnection | undefined;
+        const events = { closed: () => own !== undefined && own === taken && closed(), usable: () => {} };
+        this.#connect(endpoints[this.#turn++ % endpoints.length], events).then((connection) => {
+          if (isOver) {
+            connection.destroy(new ForwarderError("stopped", "Another broker answered first"));
+            return;
+          }
+          end();
+          resolve(taken = own = connection);
+        }, (cause) => {
+          causes.push(cause);
+          if (--open > 0 || isOver) return;
+          end();
+          // Silence says less than any answer.
+          reject(causes.find((one) => (one as ForwarderError).code !== "deadline_exceeded") ?? cause);
+        });
+      };
+      next();
+    });
   }
 
   async #connect({ host, port }: Endpoint, events: ConnectionEvents): Promise<KafkajsConnection> {

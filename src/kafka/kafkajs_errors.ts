@@ -28,6 +28,23 @@ const denials = new Set([
 /** The login is fine, and rights are missing: a producer id is for whoever may write to some topic (KIP-679). */
 const unauthorized = new Set(["CLUSTER_AUTHORIZATION_FAILED", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"]);
 
+/** Why a broker's certificate is not taken, in the words of OpenSSL, of Bun and of Deno (rustls). */
+const distrusts: readonly { readonly pattern: RegExp; readonly text: string }[] = [
+  {
+    pattern: /ERR_TLS_CERT_ALTNAME_INVALID|NotValidForName|not valid for name/,
+    text: "shows a certificate for other names than the one it is reached by",
+  },
+  {
+    pattern: /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|certificate: (Expired|NotValidYet)/,
+    text: "shows a certificate that is not valid now",
+  },
+  {
+    pattern:
+      /UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT)|SELF_SIGNED_CERT|CERT_SIGNATURE_FAILURE|CERT_UNTRUSTED|certificate: (UnknownIssuer|BadSignature)/,
+    text: "shows a certificate of an authority that kafka.tls.ca does not name",
+  },
+];
+
 /** The typed error for anything that went wrong while talking to `broker`. An `InvariantError` is passed on. */
 export function toForwarderError(cause: unknown, broker: string): ForwarderError {
   if (cause instanceof ForwarderError) return cause;
@@ -79,6 +96,14 @@ export function toForwarderError(cause: unknown, broker: string): ForwarderError
       `Broker "${broker}" refuses the client certificate, or wants one (kafka.tls.cert): ${message}`,
       { cause, retryable: true },
     );
+  }
+  const distrust = distrusts.find(({ pattern }) => pattern.test(`${code ?? ""} ${message}`));
+  if (distrust !== undefined) {
+    const detail = message.replace(/^Connection error: /, "");
+    return new ForwarderError("certificate_unusable", `Broker "${broker}" ${distrust.text}: ${detail}`, {
+      cause,
+      retryable: true,
+    });
   }
   const reason = typeof code === "string" && /^E[A-Z]/.test(code) && !code.startsWith("ERR_")
     ? code

@@ -31,6 +31,8 @@ export interface LaneCountsReport {
   readonly unanswered: number;
   readonly bytesSent: number;
   readonly answerMsSum: number;
+  /** Pauses that the broker asked for (quota), together. */
+  readonly throttledMs: number;
   /** Answers of at most so many milliseconds, by `answerBoundsMs`. */
   readonly answersWithin: readonly number[];
 }
@@ -42,6 +44,7 @@ export class LaneCounts {
   #unanswered = 0;
   #bytesSent = 0;
   #answerMsSum = 0;
+  #throttledMs = 0;
   readonly #buckets = new Float64Array(answerBoundsMs.length);
 
   sent(bytes: number): void {
@@ -60,6 +63,14 @@ export class LaneCounts {
     this.#unanswered++;
   }
 
+  throttled(ms: number): void {
+    this.#throttledMs += ms;
+  }
+
+  get throttledMs(): number {
+    return this.#throttledMs;
+  }
+
   report(): LaneCountsReport {
     let within = 0;
     return {
@@ -68,6 +79,7 @@ export class LaneCounts {
       unanswered: this.#unanswered,
       bytesSent: this.#bytesSent,
       answerMsSum: this.#answerMsSum,
+      throttledMs: this.#throttledMs,
       answersWithin: Array.from(this.#buckets, (count) => within += count),
     };
   }

@@ -16,7 +16,7 @@ import type { KafkaClock } from "./clock.ts";
 import type { Cluster } from "./cluster.ts";
 import { type BatchMemory, Divider, type PartWatch, type Refusal } from "./divider.ts";
 import { Divisions } from "./divisions.ts";
-import { type KafkaError, kafkaError, rejectionReason } from "./error_codes.ts";
+import { type ErrorCourse, type KafkaError, kafkaError, rejectionReason } from "./error_codes.ts";
 import { answersOf, type InFlightRequest } from "./in_flight.ts";
 import { type MetadataLoop, parkedRetryMs } from "./metadata_loop.ts";
 import type { PartitionQueue, SequencedBatch } from "./partition_queue.ts";
@@ -25,9 +25,19 @@ import { type PartitionAnswer, readProduceAnswer } from "./produce_request.ts";
 import { refusalOf, refusedBy } from "./refusals.ts";
 import type { TopicLimits } from "./topic_limits.ts";
 import type { TopicQueue } from "./topic_queue.ts";
+import { meaningOf } from "./troubles.ts";
 
 /** Answers of course `doubtful` after which a batch is given up; with back-off about five seconds. */
 const doubtsMax = 8;
+/** Courses after which the same batch goes out again. */
+const sentAgain: ReadonlySet<ErrorCourse> = new Set([
+  "retry",
+  "leader",
+  "doubtful",
+  "sequence",
+  "producer",
+  "client",
+]);
 
 /** What outcomes act on. */
 export interface OutcomesOptions {
@@ -166,9 +176,7 @@ export class Outcomes {
     }
     lane.answered(request);
     const nowMs = this.#options.clock.nowMs();
-    if (answer.throttleMs > 0) {
-      lane.throttledUntilMs = nowMs + Math.min(answer.throttleMs, this.#options.config.requestTimeoutMs);
-    }
+    if (answer.throttleMs > 0) this.#throttled(lane, answer.throttleMs);
     for (let index = 0; index < answers.length; index++) {
       this.#resolve(request.entries[index], answers[index], nowMs);
     }
@@ -186,9 +194,17 @@ export class Outcomes {
     this.#options.dispatch();
   }
 
+  #throttled(lane: BrokerLane, throttleMs: number): void {
+    const { config, log } = this.#options;
+    lane.throttled(Math.min(throttleMs, config.requestTimeoutMs));
+    const { id, host, port } = lane.address;
+    log.write("kafka_throttled", id, { broker: id, address: `${host}:${port}`, pause_ms: throttleMs });
+  }
+
   #resolve(entry: SequencedBatch, answer: PartitionAnswer, nowMs: number): void {
     const { batch, partition } = entry;
     const error = kafkaError(answer.errorCode);
+    if (sentAgain.has(error.course)) partition.refusedWith(error.name, nowMs);
     switch (error.course) {
       case "delivered":
         partition.delivered(entry, nowMs);
@@ -343,6 +359,12 @@ export class Outcomes {
 
   #logCode(event: string, entry: SequencedBatch, error: string): void {
     const { topic, id } = entry.partition;
-    this.#options.log.write(event, `${topic.name} ${error}`, { topic: topic.name, partition: id, error });
+    const meaning = meaningOf(error);
+    this.#options.log.write(event, `${topic.name} ${error}`, {
+      topic: topic.name,
+      partition: id,
+      error,
+      ...(meaning === undefined ? {} : { meaning }),
+    });
   }
 }

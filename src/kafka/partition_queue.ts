@@ -70,6 +70,10 @@ export class PartitionQueue {
   readonly id: number;
   /** Broker id, -1 while there is none. */
   leader = -1;
+  /** When that last changed. */
+  movedAtMs = 0;
+  /** What its broker answers instead of taking batches, and since when. */
+  refusal: { readonly error: string; readonly sinceMs: number } | undefined;
 
   readonly #kernel: Kernel;
   readonly #queue = new Fifo<ClosedBatch>();
@@ -180,6 +184,12 @@ export class PartitionQueue {
     this.#careful = this.#draining || this.#renewal !== "none";
     this.#failures = 0;
     this.#bumps = 0;
+    this.refusal = undefined;
+  }
+
+  /** Its broker refuses batches with an error that may pass. */
+  refusedWith(error: string, nowMs: number): void {
+    this.refusal = { error, sinceMs: this.refusal?.sinceMs ?? nowMs };
   }
 
   /** The batch has to go out again, after a pause if the failure was its own. */
@@ -196,6 +206,7 @@ export class PartitionQueue {
   /** The batch is given up. Its sequence was not used, so the others are numbered anew. */
   rejected(entry: SequencedBatch): void {
     this.#remove(entry);
+    this.refusal = undefined;
     this.#restart("epoch");
   }
 
@@ -249,8 +260,9 @@ export class PartitionQueue {
   }
 
   /** Another broker leads now: what the old one has must come back first; a pause has no reason any more. */
-  moved(leader: number): void {
+  moved(leader: number, nowMs: number): void {
     this.leader = leader;
+    this.movedAtMs = nowMs;
     if (this.#sent > 0) this.#stop();
     this.#heldUntilMs = 0;
   }
@@ -268,6 +280,7 @@ export class PartitionQueue {
       else dropped.push(this.#line.splice(index, 1)[0].batch);
     }
     this.#heldUntilMs = 0;
+    this.refusal = undefined;
     if (dropped.length > 0) this.#restart("epoch");
     for (let batch = this.#queue.take(); batch !== undefined; batch = this.#queue.take()) dropped.push(batch);
     return dropped;

@@ -5,10 +5,11 @@
  */
 import type { ForwarderError } from "../core/errors.ts";
 import type { SinkStatus } from "../sink/sink.ts";
-import type { LaneState } from "./broker_lane.ts";
+import type { BrokerLane } from "./broker_lane.ts";
 import type { Cluster } from "./cluster.ts";
 import type { MetadataLoop } from "./metadata_loop.ts";
 import type { ProducerIdKeeper } from "./producer_id.ts";
+import { problemOfLane } from "./troubles.ts";
 
 /** Topics that are named in a status. */
 const namedTopicsMax = 100;
@@ -23,11 +24,13 @@ export interface SinkParts {
   readonly metadata: MetadataLoop;
   /** Why the cluster refuses what this client sends. */
   readonly refusal: ForwarderError | undefined;
+  /** Addresses of the configuration. */
+  readonly bootstrap: readonly string[];
   /** Monotonic milliseconds. */
   readonly nowMs: number;
 }
 
-/** The status of the sink. */
+/** The status of the sink. Its details are made when somebody reads them: whether it is ready is asked for each batch. */
 export function describeSink(parts: SinkParts): SinkStatus {
   const problem = problemOf(parts);
   return {
@@ -36,27 +39,35 @@ export function describeSink(parts: SinkParts): SinkStatus {
     ...(problem === undefined ? {} : { problem }),
     batchesInFlight: parts.batches,
     bytesInFlight: parts.bytes,
-    details: { brokers: describeBrokers(parts.cluster, parts.nowMs), topics: describeTopics(parts.cluster) },
+    get details() {
+      return { brokers: describeBrokers(parts), topics: describeTopics(parts.cluster) };
+    },
   };
 }
 
 /** Why nothing can be delivered; undefined while something can. */
 export function problemOf(
-  { cluster, producerId, metadata, refusal }: Omit<SinkParts, "name" | "batches" | "bytes" | "nowMs">,
+  { cluster, producerId, metadata, refusal, bootstrap }: Omit<
+    SinkParts,
+    "name" | "batches" | "bytes" | "nowMs"
+  >,
 ): string | undefined {
   if (refusal !== undefined) return refusal.message;
-  let lost: string | undefined;
+  let lost: BrokerLane | undefined;
   let isConnected = false;
-  for (const { state } of cluster.lanes.values()) {
-    if (state.kind === "ready") isConnected = true;
-    if (state.kind === "paused") lost = state.cause.message;
+  for (const lane of cluster.lanes.values()) {
+    if (lane.state.kind === "ready") isConnected = true;
+    if (lane.state.kind === "paused") lost = lane;
   }
-  if (!isConnected) return metadata.problem?.message ?? lost ?? "Connecting to Kafka";
+  if (!isConnected) {
+    if (metadata.problem !== undefined) return metadata.problem.message;
+    return (lost === undefined ? undefined : problemOfLane(lost, bootstrap)) ?? "Connecting to Kafka";
+  }
   if (producerId.current === undefined) return producerId.problem?.message ?? "Waiting for a producer id";
   return undefined;
 }
 
-function describeBrokers(cluster: Cluster, nowMs: number): Record<string, unknown>[] {
+function describeBrokers({ cluster, bootstrap, nowMs }: SinkParts): Record<string, unknown>[] {
   return [...cluster.lanes.values()].map((lane) => ({
     id: lane.address.id,
     host: `${lane.address.host}:${lane.address.port}`,
@@ -65,12 +76,12 @@ function describeBrokers(cluster: Cluster, nowMs: number): Record<string, unknow
     bytesInFlight: lane.bytesInFlight,
     silentMs: lane.silentMs(nowMs),
     ...lane.counts.report(),
-    ...problemOfLane(lane.state),
+    ...problemField(problemOfLane(lane, bootstrap)),
   }));
 }
 
-function problemOfLane(state: LaneState): { readonly problem?: string } {
-  return state.kind === "paused" ? { problem: state.cause.message } : {};
+function problemField(problem: string | undefined): { readonly problem?: string } {
+  return problem === undefined ? {} : { problem };
 }
 
 function describeTopics(cluster: Cluster): Record<string, unknown> {

@@ -205,7 +205,9 @@ export class TopicQueue implements TopicName {
     this.describedAtMs = nowMs;
     this.partitionCount = count;
     for (let id = this.#partitions.length; id < count; id++) {
-      this.#partitions.push(new PartitionQueue(this, id, this.#kernel));
+      const partition = new PartitionQueue(this, id, this.#kernel);
+      partition.movedAtMs = nowMs;
+      this.#partitions.push(partition);
     }
     while (this.#partitions.length > count) {
       const last = this.#partitions[this.#partitions.length - 1];

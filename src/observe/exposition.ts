@@ -78,6 +78,12 @@ export class Exposition {
         "Produce requests that came back because their connection ended.",
         (of) => of.unanswered,
       ),
+      each(
+        "throttled_seconds_total",
+        "counter",
+        "Pauses that the broker asked for because this client is over a quota.",
+        (of) => of.throttled_ms / 1000,
+      ),
       histogram(
         "corndog_kafka_broker_answer_seconds",
         "From a Produce request to its answer.",

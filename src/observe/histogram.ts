@@ -53,6 +53,11 @@ export function createHistogramRows(rows: number): SharedArrayBuffer {
   return new SharedArrayBuffer(rowWords * 8 * rows);
 }
 
+/** How many rows there are. */
+export function histogramRowsOf(rows: SharedArrayBuffer): number {
+  return rows.byteLength / (rowWords * 8);
+}
+
 /** The writer's side of one row. */
 export class HistogramRow {
   readonly #words: Float64Array;
@@ -94,7 +99,7 @@ export class HistogramSnapshot {
   static of(
     rows: SharedArrayBuffer,
     first = 0,
-    count = rows.byteLength / (rowWords * 8) - first,
+    count = histogramRowsOf(rows) - first,
   ): HistogramSnapshot {
     const buckets = new Float64Array(bucketCount);
     const row = new Float64Array(rowWords);
@@ -107,6 +112,14 @@ export class HistogramSnapshot {
       for (let bucket = 0; bucket < bucketCount; bucket++) buckets[bucket] += row[headWords + bucket];
     }
     return new HistogramSnapshot(buckets, sumMs, maxMs);
+  }
+
+  /** `sumMs` of a snapshot that were taken now, without taking it: every value that is recorded raises it. */
+  static sumOf(rows: SharedArrayBuffer, first: number, count: number): number {
+    const words = new Float64Array(rows);
+    let sumMs = 0;
+    for (let nth = first; nth < first + count; nth++) sumMs += words[nth * rowWords]!;
+    return sumMs;
   }
 
   /** What was recorded after `earlier`, a snapshot of the same rows. Its greatest value is exact to its bucket. */

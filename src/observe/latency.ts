@@ -5,7 +5,7 @@
  * @module
  */
 import type { LatencyBuckets, Percentiles, Stats } from "../admin/stats_view.ts";
-import { HistogramSnapshot } from "./histogram.ts";
+import { histogramRowsOf, HistogramSnapshot } from "./histogram.ts";
 import { latencyNames, latencyRowAt } from "./stage_latency.ts";
 
 /** How far `recent` looks back: long enough for a p999 at 100 lines/s, short enough to show what is wrong now. */
@@ -48,6 +48,11 @@ export class LatencyReaders {
     );
   }
 
+  /** Call it once a second: what is recent can be told then whenever somebody asks. Cheap while nothing is recorded. */
+  note(nowMs: number): void {
+    for (const reader of this.#readers) reader.note(nowMs);
+  }
+
   /** Call it for every `stats()`; `nowMs` is the caller's monotonic clock. */
   read(nowMs: number): Stats["latency_ms"] {
     const all = this.#readers.map((reader) => reader.read(nowMs));
@@ -72,22 +77,31 @@ interface Latency {
 /** Reads one histogram, which is some rows. */
 export class LatencyReader {
   readonly #snapshot: () => HistogramSnapshot;
+  /** The sum that a snapshot would have now. */
+  readonly #sum: () => number;
   #snapshots: { readonly atMs: number; readonly snapshot: HistogramSnapshot }[];
 
-  constructor(rows: SharedArrayBuffer, nowMs: number, first?: number, count?: number) {
+  constructor(rows: SharedArrayBuffer, nowMs: number, first = 0, count = histogramRowsOf(rows) - first) {
     this.#snapshot = () => HistogramSnapshot.of(rows, first, count);
+    this.#sum = () => HistogramSnapshot.sumOf(rows, first, count);
     this.#snapshots = [{ atMs: nowMs, snapshot: this.#snapshot() }];
+  }
+
+  /** Keeps a snapshot, if the last one is old; where nothing was recorded since, it is that one. */
+  note(nowMs: number): void {
+    // Keep one snapshot that is older than the window, so that `recent` always covers it wholly.
+    while (this.#snapshots.length > 1 && this.#snapshots[1].atMs <= nowMs - recentMs) this.#snapshots.shift();
+    const last = this.#snapshots[this.#snapshots.length - 1];
+    if (nowMs - last.atMs < snapshotIntervalMs) return;
+    const snapshot = this.#sum() === last.snapshot.sumMs ? last.snapshot : this.#snapshot();
+    this.#snapshots.push({ atMs: nowMs, snapshot });
   }
 
   /** `nowMs` is the caller's monotonic clock. */
   read(nowMs: number): Latency {
     const now = this.#snapshot();
-    // Keep one snapshot that is older than the window, so that `recent` always covers it wholly.
-    while (this.#snapshots.length > 1 && this.#snapshots[1].atMs <= nowMs - recentMs) this.#snapshots.shift();
+    this.note(nowMs);
     const recent = now.since(this.#snapshots[0].snapshot);
-    if (nowMs - this.#snapshots[this.#snapshots.length - 1].atMs >= snapshotIntervalMs) {
-      this.#snapshots.push({ atMs: nowMs, snapshot: now });
-    }
     return {
       all: now.percentiles(),
       recent: recent.percentiles(),

@@ -22,6 +22,11 @@ export const lookMs = 50;
 const idleLookMs = 200;
 /** The watcher was late by this much: the machine gave nobody time. */
 const lateMsMax = 60;
+/**
+ * While a worker has no work, what the system knows of its thread is read so seldom: it uses a few milliseconds of CPU in
+ * that time, and whatever holds it for longer shows all the same.
+ */
+const idleFactsMs = 2_000;
 /** Stalls that are kept. */
 const stallsMax = 100;
 
@@ -70,6 +75,7 @@ interface Watched {
   told: 0 | 1 | 2;
   /** What was known at its last pulse. */
   facts: ThreadFacts | undefined;
+  factsAtMs: number;
   /** The stall before, until its collections are counted: the runtime tells of them when the thread goes on. */
   last: { readonly stall: Stall; readonly facts: ThreadFacts } | undefined;
 }
@@ -94,6 +100,7 @@ export class Sentinel {
       stall: undefined,
       told: 0,
       facts: undefined,
+      factsAtMs: -Infinity,
       last: undefined,
     }));
   }
@@ -213,9 +220,19 @@ export class Sentinel {
     this.#parts.held(stall, level);
   }
 
+  #factsAtPulse(one: Watched, nowMs: number): ThreadFacts | undefined {
+    const isIdle = one.stall === undefined && one.last === undefined &&
+      Atomics.load(one.words, activityWord.everyMs) === idlePulseMs;
+    if (isIdle && one.facts !== undefined && nowMs - one.factsAtMs < idleFactsMs) {
+      return { ...one.facts, collections: Atomics.load(one.words, activityWord.collections) };
+    }
+    one.factsAtMs = nowMs;
+    return this.#parts.facts?.(one.words);
+  }
+
   #pulsed(one: Watched, pulse: number, nowMs: number): void {
     const { stall, told } = one;
-    const facts = this.#parts.facts?.(one.words);
+    const facts = this.#factsAtPulse(one, nowMs);
     if (one.last !== undefined && facts !== undefined) this.#collected(one.last, facts);
     one.last = undefined;
     if (stall !== undefined) {

@@ -63,7 +63,7 @@ export class WaitingBatch implements Waiting {
 
 /** The sink, with the batches that it is given in the table. `number` is the stage that it is. */
 export function watchedSink(sink: Sink, batches: BatchWaits, number: number): Sink {
-  const { partitionsOf, batchBytesMaxOf, stalls, giveBack } = sink;
+  const { partitionsOf, batchBytesMaxOf, stalls, giveBack, troubles } = sink;
   return {
     name: sink.name,
     get hungry() {
@@ -75,6 +75,7 @@ export function watchedSink(sink: Sink, batches: BatchWaits, number: number): Si
       sink.send(batch);
     },
     status: () => sink.status(),
+    ...(troubles === undefined ? {} : { troubles: () => sink.troubles!() }),
     ...(partitionsOf === undefined ? {} : { partitionsOf: (topic: string) => sink.partitionsOf!(topic) }),
     ...(batchBytesMaxOf === undefined
       ? {}

@@ -46,6 +46,7 @@ function totalOf(reports: readonly BrokerReport[]): BrokerStats {
     requests: sum(({ requests }) => requests),
     unanswered: sum(({ unanswered }) => unanswered),
     bytesSent: sum(({ bytesSent }) => bytesSent),
+    throttled_ms: sum(({ throttledMs }) => throttledMs),
     silent_ms: Math.round(Math.max(...reports.map(({ silentMs }) => silentMs))),
     answer_ms: {
       upper_bounds_ms: answerBoundsMs,

@@ -14,6 +14,8 @@ import type { WorkerLog } from "./protocol.ts";
 
 /** A look costs a stat(2) per file. */
 const lookMs = 2_000;
+/** Timers are late by some milliseconds: a look that is nearly due is not left to the next tick, which may be a second away. */
+const earlyMs = 100;
 /** A certificate that ends within this time is named, once a day. */
 const endsSoonMs = 30 * 86_400_000;
 const dayMs = 86_400_000;
@@ -60,7 +62,7 @@ export class CertificateWatch {
   /** Called a few times a second; `nowMs` on the monotonic clock, `epochMs` on the wall. */
   tick(nowMs: number, epochMs: number): void {
     this.#tellEnd(epochMs);
-    if (this.#looking || nowMs - this.#lookedAtMs < lookMs) return;
+    if (this.#looking || nowMs - this.#lookedAtMs < lookMs - earlyMs) return;
     this.#lookedAtMs = nowMs;
     this.#looking = true;
     void this.look().finally(() => this.#looking = false);

@@ -171,7 +171,7 @@ export class ControlPlane implements Control {
     await this.#workers.start(config, spawn, this.#rows, this.#desk.version, version);
     this.#state = "running";
     this.#watch.start();
-    this.#latencyTimer = setInterval(() => this.#latency.read(performance.now()), latencyReadMs);
+    this.#latencyTimer = setInterval(() => this.#latency.note(performance.now()), latencyReadMs);
   }
 
   /** Listeners in force. */

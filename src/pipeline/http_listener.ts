@@ -24,8 +24,8 @@ import type { Submissions } from "./submissions.ts";
 const heldShare = 1 / 8;
 /** One request of `body_max` must fit, whatever the limit says. */
 const heldBodiesMin = 2;
-/** Token files are looked at so often. */
-const tokensMs = 1_000;
+/** Token files are looked at so often; a little less than the time between two ticks of an idle worker. */
+const tokensMs = 900;
 
 /** What HTTP listeners need. */
 export interface HttpListenersParts {

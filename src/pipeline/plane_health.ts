@@ -61,7 +61,8 @@ export class Health {
     const reports = this.#parts.reports();
     const problems = [...this.healthy().problems, ...readinessProblems(reports)];
     if (state !== "running") problems.push(`corndog is ${state}`);
-    const warnings = sinkProblems(reports).filter((problem) => !problems.includes(problem));
+    const warnings = [...sinkProblems(reports), ...sinkTroubles(reports)]
+      .filter((problem) => !problems.includes(problem));
     return { ok: problems.length === 0, problems, ...(warnings.length === 0 ? {} : { warnings }) };
   }
 
@@ -103,7 +104,17 @@ export function sinkProblems(reports: readonly WorkerReport[]): string[] {
 function readinessProblems(reports: readonly WorkerReport[]): string[] {
   const spool = spoolProblems(reports.map(({ spool }) => spool));
   const kept = spool.length === 0 && reports.every(({ spool }) => spool !== undefined);
-  return [...spool, ...sinkProblems(kept ? reports.map(withReadySink) : reports)];
+  const stalled = reports.length > 0 && reports.every(({ sinkTroubles }) => sinkTroubles.stalled);
+  return [
+    ...spool,
+    ...sinkProblems(kept ? reports.map(withReadySink) : reports),
+    ...!kept && stalled ? sinkTroubles(reports) : [],
+  ];
+}
+
+/** What holds up a part of the lines, over all workers. */
+export function sinkTroubles(reports: readonly WorkerReport[]): string[] {
+  return [...new Set(reports.flatMap(({ sinkTroubles }) => sinkTroubles.texts))];
 }
 
 /** The spool takes what the sink cannot. */

@@ -13,6 +13,7 @@ import { brokerTotals } from "./broker_totals.ts";
 import type { CompressionReport } from "./compression.ts";
 import { deadLetterStats } from "./letter_stats.ts";
 import { sumTroubles } from "./peer_troubles.ts";
+import { sinkTroubles } from "./plane_health.ts";
 import type { ListenerReport, WorkerReport } from "./protocol.ts";
 import { spoolTotals } from "./spool_totals.ts";
 
@@ -63,7 +64,7 @@ export function statsOf(parts: StatsParts): Stats {
     })),
     listeners: parts.listeners.map((listener, index) => listenerStats(config, reports, listener, index)),
     io: { wanted: config.io, ...reports[0]?.io },
-    sink: { name: config.sink, ready: problems.length === 0, problems },
+    sink: { name: config.sink, ready: problems.length === 0, problems, troubles: sinkTroubles(reports) },
     kafka: { brokers: brokerTotals(reports.map(({ sink }) => sink)), topics: topicsOf(reports) },
     senders: sumTroubles(reports.map(({ troubles }) => troubles), parts.senders),
     watch: {

@@ -34,7 +34,7 @@ import type { WaitingView } from "../observe/stage_table.ts";
 import type { SpoolReport } from "./spool_stage.ts";
 import type { StallProfile } from "./stall_profile.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
-import type { SinkStatus } from "../sink/sink.ts";
+import type { SinkStatus, SinkTroubles } from "../sink/sink.ts";
 import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
 import type { IoReport } from "./tcp_source.ts";
@@ -70,6 +70,7 @@ export interface WorkerReport {
   /** How plain TCP of syslog is read; undefined before the listeners are bound. */
   readonly io: IoReport | undefined;
   readonly sink: SinkStatus;
+  readonly sinkTroubles: SinkTroubles;
   readonly deadLetterProblem: string | undefined;
   readonly deadLetter: LettersReport;
   readonly topics: readonly TopicReport[];

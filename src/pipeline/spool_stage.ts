@@ -324,6 +324,13 @@ export class SpoolStage {
     return this.#spool === undefined ? undefined : { ...this.#spool.stats(), ...this.stats() };
   }
 
+  /** Why the spool keeps nothing; undefined while it does. */
+  get problem(): string | undefined {
+    const state = this.#spool?.state;
+    if (state === undefined || state.kind === "ready") return undefined;
+    return "message" in state ? `${state.kind}: ${state.message}` : state.kind;
+  }
+
   stats(): SpoolStageStats {
     return {
       sinkBytes: this.#sinkBytes,

@@ -34,7 +34,7 @@ import { noteThread } from "../observe/thread_facts.ts";
 import { compileRules } from "../rules/compile.ts";
 import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
-import type { Sink } from "../sink/sink.ts";
+import type { Sink, SinkTroubles } from "../sink/sink.ts";
 import { BatchWaits, watchedSink } from "./batch_waits.ts";
 import { type Chaos, chaosOf, holdLoop, slowDisk } from "./chaos.ts";
 import { Compression } from "./compression.ts";
@@ -90,6 +90,14 @@ const lanesMin = 4096;
 
 /** Idle connections, counters and heartbeat are looked after this often. */
 const tickMs = 250;
+/** While one of them is not 0 there is something to look after. */
+const restingGauges = [counter.connections_open, counter.in_flight, counter.spooled] as const;
+/** So many ticks, a second, lie between two looks at what the control plane has to know without asking. */
+const ticksPerLook = 4;
+/** It is told at every look that finds a change, and after so many looks in any case. */
+const looksPerReport = 10;
+/** Of sinks that are ready as a whole or not at all. */
+const noTroubles: SinkTroubles = { texts: [], stalled: false };
 /** How often a drain looks whether it is done. */
 const drainPollMs = 5;
 
@@ -124,6 +132,13 @@ export class WorkerPipeline {
   #ticker: ReturnType<typeof setInterval> | undefined;
   readonly #pulse: Pulse;
   #wakePending = false;
+  #ticks = 0;
+  /** What has come, at the last tick. */
+  #come = -1;
+  #looksSinceTold = looksPerReport;
+  /** What was told, and how. */
+  #told = "";
+  #tell: (() => void) | undefined;
   /** Bytes of batches that are done with. */
   #bytesDone = 0;
 
@@ -366,6 +381,7 @@ export class WorkerPipeline {
       listeners: this.#listeners.report(),
       io: this.#listeners.io,
       sink: this.#sink.status(),
+      sinkTroubles: this.#sink.troubles?.() ?? noTroubles,
       deadLetterProblem: this.#letters.problem,
       deadLetter: this.#letters.report(),
       topics: this.#topics.report(),
@@ -377,6 +393,11 @@ export class WorkerPipeline {
       lost: this.#orphans.lost,
       spool: this.#stage?.report(),
     };
+  }
+
+  /** `tell` is called when readiness or anything else changed that the control plane acts on without asking. */
+  tellChanges(tell: () => void): void {
+    this.#tell = tell;
   }
 
   /** What waits and who is connected, for people who ask. */
@@ -580,20 +601,54 @@ export class WorkerPipeline {
     return this.#letters.idle;
   }
 
+  /** Few times a second in any case. What looks after lines and connections has a turn each second while there are none. */
   #tick(): void {
     this.#pulse.beat();
+    this.#counters.set(counter.heartbeat, performance.now());
+    if (this.#rests() && this.#ticks % ticksPerLook !== 0) this.#counters.publish();
+    else this.#lookAfterAll();
+    this.#ticks++;
+  }
+
+  /** True while nothing is held or under way, and nothing has come since it was asked last. */
+  #rests(): boolean {
+    const { waiting, rulesVersion } = this.#intake;
+    const come = this.#counters.value(counter.received) + this.#counters.value(counter.datagrams) +
+      this.#counters.value(counter.connections_accepted) + rulesVersion;
+    const isQuiet = come === this.#come;
+    this.#come = come;
+    return isQuiet && waiting.connections === 0 &&
+      restingGauges.every((gauge) => this.#counters.value(gauge) === 0);
+  }
+
+  #lookAfterAll(): void {
     this.#orphans.tick(performance.now());
     this.#holdOnPurpose();
     this.#http.tick();
     this.#listeners.tick();
     this.#submissions.tick();
     this.#stage?.tick();
-    this.#counters.set(counter.heartbeat, performance.now());
     this.#counters.set(counter.rules_version, this.#intake.rulesVersion);
     this.#counters.publish();
     // A safety net: a wake that was missed costs a tick, never a hang.
     if (this.#intake.waiting.connections > 0) this.#wakeSoon();
     this.#letters.wake();
+    if (this.#ticks % ticksPerLook === 0) this.#tellChange();
+  }
+
+  /** A report is some hundred objects; an idle worker has nothing new to tell in it. */
+  #tellChange(): void {
+    if (this.#tell === undefined) return;
+    const { ready, problem } = this.#sink.status();
+    const { texts, stalled } = this.#sink.troubles?.() ?? noTroubles;
+    const condition = JSON.stringify([
+      [ready, problem, stalled, ...texts],
+      [this.#letters.problem, this.#stage?.problem, this.#orphans.total],
+    ]);
+    if (condition === this.#told && ++this.#looksSinceTold < looksPerReport) return;
+    this.#told = condition;
+    this.#looksSinceTold = 0;
+    this.#tell();
   }
 }
 

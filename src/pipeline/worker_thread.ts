@@ -17,9 +17,6 @@ import type { FromWorker, StartMessage, ToWorker, WorkerLog } from "./protocol.t
 import { StallProfiler } from "./stall_profile.ts";
 import { WorkerPipeline } from "./worker_pipeline.ts";
 
-/** Reports are sent unasked this often, so that readiness is known without asking. */
-const reportMs = 1_000;
-
 /** What stages tell is mostly trouble; these events are its end. */
 const goodNews = new Set([
   "certificate_reloaded",
@@ -91,7 +88,7 @@ export function runWorker(
       const started = pipeline;
       const { listeners, io } = started.report();
       post({ type: "listening", listeners, io });
-      setInterval(() => post({ type: "report", id: 0, report: started.report() }), reportMs);
+      started.tellChanges(() => post({ type: "report", id: 0, report: started.report() }));
     } catch (error) {
       const code = error instanceof ForwarderError ? error.code : "worker_failed";
       post({ type: "failed", code, message: messageOf(error) });

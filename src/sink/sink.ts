@@ -29,6 +29,14 @@ export interface SinkStatus {
   readonly details: Record<string, unknown>;
 }
 
+/** What holds up a part of what a sink has. */
+export interface SinkTroubles {
+  /** In words for an operator. */
+  readonly texts: readonly string[];
+  /** True while it has batches and none of them can be delivered. */
+  readonly stalled: boolean;
+}
+
 /** A destination of batches; one per worker. */
 export interface Sink {
   readonly name: string;
@@ -39,6 +47,8 @@ export interface Sink {
   /** Takes a batch. Always accepted: the arena bounds what can be given. */
   send(batch: ClosedBatch): void;
   status(): SinkStatus;
+  /** What holds up a part of it while it is ready; missing where there are no parts. */
+  troubles?(): SinkTroubles;
   /** How many partitions a topic has, 0 while that is not known; missing where records have no partitions. */
   partitionsOf?(topic: string): number;
   /** Larger batches, header included, are refused by the topic; Infinity while that is not known. */

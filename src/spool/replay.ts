@@ -12,6 +12,7 @@ import type { Accounts, LiveBatches } from "./accounts.ts";
 import type { Backlog, Candidate } from "./backlog.ts";
 import type { Folders } from "./folders.ts";
 import { HeldBatch } from "./held_batch.ts";
+import type { KeptOrigins } from "./kept_origins.ts";
 import type { Losses } from "./losses.ts";
 import { type BatchReader, closedBatchOf } from "./reader.ts";
 import { batchState } from "./segment.ts";
@@ -35,6 +36,8 @@ export interface ReplayOptions {
   readonly waiting: Accounts;
   /** Batches that the pipeline has. */
   readonly live: LiveBatches;
+  /** Who sent the records of batches of this session. */
+  readonly origins: KeptOrigins;
   mayGo(topic: string): boolean;
   /** A batch came back into the backlog by itself. */
   returned(candidate: Candidate): void;
@@ -104,7 +107,10 @@ export class Replay {
     switch (outcome.kind) {
       case "read":
         this.#left(found);
-        wish.take(this.#held(found, closedBatchOf(outcome.head, at, folders.clock.monoMs())));
+        wish.take(this.#held(found, {
+          ...closedBatchOf(outcome.head, at, folders.clock.monoMs()),
+          origins: this.#options.origins.take(segment.id, batch),
+        }));
         return { kind: "batch" };
       case "damaged":
         this.#left(found);

@@ -17,6 +17,7 @@ import { GroupCommit } from "./group_commit.ts";
 import { HeldBatch, type Place } from "./held_batch.ts";
 import type { Home } from "./home.ts";
 import type { Folders } from "./folders.ts";
+import { KeptOrigins } from "./kept_origins.ts";
 import type { Losses } from "./losses.ts";
 import { Parking } from "./parking.ts";
 import { BatchReader, type SpoolMemory } from "./reader.ts";
@@ -70,6 +71,7 @@ export class WorkerSpool implements Spool {
   readonly #parking: Parking;
   readonly #parked = new Set<string>();
   readonly #waiting = new Accounts();
+  readonly #origins = new KeptOrigins();
   /** Batches of folders that are no parking place, which the pipeline has. */
   readonly #out = new LiveBatches();
 
@@ -129,6 +131,7 @@ export class WorkerSpool implements Spool {
       losses: this.#losses,
       waiting: this.#waiting,
       live: this.#out,
+      origins: this.#origins,
       mayGo: (topic) => !this.#parked.has(topic) && this.#parking.moving !== topic,
       returned: ({ home, segment, batch }) => {
         this.#backlog.returned(home, segment, batch);
@@ -195,6 +198,7 @@ export class WorkerSpool implements Spool {
     const held = asHeld(spooled);
     const { home, segment, batch } = this.#placeOf(held);
     held.state = "backlog";
+    this.#origins.keep(segment.id, batch, held.batch.origins);
     segment.move(batch, batchState.backlog, held.batch.count);
     this.#came(held);
     this.#folders.notesOf(home)?.cross(segment.id, batch);

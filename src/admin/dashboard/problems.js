@@ -102,6 +102,7 @@ function warningsOf(stats, perSecond) {
     const { problems, name } = stats.sink;
     warn(`Sink ${name} cannot deliver: ${problems.join("; ")}. The spool keeps the lines.`);
   }
+  for (const trouble of stats.sink.troubles ?? []) warn(`${trouble}.`);
   const pauses = perSecond((one) => one.totals.pauses) ?? 0;
   if (pauses > 0) {
     warn(

@@ -199,8 +199,7 @@ for (const { name, san, host, isTrusted } of names) {
         await until("the handshake", () => peers.length === 1 || undefined);
         assert.match(message, /closed the connection|broke/);
       } else {
-        assert.match(message, new RegExp(`^Cannot reach broker "${host}:${port}": `));
-        assert.match(message, /altnames|ALTNAME|not valid for name|NotValidForName|[Hh]ostname/);
+        assert.match(message, new RegExp(`^Broker "${host}:${port}" shows a certificate for other names`));
       }
     });
   });

@@ -120,3 +120,20 @@ test("LatencyReader.read() shows the last ten seconds as recent when older value
   assert.equal(latency.buckets.count, 110);
   assert.equal(latency.buckets!.cumulative.length, latency.buckets!.upper_bounds_ms.length);
 });
+
+test("LatencyReader.note() keeps what is recent for whoever asks later when nobody has asked before", () => {
+  const rows = createHistogramRows(2);
+  const row = new HistogramRow(rows, 1);
+  const reader = new LatencyReader(rows, 0);
+  row.record(900, 100);
+  for (let nowMs = 1000; nowMs <= 20_000; nowMs += 1000) {
+    if (nowMs === 15_000) row.record(3, 7);
+    reader.note(nowMs);
+  }
+  const { all, recent } = reader.read(20_500);
+  assert.equal(all.count, 107);
+  assert.equal(recent.count, 7);
+  near(recent.p999, 3, "recent p999");
+  for (let nowMs = 21_000; nowMs <= 40_000; nowMs += 1000) reader.note(nowMs);
+  assert.equal(reader.read(40_000).recent.count, 0);
+});

@@ -187,6 +187,34 @@ describe("Sentinel with what the operating system says", () => {
     return sentinel.stalls[0]!;
   }
 
+  it("look() asks for facts every two seconds while a worker has no work, and judges its stall all the same", () => {
+    const activity = createActivity(1);
+    const words = activityOf(activity, 0);
+    Atomics.store(words, activityWord.everyMs, idlePulseMs);
+    let asked = 0;
+    let facts: ThreadFacts = { cpuMs: 0, queuedMs: 0, stolenMs: 0, throttledMs: 0, collections: 0 };
+    const sentinel = new Sentinel({
+      activity,
+      workers: 1,
+      facts: () => (asked++, facts),
+      ruleName: () => undefined,
+      held: () => {},
+      released: () => {},
+    }, 0);
+    let nowMs = 0;
+    for (; nowMs < 10_000; nowMs += 200) {
+      Atomics.add(words, activityWord.pulse, 1);
+      sentinel.look(nowMs, nowMs);
+    }
+    assert.equal(asked, 5);
+    for (const end = nowMs + 1000; nowMs <= end; nowMs += 50) {
+      facts = { ...facts, cpuMs: facts.cpuMs! + 50 };
+      sentinel.look(nowMs, nowMs);
+    }
+    assert.equal(sentinel.stalls[0]!.cause, "worker");
+    assert.ok(sentinel.stalls[0]!.evidence!.cpu_ms! >= 900);
+  });
+
   const table: [string, Partial<ThreadFacts>, boolean, number, Stall["cause"]][] = [
     ["it ran", { cpuMs: 390, queuedMs: 5 }, false, 0, "worker"],
     ["it ran in a rule", { cpuMs: 390, queuedMs: 5 }, true, 0, "rule"],

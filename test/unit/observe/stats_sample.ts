@@ -17,6 +17,7 @@ export function sampleBroker(id: number, host: string): BrokerStats {
     requests: 71,
     unanswered: 8,
     bytesSent: 72_000,
+    throttled_ms: 250,
     silent_ms: 1500,
     answer_ms: { upper_bounds_ms: [1, 10], cumulative: [48, 59], sum_ms: 120, count: 60 },
   };

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { KeptOrigins, keptRunsMax } from "../../../src/spool/kept_origins.ts";
 import { openSpool } from "../../../src/spool/open_spool.ts";
 import type { Spool, SpooledBatch } from "../../../src/spool/spool.ts";
 import { until } from "../../support/until.ts";
@@ -92,4 +93,52 @@ test("giveUp() brings a batch back in its turn when its memory was wanted", asyn
   assert.deepEqual(await drained(spool, memory), ["t:one", "t:two", "t:three"]);
   assert.ok(!spool.mustWait("t"));
   await spool.close(1000);
+});
+
+test("giveUp() remembers who sent the records of a batch until it is read back in this process", async () => {
+  const dir = await tempDir();
+  const memory = new BatchMemory();
+  const open = () =>
+    openSpool({
+      settings: settings(dir),
+      worker: 0,
+      workers: 1,
+      memory: memory.kernel,
+      events: new CountedEvents(),
+    });
+  const first = await open();
+  const origins = [{ from: 0, to: 2, peer: "192.0.2.1:514" }, { from: 2, to: 3, peer: "192.0.2.2:514" }];
+  const wish = memory.wish();
+  for (const text of ["one", "two"]) {
+    const handle = await new Promise<SpooledBatch>((resolve) =>
+      first.append(memory.batch("t", text, { count: 3, origins }), resolve)
+    );
+    memory.release(handle.batch.at);
+    first.giveUp(handle);
+  }
+  assert.equal((await first.next(wish)).kind, "batch");
+  assert.deepEqual(wish.taken[0]!.batch.origins, origins);
+  first.giveUp(wish.taken[0]!);
+  assert.equal((await first.next(wish)).kind, "batch");
+  assert.deepEqual(wish.taken[1]!.batch.origins, origins, "as often as it goes there");
+  await first.close(1000);
+  const second = await open();
+  assert.equal((await second.next(wish)).kind, "batch");
+  assert.equal(wish.taken[2]!.batch.origins, undefined);
+  await second.close(1000);
+});
+
+test("KeptOrigins forgets the oldest when there are too many", () => {
+  const kept = new KeptOrigins();
+  const runs = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ from: index, to: index + 1, peer: "a" }));
+  kept.keep(1, 0, runs(keptRunsMax / 2));
+  kept.keep(1, 1, runs(keptRunsMax / 2));
+  kept.keep(1, 2, undefined);
+  kept.keep(1, 3, runs(1));
+  assert.equal(kept.take(1, 0), undefined);
+  assert.equal(kept.take(1, 1)!.length, keptRunsMax / 2);
+  assert.equal(kept.take(1, 1), undefined);
+  kept.keep(2, 0, runs(keptRunsMax - 1));
+  assert.equal(kept.take(1, 3)!.length, 1, "what was taken counts no more");
 });

@@ -302,7 +302,7 @@ set_up_systemd() {
     new_config=yes
     run cp "${package:-PACKAGE}/corndog.yml" "$config_dir/corndog.yml"
   fi
-  run write_unit
+  run write_units
   run systemctl daemon-reload
   run systemctl enable corndog.service
   if [ -n "$new_config" ]; then
@@ -313,14 +313,19 @@ set_up_systemd() {
   fi
 }
 
-write_unit() {
-  sed "s|/usr/local/bin/corndog|$dir/corndog|g" "$package/corndog.service" >"$unit_dir/.corndog.service.$$" &&
-    mv -f "$unit_dir/.corndog.service.$$" "$unit_dir/corndog.service"
+# The service, and the sockets that it may have (they are not enabled).
+write_units() {
+  for unit in corndog.service corndog.socket; do
+    [ -f "$package/$unit" ] || continue # a release that has none
+    sed "s|/usr/local/bin/corndog|$dir/corndog|g" "$package/$unit" >"$unit_dir/.$unit.$$" &&
+      mv -f "$unit_dir/.$unit.$$" "$unit_dir/$unit"
+  done
 }
 
 advise_restart() {
   [ -e "$unit_dir/corndog.service" ] || return 0
-  say "the service runs the old binary until: systemctl restart corndog"
+  say "the service runs the old binary until it is told to take the new one, without a lost line:  corndog upgrade"
+  say "  (where the admin API is elsewhere or wants a token: systemctl kill --signal=USR1 --kill-who=main corndog)"
 }
 
 uninstall() {
@@ -328,8 +333,9 @@ uninstall() {
   if [ -e "$unit_dir/corndog.service" ] && grep -q "$dir/corndog" "$unit_dir/corndog.service"; then
     found=yes
     need_root
+    if [ -e "$unit_dir/corndog.socket" ]; then run systemctl disable --now corndog.socket || true; fi
     run systemctl disable --now corndog.service || say "the service could not be stopped; going on"
-    run rm -f "$unit_dir/corndog.service"
+    run rm -f "$unit_dir/corndog.service" "$unit_dir/corndog.socket"
     run systemctl daemon-reload || true
   fi
   for file in "$dir/corndog" "$dir/corndog.previous"; do

@@ -211,7 +211,7 @@ def about_text(results, command):
             *([name, value] for name, value in v.items() if value),
             ["runs", f"{about.get('reps')} repetitions, systems in turn; {about.get('seconds'):g} seconds each"],
             ["sink", f"acknowledges {about.get('ack_ms'):g} ms after the append, {about.get('partitions')} partitions a topic"]]
-    return table(["", ""], rows) + f"\n\n```sh\n{command}\n```"
+    return table(["", ""], rows) + f"\n\n```sh hand\n{command}\n```"
 
 
 def write(files, command):

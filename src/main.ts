@@ -20,8 +20,9 @@ import { dieOnUncaught } from "./pipeline/crash.ts";
 import type { FromWorker } from "./pipeline/protocol.ts";
 import { runForwarder } from "./pipeline/run.ts";
 import { checkRuleSet } from "./pipeline/try_rules.ts";
-import { ownCommand } from "./pipeline/upgrade.ts";
+import { ownCommand, passOn } from "./pipeline/upgrade.ts";
 import type { WorkerThread } from "./pipeline/workers.ts";
+import { handoverOf } from "./runtime/inherited.ts";
 import { version } from "./version.ts";
 
 /** The call must stand in this file, see above. */
@@ -67,11 +68,13 @@ function endOnClosedPipe(error: unknown): void {
 dieOnUncaught("main");
 const command = ownCommand();
 const exitCode = await runCli(process.argv.slice(2), {
-  run(config, { warnings, readConfig }) {
+  async run(config, { warnings, readConfig }) {
+    const handover = handoverOf(process.env, process.ppid);
+    if (handover?.passOn === true && command !== undefined) return await passOn(handover, command);
     const levels = new LogLevels(config.log);
     const log = createProcessLogger(config.log.format, levels);
     for (const warning of warnings) log.warn("config_warning", { warning: formatFault(warning) });
-    return runForwarder({
+    return await runForwarder({
       config,
       log,
       levels,

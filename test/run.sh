@@ -222,6 +222,7 @@ done
 need groff groff-base || remark "groff is missing: the test of the man page fails"
 need xz xz-utils || remark "xz is missing: tests of install.sh fail"
 need systemd-analyze systemd || remark "systemd-analyze is missing: the test of the unit fails"
+need adduser adduser || remark "adduser is missing: the test of the Debian package fails"
 # have_module NAME  rsyslogd looks for its modules there.
 have_module() { ls /usr/lib/*/rsyslog/"$1".so >/dev/null 2>&1; }
 for module in omrelp:rsyslog-relp lmnsd_gtls:rsyslog-gnutls; do
@@ -234,12 +235,12 @@ result set-up 1 0 0 "$since"
 # ---- what reads the sources -----------------------------------------------------------------------------------
 
 check_scripts() {
-  for script in install.sh test/run.sh tools/*.sh bench/*.sh; do
+  for script in install.sh test/run.sh test/support/*.sh tools/*.sh bench/*.sh; do
     [ -f "$script" ] || continue
     sh -n "$script" || return 1
   done
   have shellcheck || return 0
-  shellcheck -x install.sh test/run.sh .ci/run tools/*.sh bench/*.sh
+  shellcheck -x install.sh test/run.sh test/support/*.sh .ci/run tools/*.sh bench/*.sh
 }
 check shell check_scripts
 check format deno fmt --check

@@ -24,6 +24,7 @@ import { gzipSync } from "node:zlib";
 import { ar, tar, type TarEntry } from "./archive.ts";
 import { debianControl, debianScripts } from "./debian.ts";
 import { sbomOf } from "./sbom.ts";
+import { measureStartUp } from "./start_up.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const allTargets = [
@@ -128,6 +129,7 @@ function companions(dir: string): TarEntry[] {
     file("README.md", text("README.md")),
     file("CHANGELOG.md", text("CHANGELOG.md")),
     file("corndog.service", text("tools/packaging/corndog.service")),
+    file("corndog.socket", text("tools/packaging/corndog.socket")),
     file("corndog.yml", text("tools/packaging/corndog.yml")),
     file("corndog.schema.json", text("corndog.schema.json")),
     file("corndog.1", made(["man"])),
@@ -146,6 +148,7 @@ function debianPackage(architecture: string, binary: Uint8Array, time: number, q
   const data: TarEntry[] = [
     { path: "./etc/corndog/corndog.yml", bytes: bytesOf("corndog.yml"), mode: 0o644 },
     { path: "./lib/systemd/system/corndog.service", bytes: new TextEncoder().encode(unit), mode: 0o644 },
+    { path: "./lib/systemd/system/corndog.socket", bytes: bytesOf("corndog.socket"), mode: 0o644 },
     { path: "./usr/bin/corndog", bytes: binary, mode: 0o755 },
     {
       path: "./usr/share/bash-completion/completions/corndog",
@@ -183,15 +186,10 @@ function debianPackage(architecture: string, binary: Uint8Array, time: number, q
   ], time);
 }
 
-/** From start to the listeners bound, in milliseconds, best of five; for the target of this machine. */
-function startupMs(binary: string): number | undefined {
-  const times = Array.from({ length: 5 }, () => {
-    const started = performance.now();
-    const done = spawnSync(binary, ["version"]);
-    return done.status === 0 ? performance.now() - started : Infinity;
-  });
-  const best = Math.min(...times);
-  return best === Infinity ? undefined : Math.round(best * 10) / 10;
+/** What RELEASE.json says of the binary of this machine. */
+async function startUp(binary: string) {
+  const { firstAcceptMs, idleRssMb } = await measureStartUp(binary);
+  return { first_accept_ms: firstAcceptMs, idle_rss_mb: idleRssMb };
 }
 
 const options = readOptions();
@@ -229,7 +227,7 @@ for (const target of options.targets) {
     bytes: binary.length,
     tar_gz_bytes: large.length,
     ...(small === undefined ? {} : { tar_xz_bytes: small.length }),
-    ...(isHere ? { version_command_ms: startupMs(path) } : {}),
+    ...(isHere && !options.quick ? await startUp(path) : {}),
   });
 }
 put("install.sh", text("install.sh").replace("release_url=''", `release_url='${options.baseUrl}'`));

@@ -171,6 +171,15 @@ export class Connections {
     for (const tracked of [...this.#open.values()]) if (isMeant(tracked)) tracked.end();
   }
 
+  /** The TCP connections under those of TLS that are meant, to say the end there. */
+  underKeys(isMeant: (connection: Tracked<unknown>) => boolean): Set<string> {
+    const keys = new Set<string>();
+    for (const tracked of this.#open.values()) {
+      if (tracked.underKey !== undefined && isMeant(tracked)) keys.add(tracked.underKey);
+    }
+    return keys;
+  }
+
   /** Ends all that are meant, at the end of a drain. */
   destroyAll(isMeant: (connection: Tracked<unknown>) => boolean): void {
     for (const tracked of [...this.#open.values()]) if (isMeant(tracked)) tracked.destroy();

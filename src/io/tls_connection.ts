@@ -10,6 +10,7 @@ import { ForwarderError, messageOf } from "../core/errors.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
 import { Gate } from "../runtime/gate.ts";
+import { socketKey } from "../runtime/kernel_sockets.ts";
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
 import type { LateOutput } from "./late_output.ts";
 import type { PeerCheck } from "./tls_peer.ts";
@@ -34,6 +35,7 @@ function readHandle(raw: Socket): ReadHandle | undefined {
 export class TlsConnection<State> implements Connection {
   peer: string;
   tlsPeer: string | undefined;
+  readonly underKey: string;
   readonly #gate: Gate<State>;
   readonly #raw: Socket;
   #late: LateOutput | undefined;
@@ -43,6 +45,7 @@ export class TlsConnection<State> implements Connection {
   constructor(raw: Socket, handler: ConnectionHandler<State>) {
     this.#raw = raw;
     this.peer = formatAddress(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
+    this.underKey = socketKey(raw.localPort ?? 0, this.peer);
     this.#gate = new Gate(handler, {
       pause: () => this.#stopReading(),
       resume: () => this.#startReading(),

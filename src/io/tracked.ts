@@ -69,6 +69,11 @@ export class Tracked<State> implements Connection {
     return this.#connection.tlsPeer;
   }
 
+  /** TLS: the TCP connection under it, once its handshake is done. */
+  get underKey(): string | undefined {
+    return this.phase === "ready" ? this.#connection.underKey : undefined;
+  }
+
   get paused(): boolean {
     return this.#handlerPaused || this.heldUntilMs > 0;
   }

@@ -74,6 +74,8 @@ export interface ControlPlaneParts {
   readonly command?: readonly string[] | undefined;
   /** Another process, of this number, serves from now on. */
   readonly handedOver?: (pid: number) => void;
+  /** No other process came to serve, and why. */
+  readonly upgradeFailed?: (problem: string) => void;
   /** Reads configuration and rules again, as they were read at the start. */
   readonly readConfig: ReadConfig;
   /** Called before a drain begins: a demo stops its senders first. */
@@ -315,7 +317,7 @@ export class ControlPlane implements Control {
   }
 
   async #upgrade(): Promise<UpgradeResult> {
-    const { command, log, handedOver } = this.#parts;
+    const { command, log, handedOver, upgradeFailed } = this.#parts;
     try {
       if (this.#state !== "running") throw new ForwarderError("stopped", `corndog is ${this.#state}`);
       if (command === undefined) {
@@ -341,6 +343,7 @@ export class ControlPlane implements Control {
     } catch (error) {
       const problem = messageOf(error);
       log.error("upgrade_failed", { problem });
+      upgradeFailed?.(problem);
       void this.#workers.adoptFolders(true).catch(() => {});
       return { ok: false, problem };
     }

@@ -20,6 +20,7 @@ import type { HttpServer } from "../http/server.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import { openLibc } from "../runtime/libc.ts";
 import { runtime } from "../runtime/current.ts";
+import { sayEnd } from "../runtime/tcp_info.ts";
 import type { ConnectionHandler, DatagramHandler, GiveAway, Listener } from "../runtime/runtime.ts";
 import { readStdin } from "../runtime/stdin.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
@@ -342,11 +343,15 @@ export class Listeners {
     setTimeout(end, goMs);
   }
 
-  /** FIN to senders that are never answered; a TLS connection ends in both directions at once, so it is left alone. */
+  /**
+   * FIN to senders that are never answered. The runtimes end TLS in both directions at once, and what was on its way
+   * then is lost: there the TCP connection under it says the end, without TLS's own.
+   */
   #askToEnd(isMeant: (name: string) => boolean): void {
-    this.#connections.endAll(({ listener }) =>
-      isMeant(listener) && !listener.startsWith("tls:") && !this.#answered.has(listener)
-    );
+    const asked = ({ listener }: { readonly listener: string }) =>
+      isMeant(listener) && !this.#answered.has(listener);
+    this.#connections.endAll((connection) => asked(connection) && !connection.listener.startsWith("tls:"));
+    void sayEnd(this.#connections.underKeys(asked));
   }
 
   async #open(bound: Bound, port: number, inherited: readonly InheritedSocket[]): Promise<void> {

@@ -92,6 +92,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
       stopWatching();
       admin?.retire();
     },
+    upgradeFailed: (problem) => manager?.upgradeFailed(problem),
     readConfig: parts.readConfig,
     beforeDrain: async () => {
       manager?.stopping();
@@ -141,7 +142,7 @@ export async function runForwarder(parts: RunParts): Promise<number> {
   const stopWatching = watchFiles(() => plane.watched, () => void plane.reloadRules());
   // A flood that has ended is told of too.
   const flushing = setInterval(() => log.flush(), periodMs);
-  if (handover !== undefined) await tellServing(handover);
+  if (handover !== undefined) await tellServing(handover, process.pid);
   manager?.ready();
   parts.started?.(plane, adminUrl);
 

@@ -41,7 +41,6 @@ export function watchdogMsOf(
 export class ServiceManager {
   readonly #options: ServiceManagerOptions;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
-  #toldStatus = "";
   #isOver = false;
 
   constructor(options: ServiceManagerOptions) {
@@ -79,11 +78,19 @@ export class ServiceManager {
     this.#options.socket.send("STOPPING=1\nSTATUS=Draining");
   }
 
-  /** The process `pid` is the service from now on: only it is heard. */
+  /**
+   * The process `pid` is the service from now on: only it is heard. What it said before this was not, so that its
+   * first food comes half of the watchdog's time later, and the time begins anew here.
+   */
   handedOver(pid: number): void {
-    this.#options.socket.send(`MAINPID=${pid}`);
+    this.#options.socket.send(`MAINPID=${pid}\nWATCHDOG=1`);
     this.stop();
     this.#isOver = true;
+  }
+
+  /** An upgrade came to nothing: the state in words says so until the next look, for who asked for it by signal. */
+  upgradeFailed(problem: string): void {
+    this.#options.socket.send(`STATUS=Upgrade failed: ${problem.replaceAll("\n", " ")}`);
   }
 
   /** Tells nothing any more. */
@@ -99,8 +106,7 @@ export class ServiceManager {
       `${ledger.in_flight + ledger.spooled} under way`,
       ...(problem === undefined ? [] : [problem]),
     ].join(", ").replaceAll("\n", " ");
-    if (status === this.#toldStatus) return;
-    this.#toldStatus = status;
+    // Again also when it is the same: what a successor says before it is the service is not heard.
     this.#options.socket.send(`STATUS=${status}`);
   }
 }

@@ -12,19 +12,30 @@
  *
  * A successor that fails (a faulty configuration, a broken binary) changes nothing here.
  *
+ * Under systemd another process stands between the two, and ends when the new one serves: the service manager is then
+ * its parent. At a stop it waits for its own children alone, and kills a main process that is none at once.
+ *
  * @module
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { Listen } from "../config/config.ts";
 import { ForwarderError } from "../core/errors.ts";
-import { handoverVariable, type InheritedSocket, ownSockets } from "../runtime/inherited.ts";
-import { startSuccessor, type Successor } from "../runtime/successor.ts";
+import {
+  type Handover,
+  handoverVariable,
+  type InheritedSocket,
+  ownSockets,
+  tellServing,
+} from "../runtime/inherited.ts";
+import { firstInheritedFd, startSuccessor, type Successor } from "../runtime/successor.ts";
 import { belongs, listenerNames } from "./activation.ts";
 
 /** Opening the spool and the listeners; a large spool on a slow disk is scanned in this time. */
 const servingMsMax = 60_000;
 const pollMs = 20;
+/** Of a process between two, where the new one was ended by a signal. */
+const failedExitCode = 1;
 
 /** What a service manager told this process and is not about its successor. */
 const ownVariables: ReadonlySet<string> = new Set([
@@ -93,16 +104,48 @@ export async function startNext({ command, listeners, cancelled }: UpgradeParts)
   const sockets = (await socketsOf(listeners)).flatMap((own, index) =>
     own.map(({ fd }) => ({ fd, name: names[index]! }))
   );
-  const successor = await startSuccessor(command, sockets.map(({ fd }) => fd), () => ({
-    ...environmentOf(process.env),
-    [handoverVariable]: JSON.stringify({ from: process.pid, names: sockets.map(({ name }) => name) }),
-  }));
+  const passOn = (process.env.NOTIFY_SOCKET ?? "") !== "";
+  const descriptors = sockets.map(({ fd }) => fd);
+  const successor = await start(command, descriptors, { names: sockets.map(({ name }) => name), passOn });
   try {
     await served(successor, cancelled);
+    if (passOn) await endOf(successor);
   } finally {
     successor.close();
   }
   return successor.pid;
+}
+
+/**
+ * This process stands between the one that hands over and the one that is to serve: starts that, and waits until it
+ * serves, or does not.
+ *
+ * @returns the exit code: 0, or that of the new process
+ */
+export async function passOn(handover: Handover, command: readonly string[]): Promise<number> {
+  let isCancelled = false;
+  process.on("SIGTERM", () => isCancelled = true);
+  const { names } = handover;
+  const successor = await start(command, names.map((_, index) => firstInheritedFd + index), { names });
+  try {
+    await served(successor, () => isCancelled);
+    await tellServing(handover, successor.pid);
+    return 0;
+  } catch {
+    // Its log says why.
+    return Number(/^exit code (\d+)$/.exec(await endOf(successor))?.[1] ?? failedExitCode);
+  }
+}
+
+function start(
+  command: readonly string[],
+  descriptors: readonly number[],
+  handover: Omit<Handover, "from">,
+): Promise<Successor> {
+  return startSuccessor(command, descriptors, () => ({
+    ...environmentOf(process.env),
+    [handoverVariable]: JSON.stringify({ from: process.pid, ...handover }),
+  }));
 }
 
 async function served(successor: Successor, cancelled: () => boolean): Promise<void> {
@@ -131,7 +174,7 @@ async function served(successor: Successor, cancelled: () => boolean): Promise<v
   }
 }
 
-/** Its end of the pipe is closed a moment before it has ended. */
+/** Its end of the pipe is closed a moment before it has ended, and so is that of one between two. */
 async function endOf(successor: Successor): Promise<string> {
   for (let tries = 0; tries < 50; tries++) {
     const end = successor.end();

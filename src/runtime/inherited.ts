@@ -36,6 +36,8 @@ export interface Handover {
   readonly from: number;
   /** Of each socket the listener it belongs to, as `listenerNames` has it. */
   readonly names: readonly string[];
+  /** Not for the process that gets it, but for one that it is to start, and then to end: `passOn` of the pipeline. */
+  readonly passOn?: boolean;
 }
 
 /** Name of the variable. */
@@ -54,9 +56,9 @@ export function handoverOf(env: Environment, parent: number): Handover | undefin
   const text = env[handoverVariable];
   if (text === undefined || text === "") return undefined;
   try {
-    const { from, names } = JSON.parse(text) as Handover;
+    const { from, names, passOn } = JSON.parse(text) as Handover;
     if (from !== parent || !Array.isArray(names) || names.length > socketsMax) return undefined;
-    return { from, names: names.map(String) };
+    return { from, names: names.map(String), ...(passOn === true ? { passOn } : {}) };
   } catch {
     return undefined;
   }
@@ -67,11 +69,11 @@ export async function handedOverSockets({ names }: Handover): Promise<Inherited>
   return await describeAll(names.length, names);
 }
 
-/** Tells the process that hands over that this one serves. */
-export async function tellServing({ names }: Handover): Promise<void> {
+/** Tells the process that hands over that the process `pid` serves. */
+export async function tellServing({ names }: Handover, pid: number): Promise<void> {
   const fd = firstInheritedFd + names.length;
   const libc = await openLibc();
-  libc?.write(fd, new Uint8Array([115]));
+  libc?.write(fd, new TextEncoder().encode(`s${pid}`));
   libc?.close(fd);
 }
 

@@ -25,6 +25,7 @@ const SO_RCVBUFFORCE = 33;
 const SO_MEMINFO = 55;
 /** Place of the drops in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS). */
 const memInfoDrops = 8;
+const SHUT_WR = 1;
 const ECONNREFUSED = 111;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
@@ -78,6 +79,8 @@ export interface Libc {
   peerAddress(fd: number): Uint8Array | undefined;
   /** struct tcp_info, as long as the kernel has it; undefined where `fd` is no TCP socket. */
   tcpInfo(fd: number): Uint8Array | undefined;
+  /** shutdown(2) of the sending half: FIN, and reading goes on. */
+  shutdownSending(fd: number): void;
   /** A second descriptor of the same socket; -1 when refused. */
   duplicate(fd: number): number;
   close(fd: number): void;
@@ -123,6 +126,7 @@ const shapes = {
   getsockopt: "iiipp",
   getsockname: "ipp",
   getpeername: "ipp",
+  shutdown: "ii",
   fcntl: "iii",
   close: "i",
   write: "ipu",
@@ -191,6 +195,7 @@ function wrap({ calls: c, addressOf, errno, name }: CLibrary): Libc {
       if (c.getsockopt!(fd, IPPROTO_TCP, TCP_INFO, value, length) !== 0) return undefined;
       return value.subarray(0, Math.min(length[0]!, tcpInfoBytesMax));
     },
+    shutdownSending: (fd) => void c.shutdown!(fd, SHUT_WR),
     duplicate: (fd) => c.fcntl!(fd, F_DUPFD_CLOEXEC, duplicateMin),
     close: (fd) => void c.close!(fd),
     write: (fd, bytes) => void c.write!(fd, bytes, bytes.length),

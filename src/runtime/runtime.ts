@@ -25,6 +25,8 @@ export interface Connection {
   destroy(): void;
   /** Names the TLS peer where there is one (certificate CN), else undefined. */
   readonly tlsPeer?: string;
+  /** TLS, whose `end` ends its reading too: the `socketKey` of the TCP connection under it, for `sayEnd`. */
+  readonly underKey?: string;
 }
 
 /**

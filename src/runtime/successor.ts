@@ -3,7 +3,8 @@
  * can pass any descriptor, so posix_spawn(3) does it; it is safe in a process with threads, as fork(2) is not.
  *
  * The child finds the descriptors from 3 on, as with systemd's socket activation, and behind them the writing end of a
- * pipe. It writes one byte there when it serves; the pipe's end without a byte says that it failed.
+ * pipe. It writes `s` there when it serves, and the number of the process that does, which may be a child of its own;
+ * the pipe's end without a byte says that it failed.
  *
  * @module
  */
@@ -26,10 +27,11 @@ const actionsBytes = 512;
 
 /** A process that was started and may not serve yet. */
 export interface Successor {
+  /** The process that was started; once it serves, the one that does. */
   readonly pid: number;
   /** What it said so far. */
   state(): "starting" | "serving" | "ended";
-  /** Its exit code, or the signal that ended it; undefined while it has not ended. */
+  /** Exit code of the process that was started, or the signal that ended it; undefined while it has not ended. */
   end(): string | undefined;
   /** Gives the pipe back. */
   close(): void;
@@ -129,25 +131,32 @@ function spawn(
   return pid[0]!;
 }
 
-function watch(c: Calls, pid: number, readEnd: number): Successor {
-  const byte = new Uint8Array(8);
+function watch(c: Calls, child: number, readEnd: number): Successor {
+  const word = new Uint8Array(16);
   const status = new Int32Array(1);
   let state: ReturnType<Successor["state"]> = "starting";
   let open = true;
-  const reap = () => c.waitpid!(pid, bytesOf(status), WNOHANG) === pid;
+  let serving = child;
+  let end: string | undefined;
   return {
-    pid,
+    get pid() {
+      return serving;
+    },
     state() {
       if (!open || state !== "starting") return state;
-      const got = Number(c.read!(readEnd, byte, 1));
-      if (got === 1) state = "serving";
-      else if (got === 0) state = "ended";
+      const got = Number(c.read!(readEnd, word, word.length));
+      if (got > 0) {
+        state = "serving";
+        serving = Number(new TextDecoder().decode(word.subarray(1, got))) || child;
+      } else if (got === 0) state = "ended";
       return state;
     },
     end() {
-      if (!reap()) return undefined;
-      const [value] = [status[0]!];
-      return (value & 0x7f) === 0 ? `exit code ${(value >> 8) & 0xff}` : `signal ${value & 0x7f}`;
+      if (end === undefined && c.waitpid!(child, bytesOf(status), WNOHANG) === child) {
+        const value = status[0]!;
+        end = (value & 0x7f) === 0 ? `exit code ${(value >> 8) & 0xff}` : `signal ${value & 0x7f}`;
+      }
+      return end;
     },
     close() {
       if (open) c.close!(readEnd);

@@ -1,5 +1,6 @@
 /**
- * What the kernel knows of each TCP connection of this process: round trips, retransmissions, what is lost. Neither
+ * What the kernel knows of each TCP connection of this process: round trips, retransmissions, what is lost; and what the
+ * runtimes cannot tell it, the end of the sending half under TLS. Neither
  * runtime shows a connection's descriptor, so that all descriptors of the process are asked who is at their other end.
  * Linux with FFI; elsewhere nothing is known.
  *
@@ -10,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import { readdir } from "node:fs/promises";
 import { endpointText, socketKey } from "./kernel_sockets.ts";
-import { family, openLibc } from "./libc.ts";
+import { family, type Libc, openLibc } from "./libc.ts";
 
 /** Descriptors that one look asks, so that it never takes long: 1 or 2 µs each. */
 const descriptorsMax = 50_000;
@@ -83,14 +84,29 @@ export function parseAddress(
 /** All TCP connections of this process, by `socketKey`. Empty where it cannot be had. */
 export async function readTcpInfos(): Promise<Map<string, TcpInfo>> {
   const infos = new Map<string, TcpInfo>();
+  await eachConnection((libc, descriptor, key) => {
+    const bytes = libc.tcpInfo(descriptor);
+    const info = bytes === undefined ? undefined : parseTcpInfo(bytes);
+    if (info !== undefined) infos.set(key, info);
+  });
+  return infos;
+}
+
+/**
+ * Says the end (FIN) on the TCP connections of `keys` (`socketKey`), whatever speaks over them; their reading goes on.
+ * Without FFI nothing happens.
+ */
+export async function sayEnd(keys: ReadonlySet<string>): Promise<void> {
+  if (keys.size === 0) return;
+  await eachConnection((libc, descriptor, key) => {
+    if (keys.has(key)) libc.shutdownSending(descriptor);
+  });
+}
+
+async function eachConnection(look: (libc: Libc, descriptor: number, key: string) => void): Promise<void> {
   const libc = await openLibc();
-  if (libc === undefined) return infos;
-  let names: string[];
-  try {
-    names = await readdir("/proc/self/fd");
-  } catch {
-    return infos;
-  }
+  if (libc === undefined) return;
+  const names = await readdir("/proc/self/fd").catch(() => []);
   for (const [index, name] of names.slice(0, descriptorsMax).entries()) {
     if (index % descriptorsPerTurn === descriptorsPerTurn - 1) {
       await new Promise((resolve) => setTimeout(resolve, 0));
@@ -98,13 +114,8 @@ export async function readTcpInfos(): Promise<Map<string, TcpInfo>> {
     const descriptor = Number(name);
     const remote = libc.peerAddress(descriptor);
     if (remote === undefined) continue;
-    const [peer, local] = [
-      parseAddress(remote),
-      parseAddress(libc.localAddress(descriptor) ?? Buffer.alloc(2)),
-    ];
-    const bytes = peer === undefined || local === undefined ? undefined : libc.tcpInfo(descriptor);
-    const info = bytes === undefined ? undefined : parseTcpInfo(bytes);
-    if (info !== undefined) infos.set(socketKey(local!.port, peer!.text), info);
+    const peer = parseAddress(remote);
+    const local = parseAddress(libc.localAddress(descriptor) ?? Buffer.alloc(2));
+    if (peer !== undefined && local !== undefined) look(libc, descriptor, socketKey(local.port, peer.text));
   }
-  return infos;
 }

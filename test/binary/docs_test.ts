@@ -8,7 +8,9 @@
  *         fails                       the check must find a fault
  *     ```text title=example.log       only written
  *         rsyslog                     rsyslogd runs with it and must bring a line to corndog
- *     ```sh tested                    runs, with a corndog that listens; 1514, 8080 and 8585 become its ports
+ *     ```sh tested                    runs, with a corndog that listens; 1514, 8080 and 8585 become its ports, PID its
+ *                                     process; `corndog run` does nothing there. What other blocks of commands say
+ *                                     behind `sh`, test/unit/cli/docs_commands_test.ts looks at
  *     ```text output                  what the commands before it wrote to stdout; … stands for anything
  *
  * Blocks of a page share a folder, from top to bottom, and a corndog that is started at the first tested command
@@ -103,7 +105,7 @@ class Desk {
   async shell(script: string): Promise<void> {
     const { syslog, http, admin } = this.#ports ??= await this.#start();
     const text = script.replaceAll(/\b1514\b/g, String(syslog)).replaceAll(/\b8080\b/g, String(http))
-      .replaceAll(/\b8585\b/g, String(admin));
+      .replaceAll(/\b8585\b/g, String(admin)).replaceAll(/\bPID\b/g, String(this.#corndog!.pid));
     const result = await this.#exec("sh", ["-eu", "-c", text], {
       PATH: `${this.#bin}:${process.env.PATH}`,
       CORNDOG_TEST_ADMIN: `http://127.0.0.1:${admin}`,
@@ -159,7 +161,14 @@ global(workDirectory="${this.#bin}")\n`;
     const shim = join(this.#bin, "corndog");
     await writeFile(
       shim,
-      `#!/bin/sh\n[ "$1" = stats ] && set -- "$@" --admin "$CORNDOG_TEST_ADMIN"\nexec ${quoted} "$@"\n`,
+      // What a page starts runs already.
+      `#!/bin/sh
+case $1 in
+  run) exit ;;
+  stats | why | connections | reload) set -- "$@" --admin "$CORNDOG_TEST_ADMIN" ;;
+esac
+exec ${quoted} "$@"
+`,
     );
     chmodSync(shim, 0o755);
     const args = existsSync(join(this.dir, "corndog.yml")) ? ["run", "-c", "corndog.yml"] : ["run"];

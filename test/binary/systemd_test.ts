@@ -5,12 +5,14 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Corndog } from "../support/corndog.ts";
+import { freePort } from "../support/free_port.ts";
+import { Generations } from "../support/generations.ts";
 import { until } from "../support/until.ts";
 
 const config = `listen: [{ syslog: "tcp://127.0.0.1:0" }]
@@ -57,6 +59,34 @@ describe("NOTIFY_SOCKET", () => {
       assert.ok(systemd.told.indexOf("READY=1") < systemd.told.indexOf("RELOADING=1"));
     } finally {
       await corndog.dispose();
+      await systemd.end();
+    }
+  });
+
+  it("is told the new main process of an upgrade, whose parent the old one is not", async () => {
+    const systemd = await notifySocket();
+    const [tcp, admin] = [await freePort(), await freePort()];
+    const text = config.replace("127.0.0.1:0", `127.0.0.1:${tcp}`).replace(
+      "127.0.0.1:0",
+      `127.0.0.1:${admin}`,
+    );
+    const site = await Generations.start(text, { env: { NOTIFY_SOCKET: systemd.path } });
+    try {
+      const old = site.pid;
+      await site.upgrade();
+      await systemd.heard(`MAINPID=${site.pid}\nWATCHDOG=1`);
+      // proc_pid_stat(5): behind the name in parentheses the state, then the parent.
+      const parent = () => Number(/.*\) \S (\d+)/.exec(readFileSync(`/proc/${site.pid}/stat`, "utf8"))![1]);
+      assert.notEqual(parent(), old);
+      // systemd waits for its children alone: the process between the two has ended.
+      assert.ok(existsSync(`/proc/${parent()}`));
+      writeFileSync(join(site.corndog.dir, "corndog.yml"), "listen: nonsense\n");
+      await assert.rejects(site.upgrade(), /exit code 78/);
+      await systemd.heard("STATUS=Upgrade failed: ");
+      await site.oldOnesEnded();
+      await site.stop();
+    } finally {
+      await site.dispose();
       await systemd.end();
     }
   });

@@ -9,7 +9,7 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -20,6 +20,7 @@ import { Corndog, corndogCommand, dial, finish, write } from "../support/corndog
 import { freePort } from "../support/free_port.ts";
 import { Generations } from "../support/generations.ts";
 import { until } from "../support/until.ts";
+import { makeCertificates } from "../unit/io/certificates.ts";
 
 const isLong = process.env.TEST_LONG === "1";
 const upgrades = isLong ? 20 : 2;
@@ -29,6 +30,19 @@ const secondsMax = 600;
 const timeout = isLong ? 900_000 : 240_000;
 /** Nobody answers there. */
 const nowhere = "127.0.0.1:1";
+
+/** Sends over TLS, waits for the end of what it never reads, and sends what it still has. */
+const tlsSender = `import select, socket, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+s = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+s.sendall(b"<13>1 - h a - - - before\\n<13>1 - h a - - - ha")
+ends = select.poll()
+ends.register(s, select.POLLRDHUP)
+if ends.poll(40000): print("end", flush=True)
+s.sendall(b"lf\\n<13>1 - h a - - - after\\n")
+s.close()
+`;
 
 /** What of a result of clobber is looked at. */
 interface LoadResult {
@@ -177,6 +191,37 @@ drain_timeout: 30s
       assert.deepEqual([first!.received, first!.delivered, last!.received], [3, 3, 0]);
     } finally {
       await site.dispose();
+    }
+  });
+
+  it("tells the end to senders over TLS too, and reads what they send after it", async () => {
+    const [tls, admin] = await Promise.all([freePort(), freePort()]);
+    const { dir, file } = makeCertificates();
+    const site = await Generations.start(`listen:
+  - syslog: "tls://127.0.0.1:${tls}"
+    tls: { cert: ${file("server.crt")}, key: ${file("server.key")} }
+admin: { listen: "127.0.0.1:${admin}" }
+sink: file
+file: { dir: out }
+workers: 2
+drain_timeout: 60s
+`);
+    const sender = spawn("python3", ["-c", tlsSender, String(tls)], { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    sender.stdout.on("data", (data) => said += data);
+    try {
+      await site.corndog.statsWhen("the first line", ({ ledger }) => ledger.received === 1);
+      await site.upgrade();
+      await until("the end that the sender saw", () => said.includes("end") || undefined);
+      await site.oldOnesEnded();
+      await site.stop();
+      const [first, last] = site.corndog.logs.filter(({ event }) => event === "drained")
+        .map(({ ledger }) => ledger as Stats["ledger"]);
+      assert.deepEqual([first!.received, first!.delivered, last!.received], [3, 3, 0]);
+    } finally {
+      if (sender.exitCode === null) process.kill(sender.pid!, "SIGKILL");
+      await site.dispose();
+      rmSync(dir, { recursive: true });
     }
   });
 

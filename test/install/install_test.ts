@@ -318,7 +318,7 @@ describe("install.sh", () => {
   it("--systemd says what it would do for the service", async () => {
     const { code, stdout, stderr } = await run(["--systemd", "--dry-run"]);
     assert.equal(code, 0, stderr);
-    for (const part of ["useradd --system", "/etc/corndog/corndog.yml", "write_unit", "systemctl enable"]) {
+    for (const part of ["useradd --system", "/etc/corndog/corndog.yml", "write_units", "systemctl enable"]) {
       assert.ok(stdout.includes(part), part);
     }
   });

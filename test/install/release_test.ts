@@ -12,6 +12,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { describeService } from "./service.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "corndog-release-"));
@@ -65,6 +66,7 @@ describe("tools/release.ts", () => {
       const name of [
         "corndog",
         "corndog.service",
+        "corndog.socket",
         "corndog.yml",
         "corndog.1",
         "LICENSE",
@@ -130,6 +132,8 @@ describe("tools/release.ts", () => {
       assert.equal(sha256(join(dir, "corndog")), binaries[0].sha256);
     },
   );
+
+  describeService(first, debian);
 });
 
 describe("corndog.service", () => {

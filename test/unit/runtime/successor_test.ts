@@ -51,6 +51,19 @@ eval "printf s >&$PIPE"; exit 7`;
     }
   });
 
+  it("is told which process serves, where the child has started another", async () => {
+    const successor = await startSuccessor(
+      ["sh", "-c", 'eval "printf s4711 >&$PIPE"'],
+      [],
+      (pipe) => ({ ...path, PIPE: String(pipe) }),
+    );
+    const child = successor.pid;
+    await until("its word", () => successor.state() === "serving" || undefined);
+    assert.deepEqual([child === 4711, successor.pid], [false, 4711]);
+    assert.equal(await ended(successor), "exit code 0");
+    assert.equal(successor.end(), "exit code 0", "also when it is asked again");
+  });
+
   it("hears of a child that ends without a word, and how", async () => {
     for (const [script, end] of [["exit 3", "exit code 3"], ["kill -9 $$", "signal 9"]] as const) {
       const successor = await startSuccessor(["sh", "-c", script], [], () => path);
@@ -73,6 +86,11 @@ describe("handoverOf()", () => {
   const text = (value: unknown) => ({ CORNDOG_HANDOVER: JSON.stringify(value) });
   const table = [
     { name: "its parent's", env: text({ from: 5, names: ["a"] }), want: { from: 5, names: ["a"] } },
+    {
+      name: "one to pass on",
+      env: text({ from: 5, names: [], passOn: true }),
+      want: { from: 5, names: [], passOn: true },
+    },
     { name: "that of another process", env: text({ from: 6, names: [] }), want: undefined },
     { name: "something else", env: { CORNDOG_HANDOVER: "{" }, want: undefined },
     { name: "a wrong shape", env: text({ from: 5 }), want: undefined },

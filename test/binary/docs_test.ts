@@ -10,7 +10,7 @@
  *         rsyslog                     rsyslogd runs with it and must bring a line to corndog
  *     ```sh tested                    runs, with a corndog that listens; 1514, 8080 and 8585 become its ports, PID its
  *                                     process; `corndog run` does nothing there. What other blocks of commands say
- *                                     behind `sh`, test/unit/cli/docs_commands_test.ts looks at
+ *                                     behind `sh`, test/unit/config/docs_commands_test.ts looks at
  *     ```text output                  what the commands before it wrote to stdout; … stands for anything
  *
  * Blocks of a page share a folder, from top to bottom, and a corndog that is started at the first tested command

@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArguments } from "../../../src/cli/arguments.ts";
 import { allCommands } from "../../../src/cli/cli.ts";
 import { readSettings } from "../../../src/clobber/options.ts";
+import { openAccess } from "../../../src/clobber/verify/access.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const pages = [
@@ -112,7 +113,8 @@ async function faultOf(
     return parsed.ok ? undefined : parsed.message;
   }
   const parsed = parseArguments(argv, [...command.options, { name: "help", short: "h", description: "" }]);
-  if (!parsed.ok) return parsed.message;
+  // A sentence may name an option alone.
+  if (!parsed.ok) return !isWhole && parsed.message.includes(" wants a value") ? undefined : parsed.message;
   if (parsed.arguments.rest.length > command.restMax) {
     return `one argument too many: ${parsed.arguments.rest}`;
   }
@@ -122,6 +124,8 @@ async function faultOf(
       readText: () => "x",
       readBytes: () => new Uint8Array(1),
       stdin: () => Promise.resolve(undefined),
+      outputProblem: () => undefined,
+      readAccess: () => ({ ...openAccess, brokers: ["kafka-1:9092"] }),
     };
     await readSettings(parsed.arguments, inputs);
   } catch (error) {

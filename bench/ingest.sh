@@ -77,10 +77,12 @@ row "HTTP, a connection a request, 5,000/s" "$(load churn "$http" 1 5000)"
 row "500 thin HTTP, right after it" "$(load thin "$http" "$seconds" 500 5000)"
 for round in 1 2 3; do
   row "500 thin HTTP, 5,000/s, alone ($round)" "$(load thin "$http" "$seconds" 500 5000)"
-  ./sendlines --port "$tcp" --conns 1 --lines 1e9 --size 200 --seconds "$((seconds + 4))" >"$dir/fat" 2>&1 &
+  ./sendlines --port "$tcp" --conns 1 --lines 1e9 --size 200 --seconds "$seconds" >"$dir/fat" 2>&1 &
   fat=$!
   row "500 thin HTTP, beside a fat TCP ($round)" "$(load thin "$http" "$seconds" 500 5000)"
-  kill "$fat" 2>/dev/null || :
   wait "$fat" 2>/dev/null || :
+  row "the fat TCP beside them ($round)" "$(sed -n 's/.*"lines_per_s":\([0-9]*\).*/\1 lines\/s/p' "$dir/fat")"
 done
+./sendlines --port "$tcp" --conns 1 --lines 1e9 --size 200 --seconds "$seconds" >"$dir/fat" 2>&1
+row "the fat TCP alone" "$(sed -n 's/.*"lines_per_s":\([0-9]*\).*/\1 lines\/s/p' "$dir/fat")"
 grep -h worker_held "$dir/log" || echo "no worker was held"

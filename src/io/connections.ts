@@ -22,6 +22,7 @@ import {
   refusalReasons,
 } from "./admission.ts";
 import { isProxyHeader, readProxyHeader } from "./proxy_protocol.ts";
+import { Rests } from "./rests.ts";
 import { type ConnectionInfo, Tracked, type TrackedHandler } from "./tracked.ts";
 
 /** Counters of a worker's connections; all but `open` only grow. */
@@ -65,6 +66,7 @@ export class Connections {
     RefusalReason,
     number
   >;
+  readonly #rests: Rests;
   #nextId = 1;
   #accepted = 0;
   #handshakesFailed = 0;
@@ -73,6 +75,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#rests = new Rests(options.nowMs);
   }
 
   /** `handler` behind the books. `listener` names the listener in `list`. `opened` gets a `Tracked`. */
@@ -94,6 +97,7 @@ export class Connections {
         tracked.bytes += chunk.length;
         handler.received(tracked.state!, chunk);
         if (tracked.rateKey !== undefined) this.#pay(tracked, policy, chunk.length);
+        this.#rests.received(tracked, chunk.length);
       },
       // Without the method a connection ends with its peer's FIN.
       ...(handler.halfClosed === undefined
@@ -128,6 +132,7 @@ export class Connections {
         this.#refuse(tracked, "handshake");
       }
       if (tracked.heldUntilMs > 0 && nowMs >= tracked.heldUntilMs) tracked.release();
+      if (tracked.muchSweeps > 0) tracked.muchSweeps -= 1;
       const { bytes, unsentBytes } = tracked;
       const moves = bytes !== tracked.sweptBytes || unsentBytes !== tracked.sweptUnsentBytes;
       if (moves || tracked.paused && unsentBytes === 0) {

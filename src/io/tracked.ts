@@ -1,8 +1,8 @@
 /**
  * A connection with its books, as `Connections` gives it to the handler behind it.
  *
- * Two may hold its reading up: the handler, which waits for room, and the books, where the sender is over its rate. It
- * is read while neither does.
+ * Three may hold its reading up: the handler, which waits for room, the books, where the sender is over its rate, and
+ * others that send little beside one that sends much. It is read while none does.
  *
  * @module
  */
@@ -51,9 +51,12 @@ export class Tracked<State> implements Connection {
   rateKey: PeerKey | undefined;
   /** Until when its rate holds it up; 0 while it does not. */
   heldUntilMs = 0;
+  /** Sweeps for which it counts as one that sends much at a time. */
+  muchSweeps = 0;
   /** The wrapped handler's own object. */
   state: State | undefined;
   #handlerPaused = false;
+  #rests = false;
   readonly #connection: Connection;
 
   constructor(id: number, listener: string, connection: Connection, nowMs: number) {
@@ -85,7 +88,7 @@ export class Tracked<State> implements Connection {
 
   resume(): void {
     this.#handlerPaused = false;
-    if (this.heldUntilMs === 0) this.#connection.resume();
+    this.#resume();
   }
 
   /** Stops reading until `release`, whatever the handler wants. */
@@ -96,7 +99,22 @@ export class Tracked<State> implements Connection {
 
   release(): void {
     this.heldUntilMs = 0;
-    if (!this.#handlerPaused) this.#connection.resume();
+    this.#resume();
+  }
+
+  /** Stops reading until `goOn`, for a moment. */
+  rest(): void {
+    this.#rests = true;
+    this.#connection.pause();
+  }
+
+  goOn(): void {
+    this.#rests = false;
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#handlerPaused && this.heldUntilMs === 0 && !this.#rests) this.#connection.resume();
   }
 
   /** It is closed: its rate holds nothing up any more. A handler that paused still says when it is done. */

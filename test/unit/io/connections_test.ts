@@ -7,6 +7,7 @@ import { createPeerTable } from "../../../src/io/peer_table.ts";
 import { Connections } from "../../../src/io/connections.ts";
 import type { Tracked } from "../../../src/io/tracked.ts";
 import type { Connection, ConnectionHandler } from "../../../src/runtime/runtime.ts";
+import { until } from "../../support/until.ts";
 
 /** A connection of a listener that does not exist; `destroy` calls `closed` a turn later, as the real ones do. */
 class FakeConnection implements Connection {
@@ -169,6 +170,60 @@ describe("Connections", () => {
       books.sweep();
     }
     assert.deepEqual([dead, slow].map((c) => c.connection.destroyed), [true, false]);
+  });
+
+  describe("with one that sends much", () => {
+    const much = 100_000;
+    const little = 100;
+
+    it("reads it without a rest when nobody else sends", () => {
+      const { open } = setUp({ max: 10, idleMs: 0 });
+      const fat = open("fat");
+      for (const bytes of [much, little, much, little, much]) fat.receive(bytes);
+      assert.deepEqual(fat.connection.calls, []);
+    });
+
+    it("lets it rest for a moment behind each large chunk when others send little", async () => {
+      const { open } = setUp({ max: 10, idleMs: 0 });
+      const [fat, thin] = [open("fat"), open("thin")];
+      for (let chunk = 1; chunk <= 3; chunk++) {
+        thin.receive(little);
+        fat.receive(much);
+        assert.equal(fat.connection.calls.at(-1), "pause");
+        await until("the end of its rest", () => fat.connection.calls.at(-1) === "resume" || undefined);
+      }
+      assert.deepEqual(thin.connection.calls, []);
+    });
+
+    it("lets it rest no more when the others have not sent for a while, and when they send much too", () => {
+      const { open, clock } = setUp({ max: 10, idleMs: 0 });
+      const [fat, other] = [open("fat"), open("other")];
+      other.receive(little);
+      clock.nowMs += 1;
+      fat.receive(much);
+      assert.deepEqual(fat.connection.calls, ["pause"]);
+      clock.nowMs += 1000;
+      fat.connection.calls.length = 0;
+      fat.receive(much);
+      // What is little is the end of much.
+      other.receive(much);
+      other.receive(little);
+      fat.receive(much);
+      assert.deepEqual([fat.connection.calls, other.connection.calls], [[], []]);
+    });
+
+    it("goes on with what its handler paused when the handler does, and not when the rest is over", async () => {
+      const { open, seen } = setUp({ max: 10, idleMs: 0 });
+      const [fat, thin, last] = [open("fat"), open("thin"), open("last")];
+      thin.receive(little);
+      seen[0]!.tracked.pause();
+      fat.receive(much);
+      last.receive(much);
+      await until("the end of the rests", () => last.connection.calls.at(-1) === "resume" || undefined);
+      assert.ok(!fat.connection.calls.includes("resume"));
+      seen[0]!.tracked.resume();
+      assert.equal(fat.connection.calls.at(-1), "resume");
+    });
   });
 
   it("sweep() ends nothing when idleMs is 0", () => {

@@ -1,0 +1,63 @@
+/**
+ * Connections that send much rest for a moment after each chunk while others send little, so that these find the
+ * processor free: the turns of one worker alone do not help who waits for a core, and what a chunk costs behind its
+ * worker (the system's buffers, Kafka's connection) is paid after its turn.
+ *
+ *     alone                       |chunk|chunk|chunk|chunk|chunk|
+ *     beside who sends little     |chunk|· ·|chunk|· ·|chunk|· ·|
+ *
+ * Hot path: a small chunk costs a comparison and an addition, a large one a look at the clock.
+ *
+ * @module
+ */
+import type { Tracked } from "./tracked.ts";
+
+/** A larger chunk is from a connection that sends much. */
+const thinBytesMax = 16 * 1024;
+/** Others that sent little were here so lately. */
+const thinLatelyMs = 100;
+/** Who sent much is one who does for so many sweeps, a second or so. */
+const muchSweeps = 4;
+/** A moment: what the timers of both runtimes can keep. */
+const restMs = 1;
+
+/** The connections of one worker that rest. */
+export class Rests {
+  readonly #nowMs: () => number;
+  readonly #resting = new Set<Tracked<unknown>>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Chunks of connections that send little, how many there were at the last look, and when a look found more. */
+  #thinChunks = 0;
+  #seenChunks = 0;
+  #thinMs = -Infinity;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  /** A chunk of `bytes` was handled. */
+  received(tracked: Tracked<unknown>, bytes: number): void {
+    if (bytes <= thinBytesMax) {
+      // The last piece of much is nothing of its own.
+      if (tracked.muchSweeps === 0) this.#thinChunks++;
+      return;
+    }
+    tracked.muchSweeps = muchSweeps;
+    const nowMs = this.#nowMs();
+    if (this.#thinChunks !== this.#seenChunks) {
+      this.#seenChunks = this.#thinChunks;
+      this.#thinMs = nowMs;
+    }
+    if (nowMs - this.#thinMs >= thinLatelyMs) return;
+    tracked.rest();
+    this.#resting.add(tracked);
+    this.#timer ??= setTimeout(this.#over, restMs);
+  }
+
+  readonly #over = (): void => {
+    this.#timer = undefined;
+    const resting = [...this.#resting];
+    this.#resting.clear();
+    for (const tracked of resting) tracked.goOn();
+  };
+}

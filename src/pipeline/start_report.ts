@@ -28,6 +28,7 @@ export function startReport(
   { config, listeners, io, rules, adminUrl, version, runtime }: Started,
 ): LogFields {
   const { spool, deadLetter } = config;
+  const readsPlainTcp = config.listen.some(({ kind, transport }) => kind === "syslog" && transport === "tcp");
   const files = rules.files.map(({ path }) => path).filter((path) => path !== config.file);
   return {
     version,
@@ -41,7 +42,7 @@ export function startReport(
     listeners: listeners.map((listener, index) => listenerName(config, listener, index)),
     workers: config.workers,
     memory: formatSize(config.limits.memoryBytes),
-    ...(io === undefined ? {} : { io: io.used, io_reason: io.reason }),
+    ...(io === undefined || !readsPlainTcp ? {} : { io: io.used, io_reason: io.reason }),
     sink: config.sink,
     ...(config.sink === "kafka"
       ? { brokers: config.kafka.brokers.join(","), topic: config.kafka.topic }

@@ -204,7 +204,7 @@ describe("corndog on a network that loses packets", () => {
     let sender: ReturnType<typeof spawn> | undefined;
     try {
       await corndog.started();
-      const port = corndog.port("tcp");
+      const port = corndog.port("http");
       const [command, ...first] = [...network.command, "python3", "-c", client, network.here, String(port)];
       sender = spawn(command!, first, { stdio: "ignore" });
       const list = async (query: string) =>

@@ -229,10 +229,12 @@ test(
         peer: "10.1.2.4:99",
       }],
     };
-    const { page, complaints } = await open(browser, admin.url);
+    const { page, complaints } = await open(browser, admin.url, { width: 390, colorScheme: "dark" });
     const buttons = page.locator("#waiting-connections button.act");
     await buttons.nth(1).waitFor();
     assert.equal(await buttons.first().getAttribute("aria-label"), "End 10.1.2.3:4711");
+    const box = await buttons.first().boundingBox();
+    assert.ok(box!.x + box!.width <= 390, `in sight on a phone: ${JSON.stringify(box)}`);
     await buttons.first().focus();
     await page.keyboard.press("Enter");
     const dialog = page.locator("#end-dialog");

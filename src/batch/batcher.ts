@@ -440,6 +440,7 @@ export class Batcher {
       openedAtMs: lane.openedAtMs,
       receipts: lane.receipts,
       origins: lane.origins,
+      recordsCrc: undefined,
       committed: false,
     };
     lane.receipts = undefined;

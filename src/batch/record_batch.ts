@@ -47,6 +47,8 @@ export interface ClosedBatch {
   receipts?: readonly Receipt[] | undefined;
   /** Who sent its records, as far as it is known; see `origins.ts`. */
   readonly origins?: readonly Origin[] | undefined;
+  /** CRC-32C of the records, where somebody has computed it. */
+  recordsCrc?: number | undefined;
   /** Its bytes are on the disk, as durable as the spool makes them. */
   committed?: boolean;
 }

@@ -7,11 +7,11 @@ import { resolve } from "node:path";
 import { codeOf, ioProblem } from "../core/io_problem.ts";
 import { systemClock } from "../spool/clock.ts";
 import { type Disk, nodeDisk, readWhole } from "../spool/disk.ts";
+import { homeOf } from "../spool/folder_names.ts";
 import {
   decodeSpooled,
   findFolders,
   type FolderReport,
-  homeOf,
   type InspectedBatch,
   inspectFolder,
   readBatches,

@@ -339,6 +339,7 @@ export class PartitionQueue {
       this.#identity.epoch,
       entry.sequence,
       batch.attributes,
+      batch.recordsCrc ?? -1,
     );
   }
 

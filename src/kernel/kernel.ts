@@ -279,6 +279,7 @@ export interface Kernel {
   /**
    * Writes the 61-byte header of record batch v2 at `at` (KIP-98 layout) for `count` records that end at `end`,
    * CRC-32C included. `attributes` bits 0-2 are the compression codec. Producer id -1n, epoch -1, sequence -1 mean no idempotence.
+   * `recordsCrc` is the CRC-32C of the records where it is known, and spares another pass over them; -1 where it is not.
    */
   sealBatch(
     at: number,
@@ -290,6 +291,7 @@ export interface Kernel {
     producerEpoch: number,
     baseSequence: number,
     attributes: number,
+    recordsCrc: number,
   ): void;
   /** CRC-32C (Castagnoli, RFC 3720 B.4) of `length` bytes at `at`, as an unsigned number. */
   crc32c(at: number, length: number): number;

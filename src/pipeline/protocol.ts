@@ -31,7 +31,7 @@ import type { Fault } from "../core/errors.ts";
 import type { LogLevel, LogSettings } from "../core/log_names.ts";
 import type { LostWaits } from "../observe/inflight.ts";
 import type { WaitingView } from "../observe/stage_table.ts";
-import type { SpoolReport } from "./spool_stage.ts";
+import type { SpoolReport } from "./spool_stage_parts.ts";
 import type { StallProfile } from "./stall_profile.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import type { SinkStatus, SinkTroubles } from "../sink/sink.ts";

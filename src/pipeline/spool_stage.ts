@@ -12,8 +12,9 @@
  * While the sink is prompt, a batch without a place is held in memory instead (held_batches.ts).
  * Constraints it keeps:
  *  - batches of a topic reach the sink in the order in which they were closed, through outages too;
- *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it: an outage of any length moves no memory, and
- *    a topic that cannot be delivered leaves the others their place, and gives back what it has;
+ *  - the sink holds at most `sinkBytesMax` (and a batch that was being read meanwhile), and one topic not all of it
+ *    (sink_places.ts): an outage of any length moves no memory, and a topic that cannot be delivered leaves the others
+ *    their place, and gives back what it has (stalled_topics.ts);
  *  - one extent is set aside for reading back: a memory full of batches that a full disk does not take still drains;
  *  - while the disk takes nothing and the sink does, batches pass the disk by.
  *
@@ -25,154 +26,83 @@ import { commitReceipts, spoolReceipts } from "../batch/receipt.ts";
 import type { ClosedBatch } from "../batch/record_batch.ts";
 import { faultPoint } from "../core/fault_point.ts";
 import { invariant } from "../core/invariant.ts";
-import { counter, type CounterRow } from "../observe/row.ts";
-import type { Sink } from "../sink/sink.ts";
+import { counter } from "../observe/row.ts";
 import { HeldBatches, lateMs } from "./held_batches.ts";
-import type { WorkerLog } from "./protocol.ts";
-import type {
-  Damage,
-  Durability,
-  Settlement,
-  Spool,
-  SpooledBatch,
-  SpoolEvents,
-  SpoolStats,
-} from "../spool/spool.ts";
+import { ReadBack } from "./read_back.ts";
+import { SentBatches } from "./sent_batches.ts";
+import { SinkPlaces, type TopicBooks } from "./sink_places.ts";
+import { SpoolLedger } from "./spool_ledger.ts";
+import type { SpoolReport, SpoolStageParts, SpoolStageStats } from "./spool_stage_parts.ts";
+import type { Settlement, Spool, SpooledBatch, SpoolEvents } from "../spool/spool.ts";
+import { StalledTopics } from "./stalled_topics.ts";
 
 /** Batches in the sink from which on open batches wait to grow, as they do before a sink without a spool. */
 const sinkBatchesEager = 64;
-
-/** A topic of which nothing moves for so long goes to a place of its own in the spool. */
-export const parkAfterMs = 10_000;
-
-/** Where the stage finds memory for what it reads back. */
-export interface SpoolMemory {
-  /** Offset of a batch header with room for so many bytes of records behind it, and the headroom before; 0: none. */
-  reserve(recordBytes: number): number;
-  /** Gives back what `reserve` or a closed batch holds. */
-  free(at: number): void;
-  /** Bytes that such a place takes of the memory. */
-  bytesOf(at: number): number;
-  /** Enough is free that reading back does not take what is received its place. */
-  roomy(): boolean;
-}
-
-/** What the stage joins. */
-export interface SpoolStageParts {
-  readonly durability: Durability;
-  readonly sink: Sink;
-  readonly memory: SpoolMemory;
-  readonly counters: CounterRow;
-  /** Bytes of memory that the sink's batches may take. */
-  readonly sinkBytesMax: () => number;
-  /** Bytes of the records of the largest batch that there may ever be. */
-  readonly recordBytesMax: () => number;
-  /** The stage became able to take more at once. */
-  wants(): void;
-  /** The disk alone has a batch from now on. */
-  gaveUp?(batch: ClosedBatch): void;
-  /** Memory was given back, `bytes` of batches. */
-  freed(bytes: number): void;
-  /** False: no batch is held for a prompt sink. */
-  readonly holds?: boolean;
-  /** A batch of an earlier session goes to the sink. */
-  replayed(batch: ClosedBatch): void;
-  readonly log: WorkerLog;
-  /** Monotonic milliseconds. */
-  nowMs(): number;
-}
-
-/** Counts of a stage, for `/admin/stats`. */
-export interface SpoolStageStats {
-  /** Bytes and batches that the sink holds, of at most so many. */
-  readonly sinkBytes: number;
-  readonly sinkBytesMax: number;
-  readonly sinkBatches: number;
-  /** Batches that were given up and read back since the start. */
-  readonly givenUp: number;
-  readonly readBack: number;
-  /** Batches that passed a disk by that took nothing. */
-  readonly passedBy: number;
-  /** Batches that the disk has and that wait in memory for a place. */
-  readonly held: number;
-}
-
-/** What one worker tells about its spool. */
-export type SpoolReport = SpoolStats & SpoolStageStats;
-
-/** One topic's batches in this stage. */
-interface TopicBooks {
-  sinkBytes: number;
-  pending: number;
-  /** Nothing of it moves while others do: one batch in the sink is enough to see when it goes on. */
-  stalls: boolean;
-  stallsSinceMs: number;
-  /** It stalls for long, and was parked for that. */
-  parked: boolean;
-}
 
 /** The spool's place in one worker's pipeline. It has the shape that the batcher and the compressor want of a sink. */
 export class SpoolStage {
   /** To be given to `openSpool`. */
   readonly events: SpoolEvents = {
-    wants: () => this.#pump(),
+    wants: () => this.#readBack.pump(),
     room: () => {
       this.#passBy();
       this.#parts.wants();
     },
-    damaged: (damage) => this.#damaged(damage),
-    adopted: (records) => {
-      const { counters } = this.#parts;
-      counters.add(counter.replayed, records);
-      counters.add(counter.spooled, records);
-      counters.publish();
-    },
+    damaged: (damage) => this.#ledger.damaged(damage),
+    adopted: (records) => this.#ledger.found(records),
     log: (level, event, fields) => this.#parts.log(event, fields, level),
   };
   readonly #parts: SpoolStageParts;
+  readonly #ledger: SpoolLedger;
   #spool: Spool | undefined;
-  readonly #topics = new Map<string, TopicBooks>();
+  readonly #places = new SinkPlaces();
+  readonly #readBack: ReadBack;
   /** Batches that wait for their commit, in order. */
   readonly #pending = new Set<SpooledBatch>();
-  /** Batches in the sink, with what the spool knows of them. */
-  readonly #inSink = new Map<ClosedBatch, SpooledBatch | undefined>();
-  /** When each came there, oldest first. */
-  readonly #sentAtMs = new Map<ClosedBatch, number>();
+  readonly #inSink = new SentBatches();
   readonly #held = new HeldBatches();
+  readonly #stalled: StalledTopics;
   #datagramsAtTick = 0;
   /** Batches whose memory was given back, and whose records are on their way into the dead letter. */
   readonly #leaving = new Map<ClosedBatch, SpooledBatch>();
-  #sinkBytes = 0;
-  /** Of those, what topics hold of which nothing moves, at the last tick. */
-  #stalledBytes = 0;
-  #sinkBytesMax = 0;
-  /** The extent that is set aside, and whether it is in use. */
-  #spareAt = 0;
-  #spareUsed = false;
-  #reading: Promise<void> | undefined;
-  #readsOn = true;
   #closed = false;
-  #later: ReturnType<typeof setTimeout> | undefined;
   #wasHungry = true;
   #givenUp = 0;
-  #readBack = 0;
+  #readBackBatches = 0;
   #passedBy = 0;
 
   constructor(parts: SpoolStageParts) {
     this.#parts = parts;
+    this.#ledger = new SpoolLedger(parts.counters, parts.log);
+    this.#readBack = new ReadBack({
+      memory: parts.memory,
+      places: this.#places,
+      recordBytesMax: parts.recordBytesMax,
+      take: (spooled) => this.#take(spooled),
+      freed: (bytes) => parts.freed(bytes),
+    });
+    this.#stalled = new StalledTopics({
+      sink: parts.sink,
+      places: this.#places,
+      nowMs: () => parts.nowMs(),
+      log: parts.log,
+      isOnDisk: (batch) => this.#inSink.spooledOf(batch)?.state === "live",
+      giveUpHeld: (topic) => this.#giveUpHeld(topic),
+      takeBack: (batch, books) => this.#takeBack(batch, books),
+      park: (topic) => this.#spool!.park(topic),
+      unpark: (topic, books) => {
+        this.#spool!.unpark(topic);
+        this.#places.forget(topic, books, this.#held.of(topic));
+      },
+    });
   }
 
   /** Begins to work with an open spool, before the first batch comes. */
   join(spool: Spool): void {
-    const { counters, memory, recordBytesMax, sinkBytesMax } = this.#parts;
     this.#spool = spool;
-    this.#sinkBytesMax = sinkBytesMax();
-    this.#spareAt = memory.reserve(recordBytesMax());
-    invariant(this.#spareAt !== 0, "the memory holds one batch to read back");
-    counters.add(counter.replayed, spool.opened.records);
-    counters.add(counter.spooled, spool.opened.records);
-    counters.publish();
-    this.#pump();
+    this.#places.bytesMax = this.#parts.sinkBytesMax();
+    this.#ledger.found(spool.opened.records);
+    this.#readBack.join(spool);
   }
 
   /** A batch given now would be written at once, and the sink has no lack of work. */
@@ -205,12 +135,12 @@ export class SpoolStage {
 
   /** True for a batch that an earlier session left: its latency says nothing. */
   isReplayed(batch: ClosedBatch): boolean {
-    return this.#inSink.get(batch)?.replayed === true;
+    return this.#inSink.spooledOf(batch)?.replayed === true;
   }
 
   /** Takes a closed batch. */
   send(batch: ClosedBatch): void {
-    const books = this.#booksOf(batch.topic);
+    const books = this.#places.of(batch.topic);
     if (this.#parts.durability === "none" && this.#goesStraight(batch, books)) {
       this.#toSink(batch, undefined, books);
       return;
@@ -224,28 +154,25 @@ export class SpoolStage {
 
   /** The memory of a batch that the sink is done with is given back. `settled` comes before or after it. */
   released(batch: ClosedBatch): void {
-    const spooled = this.#inSink.get(batch);
+    const spooled = this.#inSink.spooledOf(batch);
     invariant(this.#inSink.delete(batch), "the sink had the batch");
-    this.#sentAtMs.delete(batch);
-    const bytes = this.#bytesOf(batch);
-    const books = this.#booksOf(batch.topic);
-    this.#sinkBytes -= bytes;
-    books.sinkBytes -= bytes;
-    this.#forget(batch.topic, books);
+    const books = this.#places.of(batch.topic);
+    this.#places.add(books, -this.#readBack.bytesOf(batch.at));
+    this.#places.forget(batch.topic, books, this.#held.of(batch.topic));
     if (spooled?.state === "live") this.#leaving.set(batch, spooled);
-    this.#free(batch.at, batch.end - batch.at);
+    this.#readBack.free(batch.at, batch.end - batch.at);
     this.#sendHeld();
     if (this.full) this.#passBy();
-    this.#pump();
+    this.#readBack.pump();
     this.#tellHungry();
   }
 
   /** A batch was delivered, or its records are in the dead letter: the spool forgets it. */
   settled(batch: ClosedBatch, settlement: Settlement): void {
-    const spooled = this.#inSink.get(batch) ?? this.#leaving.get(batch);
+    const spooled = this.#inSink.spooledOf(batch) ?? this.#leaving.get(batch);
     this.#leaving.delete(batch);
     if (spooled === undefined) return;
-    this.#countOnDisk(-batch.count);
+    this.#ledger.settled(batch);
     faultPoint("before_settle");
     this.#spool!.settle(spooled, settlement);
     faultPoint("after_settle");
@@ -253,7 +180,7 @@ export class SpoolStage {
 
   /** The sink became hungry. */
   sinkWants(): void {
-    this.#pump();
+    this.#readBack.pump();
     if (this.full) this.#passBy();
     this.#tellHungry();
   }
@@ -270,53 +197,12 @@ export class SpoolStage {
     if (this.#closed) return;
     if (!this.#sinkIsPrompt()) this.#giveUpHeld();
     this.#datagramsAtTick = this.#parts.counters.value(counter.datagrams);
-    this.#reclaim();
+    if (this.#spool !== undefined) this.#stalled.look();
+    this.#parts.counters.publish();
     this.#sendHeld();
     if (this.full) this.#passBy();
-    this.#pump();
+    this.#readBack.pump();
     this.#tellHungry();
-  }
-
-  /** Takes back what topics hold in the sink of which nothing moves: others need the place. */
-  #reclaim(): void {
-    const { sink } = this.#parts;
-    if (sink.stalls === undefined || this.#spool === undefined) return;
-    this.#stalledBytes = 0;
-    for (const [topic, books] of this.#topics) {
-      const stalled = books.stalls;
-      books.stalls = books.sinkBytes > 0 && sink.stalls(topic);
-      if (books.stalls && !stalled) books.stallsSinceMs = this.#parts.nowMs();
-      this.#setAside(topic, books);
-      if (!books.stalls) continue;
-      this.#giveUpHeld(topic);
-      const isOnDisk = (batch: ClosedBatch) => this.#inSink.get(batch)?.state === "live";
-      for (const batch of sink.giveBack?.(topic, isOnDisk) ?? []) {
-        const spooled = this.#inSink.get(batch)!;
-        const bytes = this.#bytesOf(batch);
-        this.#inSink.delete(batch);
-        this.#sentAtMs.delete(batch);
-        this.#sinkBytes -= bytes;
-        books.sinkBytes -= bytes;
-        this.#giveUp(spooled, books);
-      }
-      this.#stalledBytes += books.sinkBytes;
-    }
-    this.#parts.counters.publish();
-  }
-
-  /** The segments of a topic that stalls for long would stay for its sake, and the disk fill up with what others have done with. */
-  #setAside(topic: string, books: TopicBooks): void {
-    const { log, nowMs } = this.#parts;
-    if (books.stalls && !books.parked && nowMs() - books.stallsSinceMs >= parkAfterMs) {
-      books.parked = true;
-      this.#spool!.park(topic);
-      log("spool_topic_parked", { topic, stalls_s: Math.round((nowMs() - books.stallsSinceMs) / 1000) });
-    } else if (books.parked && !books.stalls) {
-      books.parked = false;
-      this.#spool!.unpark(topic);
-      log("spool_topic_unparked", { topic }, "info");
-      this.#forget(topic, books);
-    }
   }
 
   /** What `/admin/stats` shows; undefined before `join`. */
@@ -333,11 +219,11 @@ export class SpoolStage {
 
   stats(): SpoolStageStats {
     return {
-      sinkBytes: this.#sinkBytes,
-      sinkBytesMax: this.#sinkBytesMax,
+      sinkBytes: this.#places.bytes,
+      sinkBytesMax: this.#places.bytesMax,
       sinkBatches: this.#inSink.size,
       givenUp: this.#givenUp,
-      readBack: this.#readBack,
+      readBack: this.#readBackBatches,
       passedBy: this.#passedBy,
       held: this.#held.size,
     };
@@ -350,9 +236,7 @@ export class SpoolStage {
 
   /** Reads nothing back any more: what is on the disk stays there. */
   stopReading(): void {
-    this.#readsOn = false;
-    if (this.#later !== undefined) clearTimeout(this.#later);
-    this.#later = undefined;
+    this.#readBack.stop();
   }
 
   /**
@@ -364,19 +248,15 @@ export class SpoolStage {
   async close(deadlineMs: number): Promise<number> {
     this.stopReading();
     this.#closed = true;
-    await this.#reading;
+    await this.#readBack.rest();
     const { counters } = this.#parts;
     if (this.#spool === undefined) return 0;
     const spool = this.#spool;
     this.#giveUpHeld();
-    for (const [batch, spooled] of this.#inSink) {
-      if (spooled !== undefined) {
-        this.#countOnDisk(-batch.count);
-        this.#countSpooled(batch);
-      } else spool.append(batch, ({ batch }) => this.#countSpooled(batch));
+    for (const [batch, spooled] of this.#inSink.takeAll()) {
+      if (spooled !== undefined) this.#ledger.gaveUp(batch);
+      else spool.append(batch, ({ batch }) => this.#ledger.spooled(batch));
     }
-    this.#inSink.clear();
-    this.#sentAtMs.clear();
     faultPoint("before_close");
     const lost = await spool.close(deadlineMs);
     counters.publish();
@@ -385,10 +265,10 @@ export class SpoolStage {
 
   readonly #committed = (spooled: SpooledBatch): void => {
     const { batch } = spooled;
-    const books = this.#booksOf(batch.topic);
+    const books = this.#places.of(batch.topic);
     this.#pending.delete(spooled);
     books.pending--;
-    this.#countOnDisk(batch.count);
+    this.#ledger.committed(batch);
     faultPoint("after_commit");
     if (this.#parts.durability !== "none") commitReceipts(batch);
     faultPoint("after_receipts");
@@ -416,8 +296,8 @@ export class SpoolStage {
 
   /** The oldest batch in the sink is not late. */
   #sinkIsPrompt(): boolean {
-    const [sentAtMs] = this.#sentAtMs.values();
-    return sentAtMs === undefined || this.#parts.nowMs() - sentAtMs < lateMs;
+    const { oldestMs } = this.#inSink;
+    return oldestMs === undefined || this.#parts.nowMs() - oldestMs < lateMs;
   }
 
   /** Held batches go where there is place for them by now, each topic's in order. */
@@ -427,8 +307,8 @@ export class SpoolStage {
     for (const spooled of this.#held) {
       const { batch } = spooled;
       if (waiting?.has(batch.topic) === true) continue;
-      const books = this.#booksOf(batch.topic);
-      if (this.#hasPlace(this.#bytesOf(batch), books)) {
+      const books = this.#places.of(batch.topic);
+      if (this.#places.has(this.#readBack.bytesOf(batch.at), books)) {
         this.#held.delete(spooled);
         this.#toSink(batch, spooled, books);
       } else (waiting ??= new Set()).add(batch.topic);
@@ -441,104 +321,48 @@ export class SpoolStage {
     for (const spooled of this.#held) {
       if (topic !== undefined && spooled.batch.topic !== topic) continue;
       this.#held.delete(spooled);
-      this.#giveUp(spooled, this.#booksOf(spooled.batch.topic));
+      this.#giveUp(spooled, this.#places.of(spooled.batch.topic));
     }
+  }
+
+  /** The sink gave back a batch that the disk has. */
+  #takeBack(batch: ClosedBatch, books: TopicBooks): void {
+    const spooled = this.#inSink.spooledOf(batch)!;
+    this.#inSink.delete(batch);
+    this.#places.add(books, -this.#readBack.bytesOf(batch.at));
+    this.#giveUp(spooled, books);
   }
 
   /** The disk alone has it from now on. */
   #giveUp(spooled: SpooledBatch, books: TopicBooks): void {
     const { batch } = spooled;
     const { at } = batch;
-    this.#countOnDisk(-batch.count);
-    this.#countSpooled(batch);
+    this.#ledger.gaveUp(batch);
     this.#givenUp++;
     this.#parts.gaveUp?.(batch);
-    this.#forget(batch.topic, books);
+    this.#places.forget(batch.topic, books, this.#held.of(batch.topic));
     this.#spool!.giveUp(spooled);
     spoolReceipts(batch, batch.committed ? "disk" : "memory");
     faultPoint("after_give_up");
-    this.#free(at, batch.end - at);
-  }
-
-  #countOnDisk(lines: number): void {
-    this.#parts.counters.add(counter.in_flight_on_disk, lines);
-  }
-
-  #countSpooled(batch: ClosedBatch): void {
-    const { counters } = this.#parts;
-    counters.add(counter.in_flight, -batch.count);
-    counters.add(counter.spooled, batch.count);
+    this.#readBack.free(at, batch.end - at);
   }
 
   #toSink(batch: ClosedBatch, spooled: SpooledBatch | undefined, books: TopicBooks): void {
-    const bytes = this.#bytesOf(batch);
-    this.#inSink.set(batch, spooled);
-    this.#sentAtMs.set(batch, this.#parts.nowMs());
-    this.#sinkBytes += bytes;
-    books.sinkBytes += bytes;
+    this.#inSink.add(batch, spooled, this.#parts.nowMs());
+    this.#places.add(books, this.#readBack.bytesOf(batch.at));
     this.#parts.sink.send(batch);
   }
 
   /** With `durability: none` the disk is asked only while the sink is away; one that is slow slows the senders. */
   #goesStraight(batch: ClosedBatch, books: TopicBooks): boolean {
     if (books.pending > 0 || this.#spool!.mustWait(batch.topic)) return false;
-    return this.#hasPlace(this.#bytesOf(batch), books) || this.#parts.sink.status().ready;
+    return this.#places.has(this.#readBack.bytesOf(batch.at), books) || this.#parts.sink.status().ready;
   }
 
   /** Whether the sink has a place for the batch, and nothing of its topic has to go before it. */
   #mayGo(batch: ClosedBatch, books: TopicBooks): boolean {
     if (this.#held.of(batch.topic) > 0) return false;
-    return this.#hasPlace(this.#bytesOf(batch), books) && !this.#spool!.mustWait(batch.topic);
-  }
-
-  /** A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place. */
-  #hasPlace(bytes: number, books: TopicBooks): boolean {
-    if (this.#sinkBytes === 0) return true;
-    if (books.stalls && books.sinkBytes > 0) return false;
-    const left = this.#sinkBytesMax - this.#sinkBytes - bytes;
-    return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
-  }
-
-  /** What a batch takes of the memory that others need. */
-  #bytesOf({ at }: ClosedBatch): number {
-    return at === this.#spareAt ? 0 : this.#parts.memory.bytesOf(at);
-  }
-
-  /** Reads batches back while there is place for them. One at a time; whoever makes place calls it again. */
-  #pump(): void {
-    if (
-      this.#reading !== undefined || !this.#readsOn || this.#later !== undefined || this.#spool === undefined
-    ) {
-      return;
-    }
-    if ((this.#sinkBytes - this.#stalledBytes) * 2 > this.#sinkBytesMax - this.#stalledBytes) return;
-    this.#reading = this.#readOne().then((again) => {
-      this.#reading = undefined;
-      if (again) this.#pump();
-    });
-  }
-
-  /** True if there may be more to read at once. */
-  async #readOne(): Promise<boolean> {
-    const answer = await this.#spool!.next({
-      mayGo: (topic) => this.#hasPlaceFor(topic),
-      room: (recordBytes) => this.#room(recordBytes),
-      release: (at) => this.#free(at, 0),
-      take: (spooled) => this.#take(spooled),
-    });
-    switch (answer.kind) {
-      case "none":
-      case "no_room":
-        return false;
-      case "later":
-        this.#later = setTimeout(() => {
-          this.#later = undefined;
-          this.#pump();
-        }, answer.delayMs);
-        return false;
-      case "batch":
-        return true;
-    }
+    return this.#places.has(this.#readBack.bytesOf(batch.at), books) && !this.#spool!.mustWait(batch.topic);
   }
 
   /** A batch was read back. */
@@ -549,35 +373,11 @@ export class SpoolStage {
       this.#spool!.giveUp(spooled);
       return;
     }
-    const { counters } = this.#parts;
-    counters.add(counter.spooled, -batch.count);
-    counters.add(counter.in_flight, batch.count);
-    this.#countOnDisk(batch.count);
-    counters.publish();
-    this.#readBack++;
+    this.#ledger.readBack(batch);
+    this.#readBackBatches++;
     faultPoint("after_read_back");
     if (spooled.replayed) this.#parts.replayed(batch);
-    this.#toSink(batch, spooled, this.#booksOf(batch.topic));
-  }
-
-  #hasPlaceFor(topic: string): boolean {
-    const books = this.#topics.get(topic);
-    return books === undefined || this.#hasPlace(0, books);
-  }
-
-  #room(recordBytes: number): number {
-    const { memory, recordBytesMax } = this.#parts;
-    const at = memory.roomy() ? memory.reserve(recordBytes) : 0;
-    if (at !== 0 || this.#spareUsed) return at;
-    invariant(recordBytes <= recordBytesMax(), "a batch in the spool is no larger than one may be");
-    this.#spareUsed = true;
-    return this.#spareAt;
-  }
-
-  #free(at: number, bytes: number): void {
-    if (at === this.#spareAt) this.#spareUsed = false;
-    else this.#parts.memory.free(at);
-    this.#parts.freed(bytes);
+    this.#toSink(batch, spooled, this.#places.of(batch.topic));
   }
 
   /** The disk takes nothing: pending batches that nothing has to precede go to the sink without it. */
@@ -586,7 +386,7 @@ export class SpoolStage {
     const held = new Set<string>();
     for (const spooled of this.#pending) {
       const { batch } = spooled;
-      const books = this.#booksOf(batch.topic);
+      const books = this.#places.of(batch.topic);
       if (held.has(batch.topic)) continue;
       if (!this.#mayGo(batch, books) || !this.#spool!.withdraw(spooled)) {
         held.add(batch.topic);
@@ -604,33 +404,5 @@ export class SpoolStage {
     const turned = hungry && !this.#wasHungry;
     this.#wasHungry = hungry;
     if (turned) this.#parts.wants();
-  }
-
-  #damaged({ counted, records, reason, batches, path, message }: Damage): void {
-    const { counters, log } = this.#parts;
-    const kept = path === undefined ? {} : { path };
-    // The end of a file that a crash cut off was never committed.
-    const level = reason === "torn" ? "info" : "error";
-    log("spool_damaged", { reason, batches, records, message, ...kept }, level);
-    if (!counted) return;
-    counters.add(counter.spooled, -records);
-    counters.add(counter.dropped_spool_damaged, records);
-    counters.publish();
-  }
-
-  #booksOf(topic: string): TopicBooks {
-    let books = this.#topics.get(topic);
-    if (books === undefined) {
-      this.#topics.set(
-        topic,
-        books = { sinkBytes: 0, pending: 0, stalls: false, stallsSinceMs: 0, parked: false },
-      );
-    }
-    return books;
-  }
-
-  #forget(topic: string, books: TopicBooks): void {
-    const rests = books.sinkBytes === 0 && books.pending === 0 && this.#held.of(topic) === 0;
-    if (rests && !books.parked) this.#topics.delete(topic);
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ParkedTopic, SpoolTotals } from "../admin/stats_view.ts";
-import type { SpoolReport } from "./spool_stage.ts";
+import type { SpoolReport } from "./spool_stage_parts.ts";
 
 /** Milliseconds with two digits. */
 const centMs = (ms: number): number => Math.round(ms * 100) / 100;

@@ -190,7 +190,7 @@ export class Backlog {
       };
     }
     walk.batch = segment.batches;
-    if (segment.backlogBatches === 0) home.forgetIndex(segment);
+    if (segment.backlogBatches === 0) segment.forgetIndex();
     return undefined;
   }
 

@@ -163,6 +163,17 @@ export async function writeAll(
   }
 }
 
+/** True if a name is taken. @throws the system's error */
+export async function isThere(disk: Disk, path: string): Promise<boolean> {
+  try {
+    await disk.stat(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /** The whole of a small file, or undefined where it is absent. @throws the system's error */
 export async function readWhole(disk: Disk, path: string, bytesMax: number): Promise<Uint8Array | undefined> {
   let file: DiskFile;

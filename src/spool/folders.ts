@@ -12,17 +12,17 @@
  *
  * @module
  */
-import { Adoption } from "./adoption.ts";
 import { codeOf } from "../core/io_problem.ts";
+import { Adoption } from "./adoption.ts";
 import type { SpoolClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
+import { folderNameOf, parkedName, topicOf } from "./folder_names.ts";
 import { Home } from "./home.ts";
-import { FolderLock, lockName, type Processes, readLock } from "./lock.ts";
-import { Quarantine, quarantineName } from "./quarantine.ts";
+import { FolderLock, type Processes } from "./lock.ts";
+import { Quarantine } from "./quarantine.ts";
+import { addUp, emptySums, recordsOf, type Sums } from "./sums.ts";
 import { readSuspects, SuspectNotes } from "./suspects.ts";
-
-/** The name of the folder with the places of parked topics. */
-export const parkedName = "parked";
+import { freeNumber, isGone, isHeld, orphans, removeFolder } from "./worker_folders.ts";
 
 /** What folders are opened with. */
 export interface FoldersOptions {
@@ -53,19 +53,6 @@ interface Place {
   readonly isForeign: boolean;
 }
 
-/** What all folders hold. */
-export interface Sums {
-  readonly bytes: number;
-  readonly segments: number;
-  readonly batches: number;
-  readonly records: number;
-  readonly backlogBatches: number;
-  readonly backlogRecords: number;
-  readonly replayBatches: number;
-  readonly replayRecords: number;
-  readonly oldestMs: number;
-}
-
 /** The folders of one worker. */
 export class Folders {
   readonly all: Home[] = [];
@@ -94,9 +81,9 @@ export class Folders {
   static async open(options: FoldersOptions): Promise<Folders> {
     const folders = new Folders(options);
     try {
-      const own = options.succeeds === true ? await folders.#freeNumber() : options.worker;
-      for (const name of await folders.#orphans(own)) {
-        if (options.succeeds === true && await folders.#isHeld(name)) folders.adoption.later(name);
+      const own = options.succeeds === true ? await freeNumber(options) : options.worker;
+      for (const name of await orphans(options, own)) {
+        if (options.succeeds === true && await isHeld(options, name)) folders.adoption.later(name);
         else await folders.#adopt(name);
       }
       await folders.#openWorker(`w${own}`, false);
@@ -111,8 +98,8 @@ export class Folders {
     this.#options = options;
     this.adoption = new Adoption({
       clock: options.clock,
-      isGone: async (name) => !(await options.disk.list(options.dir)).some((entry) => entry.name === name),
-      isHeld: (name) => this.#isHeld(name),
+      isGone: (name) => isGone(options, name),
+      isHeld: (name) => isHeld(options, name),
       adopt: (name) => this.#adoptLate(name),
       problem: (message) => this.problem(message),
     });
@@ -169,17 +156,7 @@ export class Folders {
   }
 
   sums(): Sums {
-    const sums = {
-      bytes: 0,
-      segments: 0,
-      batches: 0,
-      records: 0,
-      backlogBatches: 0,
-      backlogRecords: 0,
-      replayBatches: 0,
-      replayRecords: 0,
-      oldestMs: Infinity,
-    };
+    const sums = { ...emptySums };
     for (const home of this.all) addUp(sums, home);
     return sums;
   }
@@ -207,21 +184,9 @@ export class Folders {
     for (const { home, notes, isForeign, topic } of this.#places) {
       if (inOrder) await notes?.close();
       await home.close(inOrder || home.clean);
-      if ((isForeign || topic !== undefined) && home.empty) await this.#removeFolder(home.folder);
+      if ((isForeign || topic !== undefined) && home.empty) await removeFolder(this.disk, home.folder);
     }
     for (const { lock } of this.#places) await lock?.release();
-  }
-
-  /** Folders of workers that are no more and that are this one's to take over. */
-  async #orphans(own: number): Promise<string[]> {
-    const { disk, dir, worker, workers } = this.#options;
-    await disk.makeFolder(dir);
-    const numbers = (await disk.list(dir))
-      .filter(({ name, isFolder }) => isFolder && /^w\d{1,4}$/.test(name))
-      .map(({ name }) => Number(name.slice(1)));
-    return numbers.filter((number) => number !== own && number % workers === worker)
-      .sort((a, b) => a - b)
-      .map((number) => `w${number}`);
   }
 
   async #adopt(name: string): Promise<void> {
@@ -232,20 +197,6 @@ export class Folders {
       // A process that still runs has it; it is looked at again at the next start.
       this.problem(`Cannot take over the spool folder "${name}": ${(error as Error).message}`);
     }
-  }
-
-  /** The number of a folder that nobody uses, one that this worker would take over. */
-  async #freeNumber(): Promise<number> {
-    const { worker, workers } = this.#options;
-    let number = worker;
-    while (await this.#isHeld(`w${number}`)) number += workers;
-    return number;
-  }
-
-  async #isHeld(name: string): Promise<boolean> {
-    const { disk, dir, clock, processes } = this.#options;
-    const state = await readLock(disk, `${dir}/${name}`, processes, clock.epochMs());
-    return state.kind === "held";
   }
 
   async #adoptLate(name: string): Promise<void> {
@@ -308,6 +259,8 @@ export class Folders {
       clock,
       sync,
       segmentBytesMax,
+      // Without sync a power cut could leave a file that has an older segment's header under its new name.
+      reuses: sync && !isForeign && topic === undefined,
       newId,
       freed: () => this.freed(),
       problem: (message) => this.problem(message),
@@ -326,22 +279,6 @@ export class Folders {
     return home;
   }
 
-  /** A folder that somebody left; what a person should look at keeps it. */
-  async #removeFolder(folder: string): Promise<void> {
-    const { disk } = this.#options;
-    try {
-      for (const name of ["cursor.a", "cursor.b", "inflight", lockName]) {
-        await disk.unlink(`${folder}/${name}`).catch(() => {});
-      }
-      for (const name of [quarantineName, parkedName]) {
-        await disk.removeFolder(`${folder}/${name}`).catch(() => {});
-      }
-      await disk.removeFolder(folder);
-    } catch {
-      // It is opened again at the next start, which costs a moment.
-    }
-  }
-
   #placeOf(home: Home): Place | undefined {
     return this.#places.find((place) => place.home === home);
   }
@@ -349,47 +286,4 @@ export class Folders {
   #parkingFolder(topic: string): string {
     return `${this.own.folder}/${parkedName}/${folderNameOf(topic)}`;
   }
-}
-
-const emptySums: Sums = {
-  bytes: 0,
-  segments: 0,
-  batches: 0,
-  records: 0,
-  backlogBatches: 0,
-  backlogRecords: 0,
-  replayBatches: 0,
-  replayRecords: 0,
-  oldestMs: Infinity,
-};
-
-function addUp(sums: { -readonly [Name in keyof Sums]: Sums[Name] }, home: Home): Sums {
-  sums.bytes += home.bytes;
-  sums.segments += home.segments.length;
-  for (const segment of home.segments) {
-    sums.batches += segment.batches - segment.doneBatches;
-    sums.records += segment.records - segment.doneRecords;
-    sums.backlogBatches += segment.backlogBatches;
-    sums.backlogRecords += segment.backlogRecords;
-    if (segment.earlier) {
-      sums.replayBatches += segment.batches - segment.doneBatches;
-      sums.replayRecords += segment.records - segment.doneRecords;
-    }
-    if (segment.doneBatches < segment.batches) sums.oldestMs = Math.min(sums.oldestMs, segment.oldestMs);
-  }
-  return sums;
-}
-
-/** Records in a folder that are not settled. */
-export function recordsOf(home: Home): number {
-  return addUp({ ...emptySums }, home).records;
-}
-
-/** A topic as the name of a folder; what Kafka allows stays readable. */
-export function folderNameOf(topic: string): string {
-  return encodeURIComponent(topic).replace(/^\.+$/, (dots) => dots.replaceAll(".", "%2E"));
-}
-
-function topicOf(folderName: string): string {
-  return decodeURIComponent(folderName);
 }

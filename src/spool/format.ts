@@ -5,7 +5,8 @@
  *
  *     header    0  "cdspool1"          8  version u16      10 header bytes u16   12 id u32 (random)
  *     (64)     16  number u32         20  session u32      24 made at f64 ms     32 id of the segment before u32
- *              36  committed end of the segment before u32, 0 where there is none  40  zeros
+ *              36  committed end of the segment before u32, 0 where there is none
+ *              40  bytes that the file had of an older segment u32                 44  zeros
  *              60  crc of [0, 60)
  *
  *     batch     0  "BTCH"              4  crc of the head from 8
@@ -67,6 +68,8 @@ export interface SegmentHeader {
   /** The segment that was in writing before this one, and how much of it was committed; 0 where there was none. */
   readonly beforeId: number;
   readonly beforeEnd: number;
+  /** The file was an older segment's and had so many bytes: what names another id in them means nothing. 0: a new file. */
+  readonly reusedBytes: number;
 }
 
 /** A header, or why it is none. */
@@ -85,6 +88,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   view.setFloat64(24, header.madeAtMs, true);
   view.setUint32(32, header.beforeId, true);
   view.setUint32(36, header.beforeEnd, true);
+  view.setUint32(40, header.reusedBytes, true);
   return seal(bytes, view);
 }
 
@@ -105,6 +109,7 @@ export function readSegmentHeader(bytes: Uint8Array): ReadHeader {
       madeAtMs: view.getFloat64(24, true),
       beforeId: view.getUint32(32, true),
       beforeEnd: view.getUint32(36, true),
+      reusedBytes: view.getUint32(40, true),
     },
   };
 }

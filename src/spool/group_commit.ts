@@ -115,6 +115,7 @@ export class GroupCommit {
     while (!this.#closed) {
       const lack = await this.#options.space.lacks(this.#queue[0] === undefined ? 0 : sizeOf(this.#queue[0]));
       if (lack !== undefined) {
+        if (await this.#options.home.dropSpares()) continue;
         this.#become({ kind: "full", message: lack });
         this.#options.home.endSegment();
         await this.#pause(fullPollMs);

@@ -15,29 +15,29 @@
  * @module
  */
 import { ForwarderError } from "../core/errors.ts";
-import { invariant, InvariantError } from "../core/invariant.ts";
-import { backoffMs, ioProblem } from "../core/io_problem.ts";
-import { crc32c } from "../batch/crc32c.ts";
+import { InvariantError } from "../core/invariant.ts";
+import { ioProblem } from "../core/io_problem.ts";
+import { Chores } from "./chores.ts";
 import type { SpoolClock } from "./clock.ts";
 import { type CursorSlot, type CursorState, CursorWriter, emptyCursor, readCursor } from "./cursor.ts";
+import { CursorDuty, cursorDelayMs, syncDelayMs } from "./cursor_duty.ts";
 import type { Disk, DiskFile } from "./disk.ts";
-import { segmentName } from "./format.ts";
+import { MissingIndexes } from "./missing_indexes.ts";
 import { recover, type Recovered } from "./recover.ts";
-import { scanSegment, ScanWindow } from "./scan.ts";
+import { ScanWindow } from "./scan.ts";
 import { batchState, type Segment } from "./segment.ts";
-import { readIndex, SegmentIndex } from "./segment_index.ts";
-import { type Outgoing, SegmentWriter, writeIndex } from "./segment_writer.ts";
+import { SegmentFiles } from "./segment_files.ts";
+import type { SegmentIndex } from "./segment_index.ts";
+import { type Outgoing, SegmentWriter } from "./segment_writer.ts";
+import { SpareSegments } from "./spare_segments.ts";
+import { scannedIndex, storedIndex } from "./stored_index.ts";
 
-/** The cursor is written so long after the first change: at a kill, at most that much comes twice. */
-export const cursorDelayMs = 50;
-/** The cursor is synced so long after the first change. */
-export const syncDelayMs = 1000;
 /** Complete segments are removed together. */
 export const removalDelayMs = 100;
-/** After so many failures a segment stays without an index. */
-const indexTriesMax = 10;
-/** Files of ended segments that stay open for reading. */
-const openFilesMax = 4;
+/** Spare files are removed when nothing was committed for so long. */
+export const spareIdleMs = 10_000;
+/** Files of segments that were ended early are not worth it. */
+const spareShare = 1 / 2;
 
 /** What a folder is opened with. */
 export interface HomeOptions {
@@ -47,17 +47,13 @@ export interface HomeOptions {
   /** Commits and indexes are synced. */
   readonly sync: boolean;
   readonly segmentBytesMax: number;
+  /** Files of segments are written over again: a folder into which much is written. */
+  readonly reuses?: boolean;
   newId(): number;
   /** Segments were removed: there is room. */
   freed(): void;
   /** Why a chore failed; undefined when one succeeded again. */
   problem(message: string | undefined): void;
-}
-
-interface OpenFile {
-  readonly file: DiskFile;
-  /** Reads in progress. */
-  readers: number;
 }
 
 /** One folder. */
@@ -71,19 +67,14 @@ export class Home {
   readonly cursorDamaged: readonly string[];
   readonly #options: HomeOptions;
   readonly #session: number;
-  readonly #cursor: CursorWriter;
+  readonly #cursor: CursorDuty;
   readonly #writer: SegmentWriter;
-  readonly #files = new Map<Segment, OpenFile>();
-  /** Ended segments whose index is not in the file yet, and how often it could not be written. */
-  readonly #unindexed = new Map<Segment, number>();
+  readonly #files: SegmentFiles;
+  readonly #unindexed: MissingIndexes;
+  readonly #spares: SpareSegments;
+  #committedAtMs = 0;
   #window: ScanWindow | undefined;
-  #dirtySinceMs: number | undefined;
-  #unsyncedSinceMs: number | undefined;
-  #timer: unknown;
-  #timerAtMs = Infinity;
-  #chores: Promise<void> | undefined;
-  #attempts = 0;
-  #closed = false;
+  readonly #chores: Chores;
   #halted = false;
 
   /** @throws the system's error if the folder cannot be made or listed */
@@ -105,12 +96,23 @@ export class Home {
     const state = newest?.state ?? emptyCursor;
     this.folder = options.folder;
     this.#options = options;
+    this.#files = new SegmentFiles(options.disk, options.folder);
+    this.#unindexed = new MissingIndexes(this.#files, options.sync);
+    const spareBytesMin = options.reuses === true ? options.segmentBytesMax * spareShare : Infinity;
+    this.#spares = new SpareSegments(options.disk, options.folder, spareBytesMin);
     this.recovered = recovered;
     this.segments = recovered.segments;
     this.cursorDamaged = damaged;
     this.clean = state.clean && damaged.length === 0;
     this.#session = state.session + 1;
-    this.#cursor = new CursorWriter(options.disk, options.folder, newest);
+    this.#cursor = new CursorDuty(new CursorWriter(options.disk, options.folder, newest), options.clock);
+    this.#chores = new Chores({
+      clock: options.clock,
+      folder: options.folder,
+      work: () => this.#work(),
+      nextMs: () => this.#nextMs(),
+      problem: options.problem,
+    });
     this.#writer = new SegmentWriter({
       disk: options.disk,
       folder: options.folder,
@@ -120,20 +122,21 @@ export class Home {
       session: this.#session,
       next: Math.max(state.next, recovered.numberMax + 1),
       newId: options.newId,
+      spares: this.#spares,
       began: (segment, file) => {
         this.segments.push(segment);
-        this.#files.set(segment, { file, readers: 0 });
+        this.#files.add(segment, file);
       },
       ended: (segment) => {
-        this.#unindexed.set(segment, 0);
-        this.#plan(0);
+        this.#unindexed.add(segment);
+        this.#chores.plan(0);
       },
     });
   }
 
-  /** Bytes of all segments on the disk. */
+  /** Bytes of all segments on the disk, and of files that they leave for others. */
   get bytes(): number {
-    let bytes = 0;
+    let bytes = this.#spares.bytes;
     for (const segment of this.segments) bytes += segment.fileBytes;
     return bytes;
   }
@@ -156,9 +159,22 @@ export class Home {
       throw new ForwarderError("spool_locked", `Cannot write into "${this.folder}": another process has it`);
     }
     const place = await this.#writer.commit(group);
-    this.#unsyncedSinceMs ??= this.#options.clock.monoMs();
-    this.#plan(syncDelayMs);
+    this.#committedAtMs = this.#options.clock.monoMs();
+    this.#cursor.committed();
+    this.#chores.plan(syncDelayMs);
     return place;
+  }
+
+  /** Removes what is only kept to be written over: there is no room. False where there was nothing. Never rejects. */
+  async dropSpares(): Promise<boolean> {
+    try {
+      const dropped = await this.#spares.drop();
+      if (dropped) this.#options.freed();
+      return dropped;
+    } catch (error) {
+      this.#options.problem(ioProblem("write", this.folder, error));
+      return false;
+    }
   }
 
   /** Ends the segment in writing, so that it may be removed when all of it is done. */
@@ -169,10 +185,8 @@ export class Home {
   /** A batch with `records` records is done with. */
   settle(segment: Segment, batch: number, records: number, to: number = batchState.settled): void {
     segment.move(batch, to, records);
-    const nowMs = this.#options.clock.monoMs();
-    this.#dirtySinceMs ??= nowMs;
-    this.#unsyncedSinceMs ??= nowMs;
-    this.#plan(segment.complete ? removalDelayMs : cursorDelayMs);
+    this.#cursor.settled();
+    this.#chores.plan(segment.complete ? removalDelayMs : cursorDelayMs);
   }
 
   /**
@@ -182,37 +196,31 @@ export class Home {
   async index(segment: Segment): Promise<SegmentIndex | undefined> {
     if (segment.index !== undefined) return segment.index;
     try {
-      const index = await this.#withFile(segment, (file) => this.#readIndex(segment, file));
+      const index = await this.#read(segment, (file) => this.#readIndex(segment, file));
       segment.index ??= index;
       return segment.index;
     } catch (error) {
       if (error instanceof InvariantError) throw error;
-      this.#options.problem(ioProblem("read", this.#path(segment), error));
+      this.#options.problem(ioProblem("read", this.#files.pathOf(segment), error));
       return undefined;
     }
   }
 
-  /** Forgets an index that stands in the file. */
-  forgetIndex(segment: Segment): void {
-    if (segment.trailer !== undefined && segment.ended) segment.index = undefined;
-  }
-
   /** Fills `into` with the bytes of a segment from `at` on; false where it ends before. @throws the system's error */
   async read(segment: Segment, at: number, into: Uint8Array): Promise<boolean> {
-    return await this.#withFile(segment, (file) => file.read(into, at)) === into.length;
+    return await this.#read(segment, (file) => file.read(into, at)) === into.length;
   }
 
   /** Writes nothing more: the folder is somebody else's. */
   halt(): void {
-    this.#closed = this.#halted = true;
-    this.#options.clock.clear(this.#timer);
+    this.#halted = true;
+    this.#chores.stop();
   }
 
   /** Writes what is settled, as durably as can be, and closes the files. */
   async close(clean: boolean): Promise<void> {
-    this.#closed = true;
-    this.#options.clock.clear(this.#timer);
-    await this.#chores;
+    this.#chores.stop();
+    await this.#chores.rest();
     this.#writer.end();
     try {
       if (!this.#halted) await this.#finish(clean);
@@ -221,27 +229,26 @@ export class Home {
       this.#options.problem(ioProblem("close", this.folder, error));
     }
     await this.#cursor.close();
-    for (const { file } of this.#files.values()) await file.close().catch(() => {});
-    this.#files.clear();
+    await this.#files.closeAll();
   }
 
   async #finish(clean: boolean): Promise<void> {
-    await this.#writeIndexes();
+    await this.#unindexed.write();
     await this.#removeComplete(clean);
-    await this.#cursor.write(this.#state(clean), true);
+    await this.#cursor.save(this.#state(clean), true);
+    // What stays of them goes at the next start.
+    await this.#spares.drop().catch(() => {});
   }
 
   /** Says that the folder is in use, and removes what an interrupted removal left. */
   async #begin(): Promise<void> {
     try {
-      await this.#cursor.write(this.#state(false), true);
+      await this.#cursor.save(this.#state(false), true);
       await this.#removeComplete(false);
     } catch (error) {
       // A full or read-only disk must not keep what is here from being sent.
-      this.#options.problem(ioProblem("write", this.folder, error));
-      this.#dirtySinceMs = this.#unsyncedSinceMs = this.#options.clock.monoMs();
-      this.#attempts = 1;
-      this.#planNext();
+      this.#cursor.settled();
+      this.#chores.failed(error);
     }
   }
 
@@ -266,92 +273,26 @@ export class Home {
     };
   }
 
-  /** Chores are due in `delayMs`, if they were not before. */
-  #plan(delayMs: number): void {
-    const { clock } = this.#options;
-    const atMs = clock.monoMs() + delayMs;
-    if (this.#closed || this.#chores !== undefined || atMs >= this.#timerAtMs) return;
-    clock.clear(this.#timer);
-    this.#timerAtMs = atMs;
-    this.#timer = clock.set(() => {
-      this.#timerAtMs = Infinity;
-      this.#chores = this.#work();
-    }, delayMs);
-  }
-
-  async #work(): Promise<void> {
-    let failure: unknown;
-    try {
-      failure = await this.#writeIndexes();
-      if (!await this.#removeComplete(false)) await this.#writeCursor();
-    } catch (error) {
-      if (error instanceof InvariantError) throw error;
-      failure = error ?? new Error("unknown");
-    }
-    if (failure !== undefined) this.#options.problem(ioProblem("write", this.folder, failure));
-    else if (this.#attempts > 0) this.#options.problem(undefined);
-    this.#attempts = failure === undefined ? 0 : this.#attempts + 1;
-    this.#chores = undefined;
-    this.#planNext();
-  }
-
-  /** What is left to do. */
-  #planNext(): void {
-    if (this.#attempts > 0) this.#plan(backoffMs(this.#attempts - 1));
-    else if (this.#unindexed.size > 0) this.#plan(0);
-    else if (this.segments.some((segment) => segment.complete)) this.#plan(removalDelayMs);
-    else if (this.#dirtySinceMs !== undefined) this.#plan(cursorDelayMs);
-    else if (this.#unsyncedSinceMs !== undefined) {
-      this.#plan(Math.max(0, this.#unsyncedSinceMs + syncDelayMs - this.#options.clock.monoMs()));
-    }
-  }
-
-  /**
-   * Writes what indexes are missing; returns what the system refused. A segment on which that fails again and again
-   * (the disk may have a bad spot there) stays without one, and holds up nothing else: it is scanned at the next start.
-   */
-  async #writeIndexes(): Promise<unknown> {
-    let failure: unknown;
-    for (const [segment, tries] of this.#unindexed) {
-      try {
-        if (!segment.complete && segment.batches > 0) {
-          const open = this.#files.get(segment);
-          invariant(open !== undefined, "a segment without an index in its file is open");
-          await writeIndex(open.file, segment, this.#options.sync);
-          this.forgetIndex(segment);
-        }
-        this.#unindexed.delete(segment);
-      } catch (error) {
-        if (error instanceof InvariantError) throw error;
-        failure = error ?? new Error("unknown");
-        if (tries + 1 < indexTriesMax) this.#unindexed.set(segment, tries + 1);
-        else this.#unindexed.delete(segment);
-      }
-    }
-    await this.#closeIdle();
+  async #work(): Promise<unknown> {
+    const failure = await this.#unindexed.write();
+    await this.#files.closeIdle((segment) => this.#unindexed.has(segment));
+    if (!await this.#removeComplete(false)) await this.#cursor.write(() => this.#state(false));
+    if (this.#sparesGoMs() === 0) await this.#spares.drop();
     return failure;
   }
 
-  async #writeCursor(): Promise<void> {
-    const unsyncedSinceMs = this.#unsyncedSinceMs;
-    if (unsyncedSinceMs === undefined) return;
-    const sync = this.#options.clock.monoMs() - unsyncedSinceMs >= syncDelayMs;
-    if (this.#dirtySinceMs === undefined && !sync) return;
-    await this.#saveCursor(this.#state(false), sync);
+  /** When something is left to do. */
+  #nextMs(): number | undefined {
+    if (this.#unindexed.size > 0) return 0;
+    return this.segments.some((segment) => segment.complete)
+      ? removalDelayMs
+      : this.#cursor.delayMs ?? this.#sparesGoMs();
   }
 
-  async #saveCursor(state: CursorState, sync: boolean): Promise<void> {
-    const dirty = this.#dirtySinceMs;
-    const unsynced = this.#unsyncedSinceMs;
-    this.#dirtySinceMs = undefined;
-    if (sync) this.#unsyncedSinceMs = undefined;
-    try {
-      await this.#cursor.write(state, sync);
-    } catch (error) {
-      this.#dirtySinceMs ??= dirty ?? this.#options.clock.monoMs();
-      this.#unsyncedSinceMs ??= unsynced ?? this.#options.clock.monoMs();
-      throw error;
-    }
+  /** When spare files are to be removed; undefined where there are none. */
+  #sparesGoMs(): number | undefined {
+    if (this.#spares.bytes === 0) return undefined;
+    return Math.max(0, this.#committedAtMs + spareIdleMs - this.#options.clock.monoMs());
   }
 
   /** Removes segments that are complete. True if there were any, and the cursor is written then. */
@@ -359,67 +300,33 @@ export class Home {
     const complete = this.segments.filter((segment) => segment.complete);
     if (complete.length === 0) return false;
     const { disk } = this.#options;
-    await this.#saveCursor(this.#state(clean), true);
+    await this.#cursor.save(this.#state(clean), true);
     for (const segment of complete) {
-      await this.#files.get(segment)?.file.close().catch(() => {});
-      this.#files.delete(segment);
+      await this.#files.close(segment);
       this.#unindexed.delete(segment);
-      await disk.unlink(this.#path(segment)).catch(rethrowUnlessAbsent);
+      const path = this.#files.pathOf(segment);
+      const leaves = this.#spares.wants(segment.fileBytes)
+        ? this.#spares.keep(path, segment.number, segment.fileBytes)
+        : disk.unlink(path);
+      await leaves.catch(rethrowUnlessAbsent);
       this.segments.splice(this.segments.indexOf(segment), 1);
     }
     await disk.syncFolder(this.folder);
+    this.#spares.synced();
     this.#options.freed();
     return true;
   }
 
   async #readIndex(segment: Segment, file: DiskFile): Promise<SegmentIndex> {
-    const { indexAt, indexBytes, indexCrc, batches, topics } = segment.trailer!;
-    const bytes = new Uint8Array(indexBytes);
-    if (await file.read(bytes, indexAt) === indexBytes && crc32c(bytes) === indexCrc) {
-      const index = readIndex(bytes, batches, topics);
-      if (index !== undefined) return index;
-    }
-    const { index } = await scanSegment(
-      this.#window ??= new ScanWindow(),
-      file,
-      indexAt,
-      segment.id,
-      indexAt,
-    );
-    index.length = Math.max(index.length, batches);
-    return index;
+    return await storedIndex(segment, file) ??
+      await scannedIndex(this.#window ??= new ScanWindow(), segment, file);
   }
 
-  #path(segment: Segment): string {
-    return `${this.folder}/${segmentName(segment.number)}`;
-  }
-
-  async #withFile<T>(segment: Segment, use: (file: DiskFile) => Promise<T>): Promise<T> {
-    let open = this.#files.get(segment);
-    if (open === undefined) {
-      const file = await this.#options.disk.open(this.#path(segment), "read");
-      open = this.#files.get(segment);
-      if (open === undefined) this.#files.set(segment, open = { file, readers: 0 });
-      else await file.close();
-    }
-    open.readers++;
+  async #read<T>(segment: Segment, use: (file: DiskFile) => Promise<T>): Promise<T> {
     try {
-      return await use(open.file);
+      return await this.#files.read(segment, use);
     } finally {
-      open.readers--;
-      if (this.#files.size > openFilesMax) this.#plan(cursorDelayMs);
-    }
-  }
-
-  /** Closes files that nobody reads, beyond a few. */
-  async #closeIdle(): Promise<void> {
-    let over = this.#files.size - openFilesMax;
-    for (const [segment, { file, readers }] of this.#files) {
-      if (over <= 0) return;
-      if (readers > 0 || !segment.ended || this.#unindexed.has(segment)) continue;
-      this.#files.delete(segment);
-      over--;
-      await file.close().catch(() => {});
+      if (this.#files.overfull) this.#chores.plan(cursorDelayMs);
     }
   }
 }

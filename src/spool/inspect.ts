@@ -14,7 +14,7 @@ import { codeOf, ioProblem } from "../core/io_problem.ts";
 import { batchHeaderBytes } from "../kernel/kernel.ts";
 import { emptyCursor, readCursor } from "./cursor.ts";
 import type { Disk } from "./disk.ts";
-import { parkedName } from "./folders.ts";
+import { homeOf, parkedName, parkedTopic, workerNumber } from "./folder_names.ts";
 import { type BatchHead, readHead, segmentName, segmentNumber } from "./format.ts";
 import { type LockState, type Processes, readLock } from "./lock.ts";
 import { quarantineName } from "./quarantine.ts";
@@ -22,7 +22,7 @@ import { closedBatchOf } from "./reader.ts";
 import { recover, regionMessage } from "./recover.ts";
 import { scanSegment, ScanWindow } from "./scan.ts";
 import { batchState, type Segment } from "./segment.ts";
-import { readIndex, type SegmentIndex } from "./segment_index.ts";
+import { scannedIndex, storedIndex } from "./stored_index.ts";
 
 /** One folder of a spool. */
 export interface FolderReport {
@@ -51,7 +51,7 @@ export interface FolderReport {
 export async function findFolders(disk: Disk, dir: string): Promise<string[]> {
   const entries = await disk.list(dir);
   const isHome = entries.some(({ name }) => segmentNumber(name) !== undefined || name.startsWith("cursor."));
-  const workers = entries.filter(({ name, isFolder }) => isFolder && /^w\d{1,4}$/.test(name))
+  const workers = entries.filter(({ name, isFolder }) => isFolder && workerNumber(name) !== undefined)
     .map(({ name }) => `${dir}/${name}`)
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   const homes = isHome ? [dir] : workers;
@@ -95,7 +95,7 @@ export async function inspectFolder(
   const waiting = segments.filter((segment) => segment.doneBatches < segment.batches);
   return {
     folder,
-    topic: folder.includes(`/${parkedName}/`) ? decodeURIComponent(folder.split("/").at(-1)!) : undefined,
+    topic: parkedTopic(folder),
     lock,
     cursor: cursor.damaged.length > 0 ? "damaged" : cursor.newest === undefined ? "absent" : "fine",
     segments,
@@ -144,7 +144,8 @@ export async function* readBatches(disk: Disk, folder: string, all: boolean): As
       throw error;
     }
     try {
-      const index = await indexOf(segment, file);
+      const index = segment.index ?? await storedIndex(segment, file) ??
+        await scannedIndex(new ScanWindow(), segment, file);
       for (let batch = 0; batch < index.length; batch++) {
         const done = segment.stateOf(batch) >= batchState.settled;
         if (!index.has(batch) || done && !all) continue;
@@ -189,7 +190,7 @@ async function verifySegment(disk: Disk, folder: string, segment: Segment): Prom
     try {
       const { bad } = await scanSegment(new ScanWindow(), file, segment.end, segment.id, segment.end);
       const problems = bad.filter(({ batches }) => batches > 0).map((region) => regionMessage(path, region));
-      if (await indexIn(segment, file) === undefined) problems.push(`"${path}" has a damaged index`);
+      if (await storedIndex(segment, file) === undefined) problems.push(`"${path}" has a damaged index`);
       return problems;
     } finally {
       await file.close();
@@ -197,27 +198,6 @@ async function verifySegment(disk: Disk, folder: string, segment: Segment): Prom
   } catch (error) {
     return codeOf(error) === "ENOENT" ? [] : [ioProblem("read", path, error)];
   }
-}
-
-type File = Awaited<ReturnType<Disk["open"]>>;
-
-async function indexOf(segment: Segment, file: File): Promise<SegmentIndex> {
-  return segment.index ?? await indexIn(segment, file) ??
-    (await scanSegment(new ScanWindow(), file, segment.end, segment.id, segment.end)).index;
-}
-
-/** The index at a segment's end; undefined where it is damaged. */
-async function indexIn(segment: Segment, file: File): Promise<SegmentIndex | undefined> {
-  const { indexAt, indexBytes, indexCrc, batches, topics } = segment.trailer!;
-  const bytes = new Uint8Array(indexBytes);
-  if (await file.read(bytes, indexAt) !== indexBytes || crc32c(bytes) !== indexCrc) return undefined;
-  return readIndex(bytes, batches, topics);
-}
-
-/** The worker's folder that a parking place belongs to. */
-export function homeOf(folder: string): string {
-  const at = folder.indexOf(`/${parkedName}/`);
-  return at < 0 ? folder : folder.slice(0, at);
 }
 
 async function listIfThere(disk: Disk, folder: string) {

@@ -8,7 +8,7 @@ import { ForwarderError } from "../core/errors.ts";
 import { ioProblem } from "../core/io_problem.ts";
 import { type SpoolClock, systemClock } from "./clock.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
-import { Folders, recordsOf } from "./folders.ts";
+import { Folders } from "./folders.ts";
 import type { Home } from "./home.ts";
 import { Losses } from "./losses.ts";
 import { type Processes, systemProcesses } from "./lock.ts";
@@ -16,6 +16,7 @@ import { regionFileName } from "./quarantine.ts";
 import type { SpoolMemory } from "./reader.ts";
 import type { SegmentDamage } from "./recover.ts";
 import type { Spool, SpoolEvents, SpoolSettings } from "./spool.ts";
+import { recordsOf } from "./sums.ts";
 import { WorkerSpool } from "./worker_spool.ts";
 
 /** A segment is at most this large, and at most a sixteenth of what the worker may keep. */

@@ -82,5 +82,6 @@ export function closedBatchOf(head: BatchHead, at: number, openedAtMs: number): 
     baseTimestampMs: head.baseTimestampMs,
     maxTimestampMs: head.maxTimestampMs,
     openedAtMs,
+    recordsCrc: head.recordCrc,
   };
 }

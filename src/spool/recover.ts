@@ -22,6 +22,7 @@ import {
 import { type BadRegion, scanSegment, ScanWindow } from "./scan.ts";
 import { Segment } from "./segment.ts";
 import { writeIndex } from "./segment_writer.ts";
+import { isSpareName } from "./spare_segments.ts";
 
 /** Files that are looked at at the same time. */
 const parallelMax = 8;
@@ -59,6 +60,7 @@ export interface RecoverOptions {
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const names = (await options.disk.list(options.folder)).map(({ name }) => name);
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined).sort((a, b) => a - b);
+  if (options.mend) await removeSpares(options, names);
   const job = new Recovery(options);
   const found: (Segment | undefined)[] = new Array(numbers.length);
   let taken = 0;
@@ -76,6 +78,11 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     scanned: job.scanned,
     numberMax: Math.max(0, ...numbers, ...others),
   };
+}
+
+/** Files that were kept to be written over; nobody looks into them. */
+async function removeSpares({ disk, folder }: RecoverOptions, names: readonly string[]): Promise<void> {
+  for (const name of names.filter(isSpareName)) await disk.unlink(`${folder}/${name}`).catch(() => {});
 }
 
 class Recovery {
@@ -121,7 +128,9 @@ class Recovery {
       return undefined;
     }
     const id = header.ok ? header.header.id : undefined;
-    return await this.#indexed(number, file, size, id) ?? await this.#scan(number, path, file, size, id);
+    const reusedBytes = header.ok ? header.header.reusedBytes : 0;
+    return await this.#indexed(number, file, size, id) ??
+      await this.#scan(number, path, file, size, id, reusedBytes);
   }
 
   /** A segment that was ended in order. */
@@ -163,6 +172,7 @@ class Recovery {
     file: DiskFile,
     size: number,
     id: number | undefined,
+    reusedBytes: number,
   ): Promise<Segment | undefined> {
     this.scanned++;
     const before = await this.#endByNext(number, id);
@@ -172,7 +182,7 @@ class Recovery {
       scanSegment(this.#window ??= new ScanWindow(), file, Math.min(before ?? size, size), id, committed)
     );
     this.#scans = scan.catch(() => {});
-    const { index, end, records, oldestMs, id: found, bad } = await scan;
+    const { index, end, seen, records, oldestMs, id: found, bad } = await scan;
     if (index.length === 0) return await this.#nothing(number, path, file, size, id);
     const segment = new Segment({
       number,
@@ -188,7 +198,9 @@ class Recovery {
       ended: true,
     });
     segment.loseMissing();
-    this.#report(number, path, bad, Math.min(before ?? size, size) - end);
+    // What an older segment left in the file is not torn.
+    const written = reusedBytes > 0 && size <= reusedBytes ? seen : size;
+    this.#report(number, path, bad, Math.min(before ?? written, written) - end);
     this.#restore(segment);
     if (this.#options.mend) await this.#end(path, segment);
     return segment;

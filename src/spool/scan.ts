@@ -44,6 +44,8 @@ export interface ScannedSegment {
   readonly index: SegmentIndex;
   /** End of the last whole batch. */
   readonly end: number;
+  /** End of the last batch whose head is whole. */
+  readonly seen: number;
   /** Records of whole batches. */
   readonly records: number;
   readonly oldestMs: number;
@@ -189,6 +191,7 @@ export async function scanSegment(
   return {
     index,
     end,
+    seen: badFrom,
     records,
     oldestMs,
     id: knownId ?? 0,

@@ -84,6 +84,11 @@ export class Segment {
     return this.ended && this.doneBatches === this.batches;
   }
 
+  /** Forgets an index that stands in the file. */
+  forgetIndex(): void {
+    if (this.trailer !== undefined && this.ended) this.index = undefined;
+  }
+
   stateOf(batch: number): number {
     return this.#states[batch]!;
   }

@@ -13,7 +13,7 @@
  * @module
  */
 import type { SpoolClock } from "./clock.ts";
-import { type Disk, type DiskFile, writeAll } from "./disk.ts";
+import { type Disk, type DiskFile, isThere, writeAll } from "./disk.ts";
 import { crc32c } from "../batch/crc32c.ts";
 import {
   encodeSegmentHeader,
@@ -28,6 +28,7 @@ import { invariant } from "../core/invariant.ts";
 import { codeOf } from "../core/io_problem.ts";
 import { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment_index.ts";
+import type { SpareSegments } from "./spare_segments.ts";
 
 /** Batches of one segment: its index is encoded in one go, which must not hold the loop. */
 export const segmentBatchesMax = 16_384;
@@ -57,6 +58,8 @@ export interface SegmentWriterOptions {
   readonly next: number;
   /** A random 32-bit number that is not 0. */
   newId(): number;
+  /** Files to be written over. */
+  readonly spares?: SpareSegments | undefined;
   /** A segment was begun; the folder keeps it. */
   began(segment: Segment, file: DiskFile): void;
   /** A segment takes no more batches; whoever owns it calls `writeIndex` when nothing hurries. */
@@ -108,7 +111,7 @@ export class SegmentWriter {
       segment.add(count, timestampMs);
       segment.end += headBytes + recordBytes;
     }
-    segment.fileBytes = segment.end;
+    segment.fileBytes = Math.max(segment.fileBytes, segment.end);
     return { segment, first };
   }
 
@@ -138,9 +141,9 @@ export class SegmentWriter {
 
   async #begin(): Promise<{ readonly segment: Segment; readonly file: DiskFile }> {
     const { disk, folder, clock, sync, session, newId, began } = this.#options;
+    const { file, path, reusedBytes } = await this.#open();
     const number = this.#next;
-    const path = `${folder}/${segmentName(number)}`;
-    const file = await this.#create(path);
+    const name = this.#pathOf(number);
     const id = newId();
     const header = encodeSegmentHeader({
       id,
@@ -149,16 +152,18 @@ export class SegmentWriter {
       madeAtMs: clock.epochMs(),
       beforeId: this.#before?.id ?? 0,
       beforeEnd: this.#before?.end ?? 0,
+      reusedBytes,
     });
     try {
       await writeAll(file, [header], 0);
-      if (sync) {
-        await file.sync();
-        await disk.syncFolder(folder);
-      }
+      if (sync) await file.sync();
+      // With this header, what an older segment left in the file is nothing.
+      if (path !== name) await disk.rename(path, name);
+      if (sync) await disk.syncFolder(folder);
     } catch (error) {
       await file.close().catch(() => {});
       await disk.unlink(path).catch(() => {});
+      if (path !== name) await disk.unlink(name).catch(() => {});
       throw error;
     }
     const segment = new Segment({
@@ -166,7 +171,7 @@ export class SegmentWriter {
       id,
       earlier: false,
       end: segmentHeaderBytes,
-      fileBytes: segmentHeaderBytes,
+      fileBytes: Math.max(segmentHeaderBytes, reusedBytes),
       batches: 0,
       records: 0,
       oldestMs: Infinity,
@@ -179,6 +184,24 @@ export class SegmentWriter {
     return { segment, file };
   }
 
+  /** A file for the next segment: a spare one, which has another name yet, or a new one. */
+  async #open(): Promise<{ file: DiskFile; path: string; reusedBytes: number }> {
+    const { disk, spares } = this.#options;
+    const spare = spares?.take();
+    if (spare === undefined) {
+      const path = this.#pathOf(this.#next);
+      return { file: await this.#create(path), path, reusedBytes: 0 };
+    }
+    try {
+      // A rename would take a stranger's place.
+      while (await isThere(disk, this.#pathOf(this.#next))) this.#next++;
+      return { file: await disk.open(spare.path, "write"), path: spare.path, reusedBytes: spare.bytes };
+    } catch (error) {
+      spares!.giveBack(spare);
+      throw error;
+    }
+  }
+
   /** A name that is taken, by what a failed beginning left or by a stranger, is passed over. */
   async #create(path: string): Promise<DiskFile> {
     try {
@@ -189,12 +212,17 @@ export class SegmentWriter {
     }
   }
 
+  #pathOf(number: number): string {
+    return `${this.#options.folder}/${segmentName(number)}`;
+  }
+
   /** Takes back what a failed commit may have written. */
   async #undo(synced: boolean): Promise<void> {
     const { segment, file } = this.#current!;
     try {
       if (synced) {
         await file.truncate(segment.end);
+        segment.fileBytes = segment.end;
         return;
       }
     } catch {

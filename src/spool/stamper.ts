@@ -42,7 +42,6 @@ export class Stamper {
     const headBytes = headBytesMin + topic.length;
     const start = headAt(batch.at, headBytes);
     const fields = { recordBytes, count, rawBytes, partition, baseTimestampMs, maxTimestampMs, attributes };
-    let recordCrc: number | undefined;
     return {
       held,
       committed,
@@ -53,7 +52,7 @@ export class Stamper {
       count,
       timestampMs: baseTimestampMs,
       stamp: (segmentId, index, groupPlace) => {
-        recordCrc ??= this.#checksum(batch.at + batchHeaderBytes, recordBytes);
+        const recordCrc = batch.recordsCrc ??= this.#checksum(batch.at + batchHeaderBytes, recordBytes);
         const head = { ...fields, groupPlace, segmentId, index, recordCrc };
         writeHead(this.#view, start, head, topic, this.#checksum);
         return this.#memory.bytes.subarray(start, batch.end);

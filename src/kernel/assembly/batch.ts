@@ -16,14 +16,15 @@
  *     57  recordsCount i32
  *     61  records
  */
-import { crc32c } from "./crc32c";
+import { appendedCrc32c, crc32c } from "./crc32c";
 
 const checkedFrom: usize = 21;
+const headerBytes: usize = 61;
 
 /** @see Kernel.sealBatch */
 export function sealBatch(
   at: usize, end: usize, count: i32, baseTimestamp: f64, maxTimestamp: f64, producerId: i64, producerEpoch: i32,
-  baseSequence: i32, attributes: i32,
+  baseSequence: i32, attributes: i32, recordsCrc: f64,
 ): void {
   store<u64>(at, 0);
   store<u32>(at, bswap(<u32>(end - at - 12)), 8);
@@ -37,5 +38,10 @@ export function sealBatch(
   store<u16>(at, bswap<u16>(<u16>producerEpoch), 51);
   store<u32>(at, bswap(<u32>baseSequence), 53);
   store<u32>(at, bswap(<u32>count), 57);
-  store<u32>(at, bswap(crc32c(at + checkedFrom, <u32>(end - at - checkedFrom))), 17);
+  const crc = recordsCrc < 0
+    ? crc32c(at + checkedFrom, <u32>(end - at - checkedFrom))
+    : appendedCrc32c(
+      crc32c(at + checkedFrom, <u32>(headerBytes - checkedFrom)), <u32>recordsCrc, <u32>(end - at - headerBytes),
+    );
+  store<u32>(at, bswap(crc), 17);
 }

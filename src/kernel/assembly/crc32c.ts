@@ -73,6 +73,29 @@ export function crc32c(at: usize, length: u32): u32 {
   return length < foldBytesMin ? ~byTables(0xffffffff, at, length) : ~byFolding(at, length);
 }
 
+/**
+ * The CRC of two stretches one behind the other, from their own: that of the first is multiplied by x^(8 * length) of
+ * the second, modulo P. In bit-reflected form the highest bit is x^0.
+ */
+export function appendedCrc32c(first: u32, second: u32, secondLength: u32): u32 {
+  let power: u32 = 1 << 23;
+  for (let rest = secondLength; rest != 0; rest >>>= 1) {
+    if (rest & 1) first = multiplied(first, power);
+    power = multiplied(power, power);
+  }
+  return first ^ second;
+}
+
+/** a * b modulo P. */
+function multiplied(a: u32, b: u32): u32 {
+  let product: u32 = 0;
+  for (; a != 0; a <<= 1) {
+    if (a & 0x80000000) product ^= b;
+    b = b & 1 ? (b >>> 1) ^ polynomial : b >>> 1;
+  }
+  return product;
+}
+
 // @ts-ignore: decorator
 @inline
 function slice(table: u32, byte: u32): u32 {

@@ -24,7 +24,7 @@ function sealed(values: readonly string[], kind: number): Uint8Array {
   const packed = name === undefined ? records : packNow({ codec: name }, records);
   kernel.bytes.set(packed, at + batchHeaderBytes);
   const packedEnd = at + batchHeaderBytes + packed.length;
-  kernel.sealBatch(at, packedEnd, count, baseTimestampMs, maxTimestampMs, 77n, 3, 9, kind);
+  kernel.sealBatch(at, packedEnd, count, baseTimestampMs, maxTimestampMs, 77n, 3, 9, kind, -1);
   return kernel.bytes.slice(at, packedEnd);
 }
 

@@ -28,7 +28,7 @@ function sealed(slot: number, value: string): { at: number; end: number } {
   const at = kernel.arenaAt + slot * 4096 + headroomBytes;
   const length = memory.write(value, kernel.scratchAt);
   const end = kernel.encodeRecord(at + batchHeaderBytes, 0, 0, 0, -1, kernel.scratchAt, length, 0, 0);
-  kernel.sealBatch(at, end, 1, 0, 0, 5n, 1, slot, 0);
+  kernel.sealBatch(at, end, 1, 0, 0, 5n, 1, slot, 0, -1);
   return { at, end };
 }
 

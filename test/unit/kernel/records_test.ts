@@ -165,13 +165,13 @@ test("encodeRows() copies every length exactly when lengths run over all copy lo
   }
 });
 
-test("sealBatch() writes the header of KIP-98 when the batch is small or large", () => {
-  const batches = [
-    { count: 1, valueLength: 0, ids: [-1n, -1, -1] as const, attributes: 0 },
-    { count: 3, valueLength: 5000, ids: [123_456_789_012n, 7, 2 ** 31 - 1] as const, attributes: 4 },
-    { count: 12, valueLength: 50_000, ids: [2n ** 62n, 32_767, 0] as const, attributes: 0 },
-  ];
-  for (const { count, valueLength, ids, attributes } of batches) {
+test("sealBatch() writes the header of KIP-98 when the batch is small or large, its records' CRC known or not", () => {
+  const batches = [false, true].flatMap((known) => [
+    { count: 1, valueLength: 0, ids: [-1n, -1, -1] as const, attributes: 0, known },
+    { count: 3, valueLength: 5000, ids: [123_456_789_012n, 7, 2 ** 31 - 1] as const, attributes: 4, known },
+    { count: 12, valueLength: 50_000, ids: [2n ** 62n, 32_767, 0] as const, attributes: 0, known },
+  ]);
+  for (const { count, valueLength, ids, attributes, known } of batches) {
     kernel.bytes.set(filled(valueLength, count), scratchAt);
     let at = arenaAt + batchHeaderBytes;
     for (let i = 0; i < count; i++) at = kernel.encodeRecord(at, i, i, 0, -1, scratchAt, valueLength, 0, 0);
@@ -185,6 +185,7 @@ test("sealBatch() writes the header of KIP-98 when the batch is small or large",
       ids[1],
       ids[2],
       attributes,
+      known ? crc32cOracle(kernel.bytes.subarray(arenaAt + batchHeaderBytes, at)) : -1,
     );
     const batch = kernel.bytes.slice(arenaAt, at);
     assert.deepEqual(decodeBatchHeader(batch), {

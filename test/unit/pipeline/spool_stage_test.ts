@@ -18,7 +18,8 @@ import {
   endRow,
 } from "../../../src/observe/row.ts";
 import { lateMs } from "../../../src/pipeline/held_batches.ts";
-import { parkAfterMs, SpoolStage } from "../../../src/pipeline/spool_stage.ts";
+import { SpoolStage } from "../../../src/pipeline/spool_stage.ts";
+import { parkAfterMs } from "../../../src/pipeline/stalled_topics.ts";
 import type { Sink } from "../../../src/sink/sink.ts";
 import type { Durability } from "../../../src/spool/spool.ts";
 import { until } from "../../support/until.ts";

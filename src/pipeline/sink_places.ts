@@ -1,0 +1,78 @@
+/**
+ * How much of the sink's share of the memory each topic has, and who may have more: one topic has not all of it, and a
+ * topic of which nothing moves leaves the others their place.
+ *
+ * @module
+ */
+
+/** One topic's batches between batcher and sink. */
+export interface TopicBooks {
+  /** Bytes that the sink has. */
+  sinkBytes: number;
+  /** Batches that wait for their commit. */
+  pending: number;
+  /** Nothing of it moves while others do: one batch in the sink is enough to see when it goes on. */
+  stalls: boolean;
+  stallsSinceMs: number;
+  /** It stalls for long, and was parked for that. */
+  parked: boolean;
+}
+
+/** The places of one worker's sink. */
+export class SinkPlaces {
+  /** Bytes that the sink may have. */
+  bytesMax = 0;
+  /** Bytes that it has. */
+  bytes = 0;
+  /** Of those, what topics have of which nothing moves, when that was looked at last. */
+  stalledBytes = 0;
+  readonly #topics = new Map<string, TopicBooks>();
+
+  /** The books of a topic, begun where there are none. */
+  of(topic: string): TopicBooks {
+    let books = this.#topics.get(topic);
+    if (books === undefined) {
+      this.#topics.set(
+        topic,
+        books = { sinkBytes: 0, pending: 0, stalls: false, stallsSinceMs: 0, parked: false },
+      );
+    }
+    return books;
+  }
+
+  /** All topics with books; they may be forgotten meanwhile. */
+  [Symbol.iterator](): Iterator<[string, TopicBooks]> {
+    return this.#topics.entries();
+  }
+
+  /** The sink got a batch, which takes so many bytes, or gave it back (negative). */
+  add(books: TopicBooks, bytes: number): void {
+    this.bytes += bytes;
+    books.sinkBytes += bytes;
+  }
+
+  /** A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place. */
+  has(bytes: number, books: TopicBooks): boolean {
+    if (this.bytes === 0) return true;
+    if (books.stalls && books.sinkBytes > 0) return false;
+    const left = this.bytesMax - this.bytes - bytes;
+    return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
+  }
+
+  /** Whether a topic has place for some batch. */
+  hasFor(topic: string): boolean {
+    const books = this.#topics.get(topic);
+    return books === undefined || this.has(0, books);
+  }
+
+  /** Half of what topics that move may have is free. */
+  get halfFree(): boolean {
+    return (this.bytes - this.stalledBytes) * 2 <= this.bytesMax - this.stalledBytes;
+  }
+
+  /** Closes the books of a topic that has nothing anywhere; `held` batches of it wait in memory. */
+  forget(topic: string, books: TopicBooks, held: number): void {
+    const rests = books.sinkBytes === 0 && books.pending === 0 && held === 0;
+    if (rests && !books.parked) this.#topics.delete(topic);
+  }
+}

@@ -14,7 +14,9 @@ import argparse, json, os, shutil, socket, statistics, subprocess, sys, tempfile
 import bench, host
 
 HERE = bench.HERE
-PORT, HTTP, ADMIN, KPORT, CPORT = bench.PORT, 18080, 18585, bench.KPORT, bench.CPORT
+# Others than those of bench.py.
+PORT, HTTP, ADMIN, KPORT, CPORT = 16514, 16580, 16585, 16592, 16593
+bench.PORT, bench.KPORT, bench.CPORT = PORT, KPORT, CPORT
 MIB = 1 << 20
 
 
@@ -54,7 +56,7 @@ SYSTEMS = ("corndog", "corndog-os", "corndog-fsync")
 def durability(args):
     with open(f"{HERE}/systems.json") as f:
         systems = json.load(f)
-    args.lock, args.max_foreign, args.retries = args.rundir + "/lock", args.max_foreign, args.retries
+    args.lock = args.rundir + "/lock"
     rows = {name: [] for name in SYSTEMS}
     for rep in range(args.reps):
         # Who goes first changes, so that a machine that warms up favours nobody.

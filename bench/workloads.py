@@ -40,6 +40,7 @@ WORKLOADS = {
     "C1-10000": _connections(10_000),
     # Not part of a run without --workloads.
     "W5b": _w("full speed, the broker is gone from second 1 to second 6", seconds=9, outage=(1.0, 5.0), stall=8),
+    "S2": _w("as W1 with each durability of the spool", systems=["corndog", "corndog-os", "corndog-fsync"]),
     "W7": _w("200 bytes, hotdog's three rules", mode="hotdog", fmt="mixed", systems=["corndog", "corndog-deno"]),
     "R1": _w("W1 at 1,050,000 lines/s", rate=1_050_000, systems=["corndog", "corndog-deno"]),
     "R7": _w("W7 at 420,000 lines/s", mode="hotdog", fmt="mixed", rate=420_000, systems=["corndog", "corndog-deno"]),

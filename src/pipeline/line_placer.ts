@@ -21,7 +21,7 @@ import type { Letters } from "./letters.ts";
 import { LineAtHand } from "./line_at_hand.ts";
 import { type LetterWait, LineLetters } from "./line_letters.ts";
 import type { LineOptions } from "./line_options.ts";
-import type { LineTrace, TraceTimes } from "./line_trace.ts";
+import type { TraceTimes } from "./line_trace.ts";
 import { MarkedLines } from "./marked_lines.ts";
 import type { PeerTroubles } from "./peer_troubles.ts";
 import { copyOf, type PendingLine } from "./pending_line.ts";
@@ -193,7 +193,13 @@ export class LinePlacer {
       eventTimes === undefined && !(isTapped && uniform.value === "json")
     ) {
       if (uniform.value === "json") return this.#placeJson(rows, uniform, peer, nowMs, untilMs);
-      const placed = this.#uniform.place(this.#program, rows, peer, nowMs, isTapped ? this.receivedMs : undefined);
+      const placed = this.#uniform.place(
+        this.#program,
+        rows,
+        peer,
+        nowMs,
+        isTapped ? this.receivedMs : undefined,
+      );
       if (placed < rows) this.stopped = "room";
       return placed;
     }

@@ -59,7 +59,9 @@ export class ReadBack {
 
   /** Reads while there is place; whoever makes place calls it again. */
   pump(): void {
-    if (this.#reading !== undefined || !this.#isOn || this.#later !== undefined || this.#spool === undefined) {
+    if (
+      this.#reading !== undefined || !this.#isOn || this.#later !== undefined || this.#spool === undefined
+    ) {
       return;
     }
     if (!this.#parts.places.halfFree) return;

@@ -156,4 +156,3 @@ function withMark({ names, values }: RecordHeaders, marks: number): RecordHeader
 function fits(text: string, bytes: number): boolean {
   return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
 }
-

@@ -57,8 +57,8 @@ import { Orphans } from "./orphans.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
-import { nodeDisk } from "../spool/disk.ts";
 import { openSpool } from "../spool/open_spool.ts";
+import { promptDisk } from "../spool/prompt_disk.ts";
 import { openTcpSource, receiveBuffersOf } from "./tcp_source.ts";
 import { SpoolStage } from "./spool_stage.ts";
 import { Submissions } from "./submissions.ts";
@@ -504,7 +504,7 @@ export class WorkerPipeline {
     const { worker } = this.#start;
     const { events } = this.#stage;
     const { succeeds } = this.#start;
-    const disk = slowDisk(nodeDisk, this.#chaos?.diskMs ?? 0);
+    const disk = slowDisk(promptDisk(), this.#chaos?.diskMs ?? 0);
     const options = { settings, worker, workers, memory: this.#kernel, events, succeeds, disk };
     this.#stage.join(await openSpool(options));
   }

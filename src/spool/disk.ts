@@ -58,15 +58,7 @@ const folderMode = 0o750;
 /** The machine's file system. */
 export const nodeDisk: Disk = {
   async open(path, mode) {
-    if (mode === "read") return new NodeFile(await open(path, "r"));
-    if (mode === "create") return new NodeFile(await open(path, "wx+", fileMode));
-    // "r+" makes no file and "a+" knows no positions.
-    try {
-      return new NodeFile(await open(path, "r+"));
-    } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw error;
-      return new NodeFile(await open(path, "wx+", fileMode));
-    }
+    return new NodeFile(await openHandle(path, mode));
   },
   async list(folder) {
     const entries = await readdir(folder, { withFileTypes: true });
@@ -103,7 +95,21 @@ export const nodeDisk: Disk = {
   },
 };
 
-class NodeFile implements DiskFile {
+/** Opens a file of the machine. @throws the system's error */
+export async function openHandle(path: string, mode: OpenMode): Promise<FileHandle> {
+  if (mode === "read") return await open(path, "r");
+  if (mode === "create") return await open(path, "wx+", fileMode);
+  // "r+" makes no file and "a+" knows no positions.
+  try {
+    return await open(path, "r+");
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    return await open(path, "wx+", fileMode);
+  }
+}
+
+/** A file of the machine. */
+export class NodeFile implements DiskFile {
   readonly #handle: FileHandle;
 
   constructor(handle: FileHandle) {

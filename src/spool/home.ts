@@ -20,7 +20,7 @@ import { ioProblem } from "../core/io_problem.ts";
 import { Chores } from "./chores.ts";
 import type { SpoolClock } from "./clock.ts";
 import { type CursorSlot, type CursorState, CursorWriter, emptyCursor, readCursor } from "./cursor.ts";
-import { CursorDuty, cursorDelayMs, syncDelayMs } from "./cursor_duty.ts";
+import { cursorDelayMs, CursorDuty, syncDelayMs } from "./cursor_duty.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { MissingIndexes } from "./missing_indexes.ts";
 import { recover, type Recovered } from "./recover.ts";

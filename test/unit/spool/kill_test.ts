@@ -44,6 +44,9 @@ const points: readonly (readonly [string, number])[] = [
   ["cursor-sync", 2],
   ["index-write", 3],
   ["segment-unlink", 1],
+  ["segment-spare", 2],
+  ["segment-reuse-half", 2],
+  ["segment-reuse", 3],
 ];
 
 for (const [point, count] of points) {

@@ -4,7 +4,8 @@
  *     killed_child.ts DIR POINT COUNT       at the COUNTth time that the disk is asked for POINT, before or after it
  *
  * Points: `segment-create`, `commit-write`, `commit-half` (a part of the write is done), `commit-sync`,
- * `folder-sync`, `cursor-write`, `cursor-sync`, `segment-unlink`, `index-write`. Each id that is committed, and each
+ * `folder-sync`, `cursor-write`, `cursor-sync`, `segment-unlink`, `index-write`, `segment-spare` (a segment's file is
+ * spare now), `segment-reuse-half` (it has a new header, and the old name) and `segment-reuse`. Each id that is committed, and each
  * that is settled, is written to standard output before anything else happens.
  *
  * @module
@@ -31,7 +32,7 @@ function reached(name: string): boolean {
 }
 
 function kindOf(path: string): string {
-  if (path.endsWith(".seg")) return "segment";
+  if (/\.(?:seg|spare)$/.test(path)) return "segment";
   return path.includes("cursor.") ? "cursor" : "other";
 }
 
@@ -73,6 +74,11 @@ const disk: Disk = {
     if (mode === "create" && reached("segment-create")) die();
     return fatal(file, kindOf(path));
   },
+  async rename(from, to) {
+    if (to.endsWith(".seg") && reached("segment-reuse-half")) die();
+    await nodeDisk.rename(from, to);
+    if (reached(to.endsWith(".seg") ? "segment-reuse" : "segment-spare")) die();
+  },
   async unlink(path) {
     await nodeDisk.unlink(path);
     if (kindOf(path) === "segment" && reached("segment-unlink")) die();
@@ -85,7 +91,8 @@ const disk: Disk = {
 
 const memory = new BatchMemory(4 * 1024 * 1024);
 const spool = await openSpool({
-  settings: settings(dir, { durability: "fsync" }),
+  // With sync, files of segments are used again.
+  settings: settings(dir, { durability: point === "segment-unlink" ? "os" : "fsync" }),
   worker: 0,
   workers: 1,
   memory: memory.kernel,

@@ -93,7 +93,7 @@ class PromptFile extends NodeFile {
 
 /** One per thread that writes. */
 export function promptDisk(clock: SpoolClock = systemClock): Disk {
-  if (runtime.name !== "bun") return nodeDisk;
+  if (runtime.name === "deno") return nodeDisk;
   const promptness = new Promptness(clock);
   return {
     ...nodeDisk,

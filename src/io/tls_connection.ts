@@ -9,6 +9,7 @@ import type { TLSSocket } from "node:tls";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { runtime } from "../runtime/current.ts";
+import { detach } from "../runtime/detach.ts";
 import { Gate } from "../runtime/gate.ts";
 import { socketKey } from "../runtime/kernel_sockets.ts";
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
@@ -53,6 +54,7 @@ export class TlsConnection<State> implements Connection {
         this.#secure?.destroy();
         raw.destroy();
       },
+      release: detach,
     });
   }
 

@@ -8,6 +8,7 @@
  *   - its frame reader throws inside a socket event on a bad length, or loops: an own one checks lengths and that
  *     answers come in the order of the requests (Kafka guarantees that);
  *   - its queue re-arms a timer for ever, four percent of a core: here it is armed only when something waits;
+ *   - batches go to the socket one after the other, from where they lie, instead of joined in a new buffer;
  *   - its timeouts and retries are off; the deadlines are ours and end with the connection destroyed.
  *
  * @module
@@ -287,6 +288,7 @@ export class KafkajsConnection implements BrokerConnection {
       ? net.connect({ host, port }, onConnect)
       : tls.connect({ host, port, ...(net.isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect);
     this.#socket = socket;
+    writeOneByOne(socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     // Before kafkajs' own listeners: the socket is destroyed before they reject requests.
@@ -366,6 +368,15 @@ export class KafkajsConnection implements BrokerConnection {
       : `Broker "${this.name}" does not answer in the Kafka protocol`;
     return new ForwarderError("kafka_protocol", message);
   }
+}
+
+/**
+ * Both runtimes join all that waits in a stream into one buffer (`_writev`), of which Bun copies once more what the
+ * socket does not take: of requests with eight megabytes of batches three times as much memory. Without that method a
+ * stream writes one view after the other, from where it lies.
+ */
+function writeOneByOne(socket: net.Socket): void {
+  (socket as { _writev?: unknown })._writev = undefined;
 }
 
 /** A TLS record: alert or handshake, version 3.x (RFC 8446 5.1). */

@@ -17,6 +17,7 @@ import {
 import { type Action, isPartition, partitionMax } from "./action_schema.ts";
 import { headersMax, type RecordHeaders, recordHeaders } from "./headers.ts";
 import { jsonForm, timestampMembers } from "./json_form.ts";
+import { JoinedNames } from "./joined_names.ts";
 import type { LineContext } from "./line_context.ts";
 import type { Forward, Outcome, Program } from "./program.ts";
 import { hasVariables, type Template } from "./template.ts";
@@ -79,6 +80,14 @@ export function compileForward(action: ForwardAction, options: ActionOptions): C
 
 function topicWriter(topic: Template<LineContext>): WritePart | undefined {
   if (topic.constant !== undefined) return undefined;
+  const { single } = topic;
+  if (single !== undefined) {
+    const names = new JoinedNames(single.before, single.after);
+    return (forward, context) => {
+      forward.topic = names.of(single.read(context));
+      return true;
+    };
+  }
   return (forward, context) => {
     forward.topic = topic.render(context);
     return true;

@@ -33,6 +33,8 @@ export interface Template<Context> {
   renderJson(context: Context): string;
   /** Set if the template is exactly one variable, without filters, whose value may be other than text. */
   readonly value: ((context: Context) => unknown) | undefined;
+  /** Set if exactly one part of it changes from line to line: what stands around that. */
+  readonly single?: { readonly before: string; readonly after: string; read(context: Context): string };
 }
 
 /** What is wrong with a template; `column` counts characters from 1. */
@@ -125,7 +127,19 @@ function joinParts<Context>(given: readonly (string | Variable<Context>)[]): Tem
   });
   const [only] = parts;
   const value = parts.length === 1 && typeof only !== "string" ? only.value : undefined;
-  return { constant: undefined, render: concat(readers), renderJson: concat(jsonReaders), value };
+  const single = singleOf(parts);
+  return { constant: undefined, render: concat(readers), renderJson: concat(jsonReaders), value, single };
+}
+
+/** Neighbours of the one part that is no text; undefined where there are several. */
+function singleOf<Context>(parts: readonly (string | Variable<Context>)[]): Template<Context>["single"] {
+  const at = parts.findIndex((part) => typeof part !== "string");
+  const part = parts[at];
+  if (typeof part !== "object" || parts.some((other, index) => index !== at && typeof other !== "string")) {
+    return undefined;
+  }
+  const text = (index: number): string => (parts[index] ?? "") as string;
+  return { before: text(at - 1), after: text(at + 1), read: (context) => part.read(context) };
 }
 
 function constantTemplate<Context>(text: string): Template<Context> {

@@ -4,9 +4,8 @@
  * Bun hands over a fresh copy of each chunk, up to 512 KiB, and leaves it to the garbage collector. Chunks that the
  * handler is done with are given back at once by detaching their buffer: at full speed that keeps 30 MB out of the
  * resident memory and saves a quarter of the CPU, because the same pages are used again (`bench/io.ts`). Half open is
- * allowed, or a FIN right behind
- * the last bytes would end the socket before they are read. A paused socket that is reset still hands over what the
- * operating system held for it, in one go: the gate keeps it.
+ * allowed, or a FIN right behind the last bytes would end the socket before they are read. A paused socket that is
+ * reset still hands over what the operating system held for it, in one go: the gate keeps it.
  *
  * Bun listens with a backlog of 512 and has no option for it; listen(2) called once more on the descriptor sets it.
  *
@@ -23,18 +22,11 @@ import {
 } from "./globals.ts";
 import { formatAddress } from "./address.ts";
 import { reportFault } from "./fault.ts";
+import { detach } from "./detach.ts";
 import { Gate } from "./gate.ts";
 import { unixPeer } from "./descriptor_datagrams.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { openToSenders } from "./unix_path.ts";
-
-/** Smaller chunks may lie inside the runtime's own heap; touching their buffer would copy them out of it. */
-const releaseBytesMin = 16 * 1024;
-
-/** Frees the memory of a chunk that nobody will look at again. */
-function release(chunk: Uint8Array): void {
-  if (chunk.byteLength >= releaseBytesMin) (chunk.buffer as ArrayBuffer).transfer(0);
-}
 
 class BunConnection<State> implements Connection {
   readonly peer: string;
@@ -44,8 +36,6 @@ class BunConnection<State> implements Connection {
   readonly #unsent: Uint8Array[] = [];
   unsentBytes = 0;
   #ending = false;
-  /** The chunk in whose delivery the handler paused: it is the handler's until `resume`. */
-  #lent: Uint8Array | undefined;
 
   constructor(socket: BunSocket<unknown>, handler: ConnectionHandler<State>, libc: Libc | undefined) {
     this.#socket = socket;
@@ -56,17 +46,8 @@ class BunConnection<State> implements Connection {
       pause: () => socket.pause(),
       resume: () => socket.resume(),
       destroy: () => socket.terminate(),
+      release: detach,
     });
-  }
-
-  take(chunk: Uint8Array): void {
-    if (this.gate.paused) {
-      this.gate.take(chunk);
-      return;
-    }
-    this.gate.take(chunk);
-    if (this.gate.paused) this.#lent = chunk;
-    else release(chunk);
   }
 
   pause(): void {
@@ -74,10 +55,7 @@ class BunConnection<State> implements Connection {
   }
 
   resume(): void {
-    const lent = this.#lent;
-    this.#lent = undefined;
     this.gate.resume();
-    if (lent !== undefined) release(lent);
   }
 
   write(bytes: Uint8Array): void {
@@ -141,7 +119,7 @@ export async function listenBunStream<State>(
       else socket.terminate();
     },
     data(socket, chunk) {
-      socket.data?.take(chunk);
+      socket.data?.gate.take(chunk);
     },
     end(socket) {
       if (handler.halfClosed === undefined) socket.end();

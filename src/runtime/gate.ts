@@ -6,6 +6,8 @@
  *   a record was being decrypted) is held until `resume`, and `closed` waits behind it.
  * - `closed` is called once, never inside another call of the handler.
  * - A handler that throws loses its connection, and nobody else's.
+ * - A chunk goes back to the socket when the handler is done with it: after `received`, and where it paused in it with
+ *   `resume`, also that of a connection that ended meanwhile.
  *
  * @module
  */
@@ -19,6 +21,8 @@ export interface GatedSocket {
   resume(): void;
   /** Ends it now; `Gate.finish` must follow. */
   destroy(): void;
+  /** The handler does not look at a chunk any more that was taken. */
+  release?(chunk: Uint8Array): void;
 }
 
 /** The gate of one connection. */
@@ -32,6 +36,8 @@ export class Gate<State> {
   /** `closed` was called, or is about to be. */
   #closed = false;
   #held: Uint8Array[] = [];
+  /** The chunk in whose delivery the handler paused: it is the handler's until `resume`. */
+  #lent: Uint8Array | undefined;
   /** The peer's FIN came while chunks were held, or while paused. */
   #halfClosing = false;
   /** The socket closed while chunks were held. */
@@ -93,6 +99,8 @@ export class Gate<State> {
       reportFault("connection.received", error);
       this.fail(error instanceof Error ? error : new Error(String(error)));
     }
+    if (this.#paused) this.#lent = chunk;
+    else this.#socket.release?.(chunk);
   }
 
   /** The peer's FIN came, and the handler has `halfClosed`. */
@@ -147,6 +155,13 @@ export class Gate<State> {
   }
 
   resume(): void {
+    const lent = this.#lent;
+    this.#lent = undefined;
+    this.#goOn();
+    if (lent !== undefined) this.#socket.release?.(lent);
+  }
+
+  #goOn(): void {
     if (this.#ended || !this.#paused) return;
     this.#paused = false;
     while (this.#held.length > 0 && !this.#paused && !this.#ended) this.take(this.#held.shift()!);

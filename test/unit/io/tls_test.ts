@@ -5,6 +5,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { after, describe, it } from "node:test";
 import { ForwarderError } from "../../../src/core/errors.ts";
+import { runtime } from "../../../src/runtime/current.ts";
 import { setFaultReporter } from "../../../src/runtime/fault.ts";
 import type { ConnectionHandler } from "../../../src/runtime/runtime.ts";
 import { listenTls, type TlsListener, type TlsListenOptions } from "../../../src/io/tls.ts";
@@ -125,6 +126,33 @@ describe("listenTls()", () => {
       assert.equal(handler.records[0].sha1.digest("hex"), sent);
       await listener.close();
     }
+  });
+
+  it("gives the memory of a large chunk back when the handler is done with it, where it is the chunk's own", async () => {
+    const seen: { readonly chunk: Uint8Array; readonly pauses: boolean }[] = [];
+    const kept: boolean[] = [];
+    const handler = recorder((record, chunk) => {
+      if (chunk.length < 16 * 1024) return;
+      const pauses = seen.length % 3 === 1;
+      seen.push({ chunk, pauses });
+      if (!pauses) return;
+      record.connection.pause();
+      setTimeout(() => {
+        kept.push(chunk.byteLength > 0);
+        record.connection.resume();
+      }, 1);
+    });
+    const listener = await listen(handler);
+    await sendPattern((await dialTls(listener.port))!, 2 * mib);
+    await until("the end of the stream", () => handler.records[0].closed === 1, 20_000);
+    assert.ok(kept.length > 0);
+    assert.ok(
+      kept.every((isKept) => isKept),
+      "a chunk in which the handler paused is its own until resume()",
+    );
+    const gone = seen.filter(({ chunk }) => chunk.byteLength === 0).length;
+    assert.equal(gone, runtime.name === "bun" ? seen.length : 0);
+    await listener.close();
   });
 
   const clients = [

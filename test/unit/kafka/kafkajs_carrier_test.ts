@@ -135,6 +135,43 @@ describe("kafkajs carrier", () => {
     });
   });
 
+  it("send() writes views one by one, and joins none of them in a new buffer, when the broker is slow", async () => {
+    const proto = net.Socket.prototype as unknown as { _writev: (chunks: unknown[], done: unknown) => void };
+    const original = proto._writev;
+    assert.equal(typeof original, "function");
+    let joined = 0;
+    proto._writev = function (chunks, done) {
+      joined = Math.max(joined, chunks.length);
+      return original.call(this, chunks, done);
+    };
+    try {
+      const held = new Set<net.Socket>();
+      const deaf: Answerer = (request, socket) => {
+        wellBehaved(request, socket);
+        if (request.apiKey !== 18) return;
+        held.add(socket.pause());
+      };
+      await withServer(deaf, async (port) => {
+        const carrier = carrierTo(port, systemClock);
+        const connection = await carrier.connect({ id: 1, host: "127.0.0.1", port }, noEvents);
+        const answers = Array.from({ length: 3 }, () => {
+          const { correlationId, views: [body] } = produceRequest(connection);
+          const views = [body!, ...Array.from({ length: 8 }, (_, n) => Buffer.alloc(512 * 1024, n))];
+          const bytes = views.reduce((sum, { length }) => sum + length, 0);
+          (body as Buffer).writeInt32BE(bytes - 4);
+          return connection.send(correlationId, views);
+        });
+        for (const socket of held) socket.resume();
+        const want = writeAnswer([{ topic: "t", partition: 0, errorCode: 0 }]);
+        for (const answer of await Promise.all(answers)) assert.ok(answer.equals(want));
+        await carrier.close();
+      });
+      assert.equal(joined, 0, "each view is written from where it lies");
+    } finally {
+      proto._writev = original;
+    }
+  });
+
   it("metadata() says which broker refused, and why, when nobody listens", async () => {
     let closedPort = 0;
     await withServer(wellBehaved, (port) => {

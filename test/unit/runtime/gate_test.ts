@@ -17,6 +17,7 @@ const connection: Connection = {
 /** A gate over a socket that only records, with a handler that records; `onReceived` runs in `received`. */
 function setUp(onReceived: (text: string, gate: Gate<object>) => void = () => {}) {
   const calls: string[] = [];
+  const released: string[] = [];
   const gate: Gate<object> = new Gate<object>({
     opened: () => ({}),
     received(_state, chunk) {
@@ -29,9 +30,10 @@ function setUp(onReceived: (text: string, gate: Gate<object>) => void = () => {}
     pause: () => void calls.push("pause"),
     resume: () => void calls.push("resume"),
     destroy: () => void calls.push("destroy"),
+    release: (chunk) => void released.push(new TextDecoder().decode(chunk)),
   });
   assert.equal(gate.open(connection), true);
-  return { gate, calls, take: (text: string) => gate.take(new TextEncoder().encode(text)) };
+  return { gate, calls, released, take: (text: string) => gate.take(new TextEncoder().encode(text)) };
 }
 
 /** Lets queued microtasks run. */
@@ -110,6 +112,24 @@ describe("Gate", () => {
     take("b");
     await settled();
     assert.deepEqual(calls, ["received a", "destroy", "returned", "closed cleanly"]);
+  });
+
+  it("take() releases a chunk when the handler is done with it: after received(), or with resume() if it paused", () => {
+    const { gate, released, take } = setUp((text) => text.startsWith("paused") && gate.pause());
+    take("a");
+    assert.deepEqual(released, ["a"]);
+    take("paused b");
+    take("c");
+    take("paused d");
+    assert.deepEqual(released, ["a"], "b is the handler's still, the others were not delivered");
+    gate.resume();
+    assert.deepEqual(released, ["a", "c", "paused b"], "d is lent now");
+    gate.destroy();
+    gate.finish(undefined);
+    assert.equal(released.length, 3);
+    gate.resume();
+    gate.resume();
+    assert.deepEqual(released.slice(3), ["paused d"], "who waited for room is done after the end too, once");
   });
 
   it("take() ends the connection with what the handler threw", async () => {

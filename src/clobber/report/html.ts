@@ -15,6 +15,7 @@ import {
   countText,
   exactText,
   gateText,
+  limitedText,
   msText,
   secondsText,
   shareText,
@@ -50,12 +51,13 @@ function modelText(result: Result): string {
     : `open loop, ${countText(requested.rate)}/s wanted, ${requested.connections} connections`;
 }
 
-function verdict({ generator, gates }: Result): string {
+function verdict({ generator, gates, search }: Result): string {
   const broken = gates.filter(({ passed }) => !passed).length;
   if (generator.verdict !== "ok") {
     const reasons = generator.reasons.map((reason) => `<p>${escape(reason)}</p>`).join("");
-    return `<div class="verdict limited"><b class="bad">Generator-limited: these numbers are about the generator, ` +
-      `not about the target</b>${reasons}</div>`;
+    return `<div class="verdict limited"><b class="bad">Generator-limited: ${
+      limitedText({ search })
+    }</b>${reasons}</div>`;
   }
   const late = generator.lateness === null ? "" : `, its lateness p99 was ${msText(generator.lateness.p99)}`;
   const text = `The generator kept up: ${generator.threads} threads used ${generator.cpu.toFixed(2)} of ` +

@@ -11,6 +11,7 @@ import {
   countText,
   exactText,
   gateText,
+  limitedText,
   msText,
   secondsText,
   shareText,
@@ -277,7 +278,7 @@ function generator(result: Result, paint: Paint): string[] {
       `${threads} ${threads === 1 ? "thread" : "threads"}, ${cpu.toFixed(2)} of ${cores} processors${late}`,
     ),
     ...(verdict === "ok" ? [] : [
-      `  ${paint.bad("GENERATOR-LIMITED")}: these numbers are about the generator, not about the target:`,
+      `  ${paint.bad("GENERATOR-LIMITED")}: ${limitedText(result)}:`,
       ...reasons.map((reason) => `    ${reason}`),
     ]),
   ];

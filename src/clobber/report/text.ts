@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Search } from "../result.ts";
+import type { Result, Search } from "../result.ts";
 
 /** `1.23 ms`, `45.6 us`, `2.10 s`: three digits. */
 export function msText(ms: number): string {
@@ -49,6 +49,13 @@ export function secondsText(seconds: number): string {
   if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+/** What it means that the generator was the limit. */
+export function limitedText({ search }: Pick<Result, "search">): string {
+  return search !== null && search.rate > 0
+    ? "the target may hold more than what was found"
+    : "these numbers are about the generator, not about the target";
 }
 
 /** What a search found that came to no confirmation. */

@@ -284,8 +284,12 @@ export class Connections {
     this.#forget(link);
   }
 
-  /** A connection that was of use for a while does not count against the next one. */
+  /** A connection that was of use for a while does not count against the next one, nor one that was sent nonsense. */
   #failed(link: Link): void {
+    if (this.#plan.fuzz.length > 0 && link.state === "open") {
+      link.failuresInRow = 0;
+      return;
+    }
     const useful = link.state === "open" && this.#outside.now() - link.readyAtMs > retryMsMax;
     link.failuresInRow = useful ? 1 : link.failuresInRow + 1;
   }

@@ -431,6 +431,18 @@ describe("the whole", () => {
     assert.ok(target.bytes().length > 30_000);
   });
 
+  it("fuzzes on without a pause when the target ends each connection that it gets nonsense from", async () => {
+    const server = createServer((socket) => socket.on("error", () => {}).on("data", () => socket.destroy()));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const argv = [`tcp://127.0.0.1:${port}`, "--payload", "nonsense", "--fuzz", "flips"];
+    // With the wait after failures it would take minutes.
+    const ran = await resultOf([...argv, "-l", "200", "-c", "1", "-d", "60s"]);
+    server.close();
+    assert.equal(ran.messages.sent, 200);
+    assert.deepEqual([ran.survived, ran.code], [true, 0]);
+  });
+
   it("holds idle connections and slow readers beside the load", async () => {
     const url = await serveHttp((_request, response) => response.end("x".repeat(1000)));
     const ran = await resultOf([

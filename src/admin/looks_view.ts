@@ -33,6 +33,8 @@ export interface StallEvidence {
   /** What the hypervisor took of all cores, and the container's quota of this process. */
   readonly stolen_ms?: number;
   readonly throttled_ms?: number;
+  /** What threads of this process worked, or waited for a core, that do nothing but collect garbage (Bun). */
+  readonly collector_ms?: number;
   readonly collections: number;
 }
 

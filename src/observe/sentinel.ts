@@ -27,6 +27,12 @@ const lateMsMax = 60;
  * that time, and whatever holds it for longer shows all the same.
  */
 const idleFactsMs = 2_000;
+/** Collectors that are at work for this part of a stall are its reason, where the worker itself ran for less. */
+const collectedShare = 0.6;
+/** A profile with this part in the collector says the same. */
+const garbageShare = 0.5;
+/** How V8 names it in a profile. */
+const garbageFrame = "(garbage collector)";
 /** Stalls that are kept. */
 const stallsMax = 100;
 
@@ -184,12 +190,17 @@ export class Sentinel {
     const evidence = evidenceOf(one.facts, now);
     if (evidence.cpu_ms === undefined || evidence.queued_ms === undefined) return;
     stall.evidence = evidence;
-    const { cpu_ms: cpu, queued_ms: queued, collections } = evidence;
+    const { cpu_ms: cpu, queued_ms: queued, collections, collector_ms: collected = 0 } = evidence;
     const half = stall.ms / 2;
+    const slept = stall.ms - cpu - queued;
+    const helped = rise(one.facts.helperMs, now.helperMs) ?? 0;
     // A container that is over its quota has its threads wait in the queue too.
     if (queued >= half) stall.cause = "machine";
-    else if (stall.ms - cpu - queued >= half) stall.cause = collections > 0 ? "gc" : "blocked";
-    else stall.cause = stall.rule === undefined ? "worker" : "rule";
+    // It helps the collectors, and waits for them.
+    else if (collected >= collectedShare * stall.ms && cpu < collectedShare * stall.ms) stall.cause = "gc";
+    else if (slept >= half) {
+      stall.cause = collections > 0 || Math.max(collected, helped) >= slept / 2 ? "gc" : "blocked";
+    } else stall.cause = stall.rule === undefined ? "worker" : "rule";
   }
 
   /** Collections that ended in a stall are known when the thread has gone on. */
@@ -203,7 +214,11 @@ export class Sentinel {
   /** A worker that watches itself was held once more: the newest stall of it that is not explained. */
   profiled(worker: number, profile: StallProfileView): void {
     const stall = this.#stalls.find((one) => one.worker === worker && one.over);
-    if (stall !== undefined) stall.profile ??= profile;
+    if (stall === undefined || stall.profile !== undefined) return;
+    stall.profile = profile;
+    const inCollector = profile.stacks.filter(({ stack }) => stack.startsWith(garbageFrame))
+      .reduce((sum, { share }) => sum + share, 0);
+    if (stall.cause === "worker" && inCollector >= garbageShare) stall.cause = "gc";
   }
 
   #tell(one: Watched, level: "warn" | "error"): void {
@@ -250,17 +265,26 @@ export class Sentinel {
   }
 }
 
+function rise(from: number | undefined, to: number | undefined): number | undefined {
+  return from === undefined || to === undefined ? undefined : Math.round((to - from) * 10) / 10;
+}
+
 function evidenceOf(before: ThreadFacts, now: ThreadFacts): StallEvidence {
-  const rise = (from: number | undefined, to: number | undefined) =>
-    from === undefined || to === undefined ? undefined : Math.round((to - from) * 10) / 10;
   const all = {
     cpu_ms: rise(before.cpuMs, now.cpuMs),
     queued_ms: rise(before.queuedMs, now.queuedMs),
     stolen_ms: rise(before.stolenMs, now.stolenMs),
     throttled_ms: rise(before.throttledMs, now.throttledMs),
+    // Threads that have ended take their part with them.
+    collector_ms: positive(rise(before.collectorMs, now.collectorMs)),
     collections: now.collections - before.collections,
   };
   return Object.fromEntries(
     Object.entries(all).filter(([, value]) => value !== undefined),
   ) as unknown as StallEvidence;
+}
+
+/** Missing where there is nothing to tell. */
+function positive(ms: number | undefined): number | undefined {
+  return ms !== undefined && ms > 0 ? ms : undefined;
 }

@@ -4,12 +4,13 @@
  * Linux; elsewhere nothing is known and nobody is accused.
  *
  *     /proc/self/task/TID/schedstat      ns on a core, ns in the run queue, slices       Documentation/scheduler/sched-stats
+ *     /proc/self/task/TID/comm           15 characters of the thread's name
  *     /proc/stat                         cpu ... steal (8th), in ticks of 10 ms           proc_stat(5)
  *     cpu.stat                           throttled_usec (v2), throttled_time ns (v1)      Documentation/admin-guide/cgroup-v2
  *
  * @module
  */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { activityWord } from "./activity.ts";
 
 /** Sums since some moment in the past, milliseconds; undefined where they are not known. */
@@ -22,6 +23,12 @@ export interface ThreadFacts {
   readonly throttledMs: number | undefined;
   /** Collections of garbage. */
   readonly collections: number;
+  /**
+   * What threads of this process have worked, or waited for a core, that do nothing but collect garbage; and those of V8
+   * that do so among other things.
+   */
+  readonly collectorMs?: number | undefined;
+  readonly helperMs?: number | undefined;
 }
 
 /** Reads facts; `words` are those of the worker's activity. */
@@ -67,6 +74,45 @@ function machineFacts(): Pick<ThreadFacts, "stolenMs" | "throttledMs"> {
   return facts;
 }
 
+/** JavaScriptCore's threads have the ends of their names where these are too long. */
+const collectorName = /^(?:HeapHelper|ollector Thread|Heap Collector)/;
+const helperName = /^V8 /;
+/** Threads come while more is to be collected; they are looked for this often. */
+const threadsMs = 2_000;
+/** All workers are judged by one reading. */
+const collectorsMs = 20;
+let threads = { atMs: -Infinity, collectors: [] as string[], helpers: [] as string[] };
+let collectors = { atMs: -Infinity, facts: {} as Pick<ThreadFacts, "collectorMs" | "helperMs"> };
+
+function collectorFacts(): Pick<ThreadFacts, "collectorMs" | "helperMs"> {
+  const nowMs = performance.now();
+  if (nowMs - collectors.atMs < collectorsMs) return collectors.facts;
+  if (nowMs - threads.atMs >= threadsMs) threads = { atMs: nowMs, ...namedThreads() };
+  const worked = (ids: readonly string[]) =>
+    ids.reduce((sum, id) => {
+      const [ran, queued] = numbers(textOf(`/proc/self/task/${id}/schedstat`));
+      return sum + ((ran ?? 0) + (queued ?? 0)) / 1e6;
+    }, 0);
+  collectors = {
+    atMs: nowMs,
+    facts: { collectorMs: worked(threads.collectors), helperMs: worked(threads.helpers) },
+  };
+  return collectors.facts;
+}
+
+function namedThreads(): { collectors: string[]; helpers: string[] } {
+  try {
+    const named = readdirSync("/proc/self/task").map((id) => ({
+      id,
+      name: textOf(`/proc/self/task/${id}/comm`) ?? "",
+    }));
+    const idsOf = (pattern: RegExp) => named.filter(({ name }) => pattern.test(name)).map(({ id }) => id);
+    return { collectors: idsOf(collectorName), helpers: idsOf(helperName) };
+  } catch {
+    return { collectors: [], helpers: [] };
+  }
+}
+
 /** Reads what is known now. */
 export const readFacts: ReadFacts = (words) => {
   const thread = Atomics.load(words, activityWord.thread);
@@ -75,6 +121,7 @@ export const readFacts: ReadFacts = (words) => {
     cpuMs: ran === undefined ? undefined : ran / 1e6,
     queuedMs: queued === undefined ? undefined : queued / 1e6,
     ...machineFacts(),
+    ...(thread === 0 ? {} : collectorFacts()),
     collections: Atomics.load(words, activityWord.collections),
   };
 };

@@ -12,6 +12,7 @@
  * @module
  */
 import { ForwarderError } from "../core/errors.ts";
+import { collectGarbage } from "../runtime/collect.ts";
 import type { Disk, DiskFile } from "../spool/disk.ts";
 
 /** The faults that were asked for. */
@@ -43,8 +44,8 @@ const forms = {
 /** Reads the variable; undefined where it is not set. @throws ForwarderError `config_invalid` */
 export function chaosOf(text: string | undefined, random: () => number = Math.random): Chaos | undefined {
   if (text === undefined || text === "") return undefined;
-  const [lost, held, disk, blind, blocked, storm] = Object.values(forms).map((form) => form.exec(text));
-  if (!(lost ?? held ?? disk ?? blind ?? blocked ?? storm)) {
+  const [lost, held, disk, blind, blocked, storms] = Object.values(forms).map((form) => form.exec(text));
+  if (!(lost ?? held ?? disk ?? blind ?? blocked ?? storms)) {
     const known =
       "lost-wakeup=kafka:5%@200rps, held-loop=400ms:2s, held-rule=NAME:400ms:2s, blocked-loop=400ms:2s, " +
       "gc-storm=300MiB:2s or slow-disk=3s";
@@ -66,18 +67,18 @@ export function chaosOf(text: string | undefined, random: () => number = Math.ra
       return share > 0 && Math.max(last, count) > above && random() < share;
     },
     holdMs: Number(held?.[2] ?? blocked?.[1] ?? 0),
-    holdEveryMs: Number(held?.[3] ?? blocked?.[2] ?? storm?.[2] ?? 0) * 1000,
+    holdEveryMs: Number(held?.[3] ?? blocked?.[2] ?? storms?.[2] ?? 0) * 1000,
     holdRule: held?.[1],
-    holdBy: storm ? "garbage" : blocked ? "sleep" : "work",
-    garbageBytes: Number(storm?.[1] ?? 0) * 1024 * 1024,
+    holdBy: storms ? "garbage" : blocked ? "sleep" : "work",
+    garbageBytes: Number(storms?.[1] ?? 0) * 1024 * 1024,
     blind: Boolean(blind),
     diskMs: Number(disk?.[1] ?? 0) * 1000,
   };
 }
 
 /** Holds the loop, as a fault of ours would. */
-export function holdLoop({ holdMs, holdBy, garbageBytes }: Chaos): void {
-  if (holdBy === "garbage") return stormOf(garbageBytes);
+export function holdLoop({ holdMs, holdBy }: Chaos): void {
+  if (holdBy === "garbage") return storm();
   if (holdBy === "sleep") {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, holdMs);
     return;
@@ -86,15 +87,29 @@ export function holdLoop({ holdMs, holdBy, garbageBytes }: Chaos): void {
   while (performance.now() < untilMs);
 }
 
-/** Bytes of one small object with its place in a list, about, on either engine. */
-const objectBytes = 48;
-/** What was kept; it is garbage when the next storm comes. */
+/** Bytes of one small object with its place in a list, about. */
+const objectBytes = 72;
+/** Objects that are made at once: so few hold nothing up. */
+const objectsPerCall = 300_000;
+/** A collection takes less on a machine with many cores; it is repeated for so long. */
+const stormMs = 600;
 let kept: object[] = [];
 
-/** Keeps `bytes` in small objects: the collector must look at each of them, again and again while they grow. */
-function stormOf(bytes: number): void {
-  kept = [];
-  for (let count = Math.ceil(bytes / objectBytes); count > 0; count--) kept.push({ count });
+/** Keeps more, where that is wanted: true when it is enough, so that it is its collection that holds the loop. */
+export function keepGarbage({ garbageBytes }: Chaos): boolean {
+  const wanted = Math.ceil(garbageBytes / objectBytes);
+  const end = Math.min(wanted, kept.length + objectsPerCall);
+  while (kept.length < end) kept.push({ at: kept.length });
+  return kept.length === wanted;
+}
+
+/** Has the collector look at all that is kept, again and again. */
+function storm(): void {
+  for (const untilMs = performance.now() + stormMs; performance.now() < untilMs;) {
+    collectGarbage();
+    // Where it cannot be told to, new objects in place of old ones make it work.
+    for (let nth = 0; nth < objectsPerCall / 10; nth++) kept[nth] = { at: nth };
+  }
 }
 
 /** The disk, with every write so much later. */

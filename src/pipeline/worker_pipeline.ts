@@ -36,7 +36,7 @@ import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink, SinkTroubles } from "../sink/sink.ts";
 import { BatchWaits, watchedSink } from "./batch_waits.ts";
-import { type Chaos, chaosOf, holdLoop, slowDisk } from "./chaos.ts";
+import { type Chaos, chaosOf, holdLoop, keepGarbage, slowDisk } from "./chaos.ts";
 import { Compression } from "./compression.ts";
 import { connectionRows } from "./connection_rows.ts";
 import { Intake } from "./intake.ts";
@@ -581,7 +581,7 @@ export class WorkerPipeline {
     if (chaos === undefined || chaos.holdEveryMs === 0 || this.#start.worker !== 0) return;
     const { holdEveryMs, holdRule } = chaos;
     const nowMs = performance.now();
-    if (nowMs < this.#heldAtMs + holdEveryMs) return;
+    if (!keepGarbage(chaos) || nowMs < this.#heldAtMs + holdEveryMs) return;
     this.#heldAtMs = nowMs;
     const rule = holdRule === undefined ? -1 : this.#intake.program.names.indexOf(holdRule);
     Atomics.store(this.#activity, activityWord.rule, rule + 1);

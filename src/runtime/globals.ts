@@ -81,6 +81,8 @@ export interface BunServer {
 /** The global `Bun`. */
 export interface BunGlobal {
   readonly version: string;
+  /** Collects garbage; with `true` at once. */
+  gc(force: boolean): void;
   readonly stdin: { stream(): AsyncIterable<Uint8Array> };
   listen<Data>(options: {
     hostname?: string;

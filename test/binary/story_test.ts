@@ -155,6 +155,22 @@ describe("corndog why", () => {
     });
   });
 
+  // V8 cannot be told to collect, and does so on the worker's own thread: there its profile says it.
+  if (!("Deno" in globalThis)) {
+    it("names the collection of garbage that holds a worker", { skip: noSchedstat }, async () => {
+      await withCorndog("gc-storm=100MiB:2s", "none", async (stage) => {
+        // One of the storms: where others take the cores, a stall is the machine's.
+        await until("a stall by garbage in the answer of corndog why", async () => {
+          const { text } = await stage.why();
+          return /(is held for|the last took) [0-9.]+ (ms|s), collecting garbage/.test(text) || undefined;
+        }, 50_000);
+        const { stalls } = await (await fetch(`${stage.corndog.admin}/admin/stalls`)).json() as StallList;
+        const { ms, evidence } = stalls.find(({ cause }) => cause === "gc")!;
+        assert.ok(evidence!.collector_ms! > 0 && evidence!.cpu_ms! < ms, JSON.stringify(evidence));
+      });
+    });
+  }
+
   it("names the rule that holds a worker, while it does", async () => {
     await withCorndog("held-rule=by-app:12000ms:1s", "none", async (stage) => {
       const text = await whyUntil(stage, /Worker 0 is held for [0-9.]+ (ms|s) by rule "by-app"/);

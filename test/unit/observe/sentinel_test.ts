@@ -151,7 +151,15 @@ describe("Sentinel with what the operating system says", () => {
   function stallWith(during: Partial<ThreadFacts>, rule = false, afterwards = 0): Stall {
     const activity = createActivity(1);
     const words = activityOf(activity, 0);
-    let facts: ThreadFacts = { cpuMs: 1000, queuedMs: 50, stolenMs: 10, throttledMs: 0, collections: 3 };
+    let facts: ThreadFacts = {
+      cpuMs: 1000,
+      queuedMs: 50,
+      stolenMs: 10,
+      throttledMs: 0,
+      collections: 3,
+      collectorMs: 9,
+      helperMs: 9,
+    };
     let held = 0;
     const sentinel = new Sentinel({
       activity,
@@ -173,6 +181,8 @@ describe("Sentinel with what the operating system says", () => {
         queuedMs: rise("queuedMs"),
         stolenMs: rise("stolenMs"),
         throttledMs: rise("throttledMs"),
+        collectorMs: rise("collectorMs"),
+        helperMs: rise("helperMs"),
         collections: 3,
       };
       sentinel.look(lookMs + ms, 0);
@@ -222,7 +232,17 @@ describe("Sentinel with what the operating system says", () => {
     ["it got no core", { cpuMs: 20, queuedMs: 370 }, false, 0, "machine"],
     ["it got no core in a rule", { cpuMs: 100, queuedMs: 290, stolenMs: 600 }, true, 0, "machine"],
     ["it slept while garbage was collected", { cpuMs: 10, queuedMs: 5 }, false, 1, "gc"],
-    ["it slept in a call", { cpuMs: 10, queuedMs: 5 }, false, 0, "blocked"],
+    ["it slept while the collectors worked", { cpuMs: 10, queuedMs: 5, collectorMs: 390 }, false, 0, "gc"],
+    ["it helped the collectors", { cpuMs: 150, queuedMs: 150, collectorMs: 700 }, false, 0, "gc"],
+    [
+      "it ran while another worker's garbage was collected",
+      { cpuMs: 380, queuedMs: 5, collectorMs: 390 },
+      false,
+      0,
+      "worker",
+    ],
+    ["it slept, and V8's threads worked", { cpuMs: 100, queuedMs: 20, helperMs: 200 }, false, 0, "gc"],
+    ["it slept in a call", { cpuMs: 10, queuedMs: 5, collectorMs: 30, helperMs: 40 }, false, 0, "blocked"],
   ];
   for (const [name, during, rule, collections, cause] of table) {
     it(`says ${cause} when ${name}`, () => {
@@ -233,6 +253,17 @@ describe("Sentinel with what the operating system says", () => {
       assert.equal(stall.evidence!.stolen_ms, during.stolenMs ?? 0);
     });
   }
+
+  it("says gc when the profile of a stall is mostly the collector's", () => {
+    const { turn, sentinel } = watch();
+    turn(200, [0]);
+    turn(50, [0, 1]);
+    sentinel.profiled(1, {
+      samples: 9,
+      stacks: [{ stack: "(garbage collector)", share: 0.6 }, { stack: "work", share: 0.4 }],
+    });
+    assert.equal(sentinel.stalls[0]!.cause, "gc");
+  });
 
   it("keeps the profile of a stall that is over", () => {
     const { turn, sentinel } = watch();

@@ -93,7 +93,7 @@ const objectBytes = 72;
 const objectsPerCall = 300_000;
 /** A collection takes less on a machine with many cores; it is repeated for so long. */
 const stormMs = 600;
-let kept: object[] = [];
+const kept: object[] = [];
 
 /** Keeps more, where that is wanted: true when it is enough, so that it is its collection that holds the loop. */
 export function keepGarbage({ garbageBytes }: Chaos): boolean {

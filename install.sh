@@ -248,7 +248,7 @@ put_into_place() {
 
 cure_of_binary() {
   case $target in
-    *-musl) say "On Alpine it needs: apk add libstdc++ libgcc" ;;
+    *-musl) say "It needs Alpine 3.20 or later, and there: apk add libstdc++ libgcc" ;;
     *) say "$dir may be mounted noexec (choose another place with --dir DIR), or this is the wrong --target ($target)." ;;
   esac
 }
@@ -427,7 +427,11 @@ main() {
     install)
       find_target
       check_dir
-      [ -z "$systemd" ] || need_root
+      if [ -n "$systemd" ]; then
+        need_root
+        # It goes into the unit as it is.
+        case $dir in *[!0-9A-Za-z/_.+-]*) die "systemd would not understand the path $dir" "Choose a plain one: --dir DIR" ;; esac
+      fi
       if [ -n "$source" ] || { [ -n "$root" ] && [ -z "$version$base_url" ]; }; then build; else download; fi
       put_into_place
       if [ -n "$systemd" ]; then set_up_systemd; fi

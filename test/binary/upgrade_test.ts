@@ -2,7 +2,8 @@
  * A new process takes the old one's place while senders send: `corndog clobber` finds no line missing and no connection
  * refused. Before Kafka with a spool; without a broker before files.
  *
- *     TEST_LONG=1     20 upgrades at 50,000 lines per second instead of 2 at 2,000
+ *     TEST_LONG=1       20 upgrades at 50,000 lines per second instead of 2 at 2,000
+ *     UPGRADE_RATE=n    another rate
  *
  * @runtimes bun deno
  * @module
@@ -24,7 +25,7 @@ import { makeCertificates } from "../unit/io/certificates.ts";
 
 const isLong = process.env.TEST_LONG === "1";
 const upgrades = isLong ? 20 : 2;
-const linesPerS = isLong ? 50_000 : 2_000;
+const linesPerS = Number(process.env.UPGRADE_RATE ?? (isLong ? 50_000 : 2_000));
 /** The load ends when the upgrades are done. */
 const secondsMax = 600;
 const timeout = isLong ? 900_000 : 240_000;

@@ -88,7 +88,7 @@ function install(
   environment: Record<string, string> = {},
 ) {
   const [program, ...first] = shell;
-  const child = spawn(program!, [...first, script, ...args], {
+  const child = spawn(placeOf(program!), [...first, script, ...args], {
     cwd: work,
     env: { PATH: process.env.PATH!, HOME: join(work, "home"), CORNDOG_BASE_URL: base, ...environment },
   });
@@ -100,11 +100,16 @@ function install(
   return { child, done };
 }
 
+/** Where this machine has a program, whatever PATH a test then gives. */
+function placeOf(program: string): string {
+  return spawnSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).stdout.trim();
+}
+
 /** A PATH of links to the named programs only. */
 function pathOf(...programs: string[]): string {
   const dir = mkdtempSync(join(work, "path-"));
   for (const program of programs) {
-    const found = spawnSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).stdout.trim();
+    const found = placeOf(program);
     if (found !== "") symlinkSync(found, join(dir, program));
   }
   return dir;
@@ -207,6 +212,25 @@ for (const shell of shells) {
       assert.deepEqual(readdirSync(dir), []);
     });
 
+    it("takes wget where there is no curl, and gzip where there is no xz", async () => {
+      const words = ["--dir", dir, "--target", target];
+      const { code, stderr } = await install(shell, words, { PATH: pathOf(...tools, "wget") }).done;
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(readdirSync(dir), ["corndog"]);
+    });
+
+    it("refuses a directory that cannot be written to", async () => {
+      // Root may write anywhere but to a disk that is mounted so.
+      const place = process.getuid!() === 0 ? "/proc/corndog" : join(dir, "closed");
+      if (place.startsWith(dir)) {
+        mkdirSync(place);
+        chmodSync(place, 0o500);
+      }
+      const { code, stderr } = await run("--dir", place);
+      assert.equal(code, 1);
+      assert.match(stderr, /cannot write to .*\n.*--dir DIR/);
+    });
+
     it("leaves the old binary and no rest when it is interrupted", async () => {
       assert.equal((await run()).code, 0);
       let asked = false;
@@ -263,12 +287,6 @@ describe("install.sh", () => {
   const run = (args: readonly string[], environment?: Record<string, string>) =>
     install(["sh"], ["--dir", dir, "--target", target, ...args], environment).done;
 
-  it("takes wget where there is no curl, and gzip where there is no xz", async () => {
-    const { code, stderr } = await run([], { PATH: pathOf(...tools, "wget") });
-    assert.equal(code, 0, stderr);
-    assert.deepEqual(readdirSync(dir), ["corndog"]);
-  });
-
   it("says what is missing where there is neither curl nor wget", async () => {
     const { code, stderr } = await run([], { PATH: pathOf(...tools) });
     assert.equal(code, 1);
@@ -281,18 +299,6 @@ describe("install.sh", () => {
     release("1.2.3", "latest/download", programOf("1.2.3"), ["gz"]);
     const { code, stderr } = await run([]);
     assert.equal(code, 0, stderr);
-  });
-
-  it("refuses a directory that cannot be written to", async () => {
-    // Root may write anywhere but to a disk that is mounted so.
-    const place = process.getuid!() === 0 ? "/proc/corndog" : join(dir, "closed");
-    if (place.startsWith(dir)) {
-      mkdirSync(place);
-      chmodSync(place, 0o500);
-    }
-    const { code, stderr } = await run(["--dir", place]);
-    assert.equal(code, 1);
-    assert.match(stderr, /cannot write to .*\n.*--dir DIR/);
   });
 
   it("refuses to download over plain http from another host", async () => {
@@ -321,6 +327,12 @@ describe("install.sh", () => {
     for (const part of ["useradd --system", "/etc/corndog/corndog.yml", "write_units", "systemctl enable"]) {
       assert.ok(stdout.includes(part), part);
     }
+  });
+
+  it("--systemd refuses a path that a unit cannot have", async () => {
+    const { code, stderr } = await run(["--systemd", "--dry-run", "--dir", join(dir, "a b")]);
+    assert.equal(code, 1);
+    assert.match(stderr, /would not understand the path .*a b/);
   });
 
   const misuses: [string[], RegExp][] = [

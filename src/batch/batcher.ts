@@ -47,8 +47,13 @@ export interface BatcherOptions {
   readonly timers: BatchTimers;
   /** Takes a closed batch; `release` it when nobody reads its bytes any more. */
   emit(batch: ClosedBatch): void;
-  /** An answer waits for an open batch: call `closeHurried` when this turn is over. Not again before it closed. */
+  /** An answer waits for an open batch: call `closeHurried` when this turn is over. Not again before that. */
   hurried?(): void;
+  /**
+   * Whether a batch would go to the end of its way at once. Until then one that nobody else waits for grows: behind
+   * others it would only stand in line. `closeHurried` is called when it turns true. Missing: whenever the sink is hungry.
+   */
+  endHungry?(): boolean;
   /** True while such a batch stays open all the same: `closeHurried` is called again soon. */
   gathers?(): boolean;
 }
@@ -88,6 +93,9 @@ export class Batcher {
   readonly #emit: (batch: ClosedBatch) => void;
   readonly #tellHurried: (() => void) | undefined;
   readonly #gathers: (() => boolean) | undefined;
+  readonly #endHungry: (() => boolean) | undefined;
+  /** `hurried` was called, and nobody has looked yet. */
+  #told = false;
   #noRoom = 0;
   /** Lanes with a batch that an answer waits for; a lane may have closed it meanwhile. */
   #hurried: Lane[] = [];
@@ -112,6 +120,7 @@ export class Batcher {
     this.#emit = options.emit;
     this.#tellHurried = options.hurried;
     this.#gathers = options.gathers;
+    this.#endHungry = options.endHungry;
   }
 
   /**
@@ -255,10 +264,16 @@ export class Batcher {
    * over in which requests came: those of one turn share batches, and those that come while the sink is busy too.
    */
   closeHurried(): void {
+    this.#told = false;
     if (this.#hurried.length === 0 || !this.#sink.hungry || this.#gathers?.() === true) return;
+    const endHungry = this.#endHungry?.() ?? true;
     const lanes = this.#hurried;
     this.#hurried = [];
     for (const lane of lanes) {
+      if (lane.hurried && !lane.hurriedToDisk && !endHungry) {
+        this.#hurried.push(lane);
+        continue;
+      }
       lane.listed = false;
       if (lane.hurried) this.close(lane);
     }
@@ -386,12 +401,18 @@ export class Batcher {
     if (receipts.length > 0 && receipts[receipts.length - 1] === receipt) return;
     receipts.push(receipt);
     receipt.attached();
-    if (!receipt.hurries || lane.hurried) return;
+    if (!receipt.hurries) return;
+    const isToDisk = receipt.until === "disk";
+    if (lane.hurried && (lane.hurriedToDisk || !isToDisk)) return;
     lane.hurried = true;
-    if (lane.listed) return;
-    lane.listed = true;
-    this.#hurried.push(lane);
-    if (this.#hurried.length === 1) this.#tellHurried?.();
+    lane.hurriedToDisk ||= isToDisk;
+    if (!lane.listed) {
+      lane.listed = true;
+      this.#hurried.push(lane);
+    }
+    if (this.#told) return;
+    this.#told = true;
+    this.#tellHurried?.();
   }
 
   /** Makes `need` bytes free behind `lane.end`, in the open batch or in a new one. False: no room now. */
@@ -445,7 +466,7 @@ export class Batcher {
     };
     lane.receipts = undefined;
     lane.origins = undefined;
-    lane.hurried = false;
+    lane.hurried = lane.hurriedToDisk = false;
     this.trim(batch);
     lane.at =
       lane.end =

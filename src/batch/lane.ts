@@ -37,6 +37,8 @@ export class Lane {
   origins: Origin[] | undefined = undefined;
   /** One of them waits for the batch to go. */
   hurried = false;
+  /** One of them waits for the disk, which has it sooner than the sink. */
+  hurriedToDisk = false;
   /** In the batcher's list of hurried lanes. */
   listed = false;
   /** Neighbours in `OpenLanes`. */

@@ -180,7 +180,11 @@ export class WorkerPipeline {
         if (this.#chaos?.forgets(performance.now()) === true) return;
         this.#settled(batch, outcome);
       },
-      wants: () => this.#stage === undefined ? this.#batcher.wants() : this.#stage.sinkWants(),
+      wants: () => {
+        if (this.#stage === undefined) return this.#batcher.wants();
+        this.#stage.sinkWants();
+        this.#batcher.closeHurried();
+      },
       refused: (part, refusal, watch) => this.#letters.takePart(part, refusal, watch),
       parked: (topic, isParked) => this.#stage?.parked(topic, isParked),
     }, {
@@ -227,6 +231,7 @@ export class WorkerPipeline {
       },
       hurried: () => this.#submissions.closeSoon(),
       gathers: () => this.#submissions.gathers(),
+      endHungry: () => this.#sink.hungry,
     });
     const { topic: letterTopic } = config.deadLetter;
     this.#letters = new Letters({

@@ -72,6 +72,8 @@ export class SubmissionRig {
   readonly keys: string[] = [];
   batches = 0;
   blocked: "spool_full" | undefined;
+  /** Whether Kafka would get at once what the disk gets now. */
+  endHungry = true;
   readonly batcher: Batcher;
   readonly intake: Intake;
   readonly letters: Letters;
@@ -94,6 +96,8 @@ export class SubmissionRig {
         this.uncommitted.push(batch);
       },
       hurried: () => this.submissions.closeSoon(),
+      gathers: () => this.submissions.gathers(),
+      endHungry: () => this.endHungry,
     });
     this.letters = new Letters({
       deadLetter: new DeadLetter({

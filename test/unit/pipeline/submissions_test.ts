@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import fc from "fast-check";
 import type { Until } from "../../../src/batch/receipt.ts";
+import { gatherMs } from "../../../src/pipeline/gathering.ts";
 import type { RequestLines, SubmitRequest } from "../../../src/pipeline/submission.ts";
 import { sweepMs } from "../../../src/pipeline/submissions.ts";
 import { plainLines } from "../../../src/pipeline/line_options.ts";
@@ -113,6 +114,49 @@ describe("Submissions", () => {
     while (rig.settle());
     await turn();
     assert.ok(first.every((asked) => asked.result?.kind === "kept"));
+  });
+
+  it("submit() lets a batch grow that waits for Kafka alone while Kafka is busy, and none that waits for the disk", async () => {
+    const rig = rigOf(noRules);
+    rig.endHungry = false;
+    const kafka = [rig.askOne("k 1")];
+    await turn();
+    kafka.push(rig.askOne("k 2"));
+    await turn();
+    assert.equal(rig.batches, 0);
+    rig.endHungry = true;
+    rig.batcher.closeHurried();
+    assert.deepEqual([rig.batches, rig.uncommitted[0]!.count], [1, 2]);
+    rig.endHungry = false;
+    kafka.push(rig.askOne("k 3"));
+    await turn();
+    const disk = rig.askOne("d", { until: "disk" });
+    await turn();
+    assert.deepEqual([rig.batches, rig.uncommitted[1]!.count], [2, 2]);
+    while (rig.settle());
+    await turn();
+    assert.deepEqual([disk, ...kafka].map(({ result }) => result?.kind), Array(4).fill("kept"));
+  });
+
+  it("submit() gathers clients that come back together into one batch", async () => {
+    const rig = rigOf(noRules);
+    const clients = 40;
+    /** Their requests come in two turns, as soon as they were answered; gives the batches. */
+    const round = async () => {
+      for (let client = 0; client < clients / 4; client++) rig.askOne(`first ${client}`);
+      await turn();
+      for (let client = clients / 4; client < clients; client++) rig.askOne(`second ${client}`);
+      await turn();
+      await turn();
+      rig.timers.advance(gatherMs);
+      const batches = rig.uncommitted.map(({ count }) => count);
+      while (rig.settle());
+      await turn();
+      return batches;
+    };
+    assert.ok((await round()).length >= 2, "nothing is known of them");
+    // A neighbour that has the processor for long makes more of one.
+    await until("one batch", async () => (await round()).join() === `${clients}` || undefined, 10_000, 0);
   });
 
   it("submit() closes no batch early when nobody waits", async () => {

@@ -17,15 +17,19 @@ export interface GeneratorShare {
   readonly stalled: number;
 }
 
+/** Shares of a shorter time say nothing: threads tell their times four times a second, and their start is in them. */
+const shareMsMin = 1000;
+
 /** Reads it from the snapshots. */
 export function generatorShare(
   { from, to, seconds }: Pick<Span, "from" | "to" | "seconds">,
   plan: Plan,
 ): GeneratorShare {
   const wallMs = Math.max(1, to.atMs - from.atMs);
+  const part = (ms: number): number => wallMs < shareMsMin ? 0 : Math.min(1, ms / wallMs);
   const shares = to.threads.map((thread, index) => ({
-    busy: (thread.cpuMs - from.threads[index]!.cpuMs) / wallMs,
-    waited: (thread.cpuWaitMs - from.threads[index]!.cpuWaitMs) / wallMs,
+    busy: part(thread.cpuMs - from.threads[index]!.cpuMs),
+    waited: part(thread.cpuWaitMs - from.threads[index]!.cpuWaitMs),
   }));
   const busiest = shares.reduce((most, share) =>
     share.busy + share.waited > most.busy + most.waited ? share : most

@@ -163,7 +163,10 @@ function search({ requested, search }: Result, paint: Paint): string[] {
 function latency(result: Result, paint: Paint): string[] {
   const { corrected, uncorrected, connect } = result.latency;
   if (corrected === null && uncorrected === null) {
-    return [row("latency", "not measured: nothing answers on this target (--verify reads lines back)"), ""];
+    const why = result.answers
+      ? "no message was answered"
+      : "nothing answers on this target (--verify reads lines back)";
+    return [row("latency", `not measured: ${why}`), ""];
   }
   const table: string[][] = [["", ...columnNames]];
   const add = (name: string, percentiles: Percentiles | null): void => {

@@ -269,7 +269,10 @@ export class Connections {
       numbers[at[classOf(error)]]! += Math.max(1, link.inFlight);
       this.#failed(link);
     } else if (!this.#closing && !link.retiring) {
-      if (link.reader?.ended() && link.inFlight > 0) this.#user.received(link, nothing, this.#outside.now());
+      if (link.reader?.ended() && link.inFlight > 0) {
+        link.retiring = true; // it answers this once more and takes nothing new
+        this.#user.received(link, nothing, this.#outside.now());
+      }
       if (link.state !== "open") {
         numbers[at.closedEarly]!++;
         this.#failed(link);

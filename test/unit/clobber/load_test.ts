@@ -431,6 +431,16 @@ describe("the whole", () => {
     assert.ok(target.bytes().length > 30_000);
   });
 
+  it("takes the end of a connection for its answer, once, with --answer close", async () => {
+    const server = createServer((socket) => socket.on("error", () => {}).on("data", () => socket.end("bye")));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const argv = [`tcp://127.0.0.1:${port}`, "--payload", "hi", "--answer", "close"];
+    const ran = await resultOf([...argv, "-l", "60", "-c", "3"]);
+    server.close();
+    assert.deepEqual([ran.messages.sent, ran.messages.good, ran.failures], [60, 60, {}]);
+  });
+
   it("fuzzes on without a pause when the target ends each connection that it gets nonsense from", async () => {
     const server = createServer((socket) => socket.on("error", () => {}).on("data", () => socket.destroy()));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

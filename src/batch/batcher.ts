@@ -81,6 +81,8 @@ export class Batcher {
   refusedRow = false;
   /** Who sent the lines that are appended now, where that is worth noting. */
   peer: string | undefined = undefined;
+  /** Since when the lines that are appended now may have waited for being read; undefined where they came just now. */
+  waitedSinceMs: number | undefined = undefined;
   readonly #kernel: Kernel;
   readonly #memory: LaneMemory;
   readonly #linger: Linger;
@@ -286,6 +288,17 @@ export class Batcher {
     this.#linger.arm();
   }
 
+  /** When the oldest open batch is due, on the monotonic clock; Infinity where none is open. */
+  get dueMs(): number {
+    return this.#linger.dueMs;
+  }
+
+  /** Closes what is due within `earlyMs`, if the sink is hungry. */
+  closeDue(earlyMs: number): void {
+    this.#linger.closeDue(earlyMs);
+    this.#linger.arm();
+  }
+
   /** Gives back the memory of a batch that nobody reads any more. Exactly once per emitted batch. */
   release(batch: ClosedBatch): void {
     this.#memory.release(batch);
@@ -438,7 +451,7 @@ export class Batcher {
   #openBatch(lane: Lane, need: number, nowMs: number): boolean {
     if (!this.#memory.begin(lane, need)) return this.#noRoomNow();
     lane.baseTimestampMs = lane.maxTimestampMs = nowMs;
-    lane.openedAtMs = this.#timers.nowMs();
+    lane.openedAtMs = this.waitedSinceMs ?? this.#timers.nowMs();
     this.#open.add(lane);
     this.#linger.arm();
     return true;

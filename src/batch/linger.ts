@@ -53,10 +53,19 @@ export class Linger {
     this.#close = close;
   }
 
-  /** All that are due go together, although the sink may have enough after the first: it sends them in one request. */
-  closeDue(): void {
+  /** When the oldest open batch is due; Infinity where none is open. */
+  get dueMs(): number {
+    const { oldest } = this.#open;
+    return oldest === undefined ? Infinity : oldest.openedAtMs + this.#lingerMs;
+  }
+
+  /**
+   * All that are due within `earlyMs` go together, although the sink may have enough after the first: it sends them in
+   * one request.
+   */
+  closeDue(earlyMs = 0): void {
     const { hungry } = this.#sink;
-    const nowMs = this.#timers.nowMs();
+    const nowMs = this.#timers.nowMs() + earlyMs;
     for (let lane = this.#open.oldest; lane !== undefined; lane = this.#open.oldest) {
       const ageMs = nowMs - lane.openedAtMs;
       if (ageMs < this.#lingerMs) return;

@@ -95,10 +95,16 @@ export class BatchWaits {
   readonly #nowMs: () => number;
   /** What the sink had at the scan that is at work. */
   #held: ReadonlySet<ClosedBatch> | undefined;
+  #beforeSink = 0;
 
   constructor(parts: BatchWaitsParts) {
     this.#parts = parts;
     this.#nowMs = parts.nowMs ?? (() => performance.now());
+  }
+
+  /** Batches that are closed and have not come to the sink: they are packed, or wait for the disk. */
+  get beforeSink(): number {
+    return this.#beforeSink;
   }
 
   /** A batch was closed. */
@@ -117,8 +123,10 @@ export class BatchWaits {
       this.#parts.flight.record(flightKind["batch filled"], openedAtMs, nowMs - openedAtMs, count, end - at);
     } else {
       this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
+      if (isBeforeSink(waiting.stage)) this.#beforeSink--;
       waiting.stage = stageNumber;
     }
+    if (isBeforeSink(stageNumber)) this.#beforeSink++;
     if (batch.receipts !== undefined) this.#moved(batch, stageNames[stageNumber]);
     // Kafka may be away for hours, and a disk be full: these waits have no end of their own.
     waiting.slot = this.#parts.waits.enter(stageNumber, waiting, nowMs, Infinity);
@@ -129,6 +137,7 @@ export class BatchWaits {
     const waiting = this.#waiting.get(batch);
     if (waiting === undefined) return;
     this.#waiting.delete(batch);
+    if (isBeforeSink(waiting.stage)) this.#beforeSink--;
     if (batch.receipts !== undefined) this.#moved(batch, undefined);
     const nowMs = this.#nowMs();
     this.#parts.waits.leave(waiting.slot, nowMs, batch.count);
@@ -155,4 +164,8 @@ export class BatchWaits {
   brokerOf(batch: ClosedBatch): string | undefined {
     return this.#parts.sink.brokerOf?.(batch);
   }
+}
+
+function isBeforeSink(stageNumber: number): boolean {
+  return stageNumber === stage.compress || stageNumber === stage.spool;
 }

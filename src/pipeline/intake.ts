@@ -200,9 +200,10 @@ export class Intake {
     this.#counters.add(counter.bytes_received, chunk.byteLength);
     // A chunk that is begun and not scanned lies outside of the input region: it may wait as it is.
     stream.framer.begin(chunk);
-    stream.receivedMs = performance.now();
+    const nowMs = performance.now();
+    stream.receivedMs = nowMs;
     stream.heldBytes = chunk.byteLength;
-    this.#goOn(stream);
+    this.#goOn(stream, nowMs);
     this.#counters.publish();
   }
 
@@ -316,12 +317,11 @@ export class Intake {
   }
 
   /** Takes what the stream has; it is done with it, or waits. */
-  #goOn(stream: Stream): void {
+  #goOn(stream: Stream, sinceMs: number = performance.now()): void {
     this.#parts.pulse?.work();
-    const sinceMs = performance.now();
     this.#placer.receivedMs = stream.receivedMs;
     const linesBefore = stream.lines;
-    const wait = this.#pump(stream);
+    const wait = this.#pump(stream, sinceMs);
     const ms = performance.now() - sinceMs;
     stream.turnMs += ms;
     this.#parts.flight?.record(flightKind.chunk, sinceMs, ms, stream.connection.id ?? 0, stream.heldBytes);
@@ -342,9 +342,8 @@ export class Intake {
    * Places rows until the chunk is used up, and after the connection's end what was never terminated (undefined), or
    * until it must wait; then the framer is suspended.
    */
-  #pump(stream: Stream): Wait | undefined {
+  #pump(stream: Stream, nowMs: number): Wait | undefined {
     const { framer } = stream;
-    const nowMs = performance.now();
     const untilMs = this.#turns.untilMs(stream, bytesOf(stream), stream.submission !== undefined, nowMs);
     if (nowMs >= untilMs) return "turn";
     const { activity } = this.#parts;
@@ -355,7 +354,7 @@ export class Intake {
       if (rows === 0) break;
       stream.halfSinceMs = nowMs;
       if (!this.#place(stream, rows, untilMs)) return this.#placer.stopped;
-      if (performance.now() > untilMs && framer.pending) {
+      if (framer.pending && performance.now() > untilMs) {
         framer.suspend(rows);
         return "turn";
       }

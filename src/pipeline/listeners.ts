@@ -32,6 +32,7 @@ import { lineOptionsOf, type LineTally } from "./line_options.ts";
 import { nameOf, policyOf, transportOf } from "./listener_policy.ts";
 import { openListener } from "./open_listener.ts";
 import type { ListenerReport, ListenPlan, WorkerLog } from "./protocol.ts";
+import { datagramQuietMs, quietMs as requestQuietMs, type ReadPacing } from "./read_pacing.ts";
 import { Refusals } from "./refusals.ts";
 import { samePlace } from "./reload.ts";
 import type { IoReport, TcpSource } from "./tcp_source.ts";
@@ -71,6 +72,8 @@ export interface ListenersParts {
   readonly intake: Intake;
   readonly http: HttpListeners;
   readonly relp: RelpListeners;
+  /** Hears of all that is read. */
+  readonly pacing: ReadPacing;
   readonly counters: CounterRow;
   readonly log: WorkerLog;
   /** Opens the source of plain TCP of syslog, before the first listener is bound. */
@@ -446,7 +449,10 @@ export class Listeners {
         this.count();
         return state;
       },
-      received: (state, chunk) => server.received(state, chunk),
+      received: (state, chunk) => {
+        this.#parts.pacing.hold(requestQuietMs);
+        server.received(state, chunk);
+      },
       halfClosed: (state) => server.halfClosed(state),
       drained: (state) => server.drained(state),
       closed: (state, error) => {
@@ -466,6 +472,10 @@ export class Listeners {
         this.count();
         return handler.opened(connection);
       },
+      received: (state, chunk) => {
+        this.#parts.pacing.hold(requestQuietMs);
+        handler.received(state, chunk);
+      },
       closed: (state, error) => {
         bound.connections--;
         handler.closed(state, error);
@@ -475,7 +485,7 @@ export class Listeners {
   }
 
   #syslog(bound: Bound, listen: SyslogListen): TrackedHandler<Stream> {
-    const { intake } = this.#parts;
+    const { intake, pacing } = this.#parts;
     const lines = lineOptionsOf(listen, bound.tally);
     return {
       opened: (connection) => {
@@ -491,6 +501,7 @@ export class Listeners {
           if (protocol !== undefined) return this.#foreign(bound, stream, chunk, protocol);
         }
         intake.received(stream, chunk);
+        pacing.read(chunk.byteLength);
       },
       closed: (stream, error) => {
         this.#has(bound, -1);
@@ -519,7 +530,13 @@ export class Listeners {
 
   #datagrams(bound: Bound): DatagramHandler {
     const door = new DatagramDoor(bound.policy, this.#admission.table, () => performance.now());
-    return door.handler(bound, this.#parts.intake, this.#parts.counters, this.#refusals);
+    const handler = door.handler(bound, this.#parts.intake, this.#parts.counters, this.#refusals);
+    return {
+      received: (packet, peer) => {
+        this.#parts.pacing.hold(datagramQuietMs);
+        handler.received(packet, peer);
+      },
+    };
   }
 
   /** Asks the kernel for the datagrams that it dropped. */

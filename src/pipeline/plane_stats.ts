@@ -127,7 +127,9 @@ function workerDetails(report: WorkerReport | undefined): Record<string, unknown
   const compression = report.compression === undefined
     ? {}
     : { compression: compressionStats(report.compression) };
-  return { arena: report.arena, ...compression, waiting: report.waiting, sink: report.sink };
+  const { arena, waiting, sink, pacing } = report;
+  const reads = { pauses: pacing.pauses, paused_s: Number((pacing.pausedMs / 1_000).toFixed(3)) };
+  return { arena, ...compression, waiting, reads, sink };
 }
 
 function compressionStats(report: CompressionReport): Record<string, unknown> {

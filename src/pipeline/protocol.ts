@@ -37,6 +37,7 @@ import type { InheritedSocket } from "../runtime/inherited.ts";
 import type { SinkStatus, SinkTroubles } from "../sink/sink.ts";
 import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
+import type { ReadPacingStats } from "./read_pacing.ts";
 import type { IoReport } from "./tcp_source.ts";
 
 /** A listener that is bound, with the real port. */
@@ -82,6 +83,8 @@ export interface WorkerReport {
   /** Undefined where batches are not compressed. */
   readonly compression: CompressionReport | undefined;
   readonly waiting: { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number };
+  /** Moments in which it slept, to read more at once. */
+  readonly pacing: ReadPacingStats;
   /** Waits that nothing would have woken, since the start. */
   readonly orphans: number;
   readonly lost: readonly LostWaits[];

@@ -190,6 +190,11 @@ export class Submissions {
     this.#rate.look(this.#parts.timers.nowMs());
   }
 
+  /** Requests without an answer. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   load(): SubmissionLoad {
     const queuedBytes = this.#parts.batcher.bytesUsed + this.#waitingBytes;
     const drainBytesPerSecond = this.#rate.bytesPerSecond;

@@ -14,6 +14,7 @@
  * @module
  */
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { Batcher } from "../batch/batcher.ts";
 import { settleReceipts } from "../batch/receipt.ts";
 import type { CompressorSink } from "../batch/compress.ts";
@@ -54,6 +55,7 @@ import {
   type WorkerReport,
 } from "./protocol.ts";
 import { Orphans } from "./orphans.ts";
+import { ReadPacing } from "./read_pacing.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
@@ -127,6 +129,8 @@ export class WorkerPipeline {
   readonly #submissions: Submissions;
   readonly #http: HttpListeners;
   readonly #listeners: Listeners;
+  readonly #pacing: ReadPacing;
+  #isDraining = false;
   readonly #control: Int32Array;
   readonly #prepared = new Map<number, Program>();
   #ticker: ReturnType<typeof setInterval> | undefined;
@@ -294,6 +298,7 @@ export class WorkerPipeline {
       submissionEnded: this.#submissions.submissionEnded,
     });
     this.#submissions.join(this.#intake);
+    this.#pacing = this.#createPacing();
     this.#http = new HttpListeners({
       config,
       kernel: this.#kernel,
@@ -315,6 +320,7 @@ export class WorkerPipeline {
       deals: start.deals,
       give,
       intake: this.#intake,
+      pacing: this.#pacing,
       http: this.#http,
       relp: new RelpListeners({
         submissions: this.#submissions,
@@ -394,6 +400,7 @@ export class WorkerPipeline {
       arena: { bytes: arenaBytes, bytesInUse: arenaBytesUsed, bytesHighest: arenaBytesHighWater },
       compression: this.#compression?.report(),
       waiting: this.#intake.waiting,
+      pacing: this.#pacing.stats,
       orphans: this.#orphans.total,
       lost: this.#orphans.lost,
       spool: this.#stage?.report(),
@@ -434,6 +441,7 @@ export class WorkerPipeline {
    * @returns lines that were not delivered
    */
   async drain(deadlineMs: number, handedOver = false): Promise<number> {
+    this.#isDraining = true;
     await this.#listeners.stopAccepting(handedOver);
     if (handedOver) await this.#listeners.readUntilGone(deadlineMs);
     const deadline = performance.now() + deadlineMs;
@@ -456,6 +464,24 @@ export class WorkerPipeline {
     this.#compression?.close();
     const lost = endRow(this.#counters);
     return lost + waiting;
+  }
+
+  #createPacing(): ReadPacing {
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    const batcher = this.#batcher;
+    return new ReadPacing({
+      lingerMs: this.#config.kafka.lingerMs,
+      nowMs: () => performance.now(),
+      sleep: (ms) => void Atomics.wait(never, 0, 0, ms),
+      soon: setImmediate,
+      after: queueMicrotask,
+      mayPause: () =>
+        !this.#isDraining && this.#batches.beforeSink === 0 && this.#sink.hungry &&
+        this.#submissions.open === 0 && this.#intake.waiting.connections === 0,
+      closeDue: (earlyMs) => batcher.closeDue(earlyMs),
+      dueMs: () => batcher.dueMs,
+      waitedSince: (sinceMs) => batcher.waitedSinceMs = sinceMs,
+    });
   }
 
   get #compileOptions() {

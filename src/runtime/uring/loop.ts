@@ -36,6 +36,11 @@ const emptyLooksMax = 4;
 const lookMs = 4;
 /** Completions between two looks at the clock. */
 const clockEvery = 8;
+/**
+ * Since Linux 6.13 a call finishes 20 requests at most (IO_LOCAL_TW_DEFAULT_MAX); some of them may end in nothing. So
+ * many completions of one call say that there may be more.
+ */
+const fullEnter = 16;
 /** A wake-up that went missing costs this much at most. */
 const lookAtLeastMs = 1_000;
 /** At the end, requests that the kernel does not give back within this are left to it. */
@@ -240,11 +245,16 @@ export class UringLoop {
       ring.enter();
     }
     const untilMs = performance.now() + lookMs;
+    let entered = 0;
     while (ring.ready) {
       const { slot, kind, result, flags } = ring;
       ring.next();
       bytes += this.#users[slot]!.completed(kind, result, flags);
       if (++completions % clockEvery === 0 && performance.now() > untilMs) break;
+      if (ring.ready || completions - entered < fullEnter) continue;
+      entered = completions;
+      this.buffers.provide();
+      ring.enter();
     }
     this.counts.completions += completions;
     if (ring.pending > 0) {

@@ -24,6 +24,41 @@ test("Batcher closes a batch at its linger, not before, when the sink is hungry"
   ]);
 });
 
+test("Batcher counts the linger from when lines may have come when they waited for being read", () => {
+  const rig = new Rig(16 * granuleBytes, { lingerMs });
+  assert.equal(rig.batcher.dueMs, Infinity);
+  const sinceMs = rig.timers.nowMs();
+  rig.timers.advance(lingerMs - 1);
+  rig.batcher.waitedSinceMs = sinceMs;
+  rig.append("a", null, "waited");
+  rig.batcher.waitedSinceMs = undefined;
+  rig.append("b", null, "came now");
+  assert.equal(rig.batcher.dueMs, sinceMs + lingerMs);
+  rig.timers.advance(1);
+  assert.deepEqual(rig.take().map((record) => record.value), ["waited"]);
+  assert.equal(rig.batcher.dueMs, sinceMs + 2 * lingerMs - 1);
+});
+
+test("Batcher.closeDue() closes what is due within a span, and nothing that is younger", () => {
+  const rig = new Rig(16 * granuleBytes, { lingerMs });
+  rig.append("a", null, "old");
+  rig.timers.advance(2);
+  rig.append("b", null, "young");
+  rig.timers.advance(2);
+  rig.batcher.closeDue(0);
+  assert.equal(rig.emitted.length, 0);
+  rig.batcher.closeDue(1);
+  assert.deepEqual(rig.take().map((record) => record.value), ["old"]);
+  rig.sink.hungry = false;
+  rig.batcher.closeDue(lingerMs);
+  assert.equal(rig.emitted.length, 0);
+  rig.sink.hungry = true;
+  rig.timers.advance(3);
+  rig.batcher.closeDue(0);
+  assert.deepEqual(rig.take().map((record) => record.value), ["young"]);
+  assert.equal(rig.timers.armed, 0);
+});
+
 test("Batcher serves all lanes with one timer when they fall due one after the other", () => {
   const rig = new Rig(16 * granuleBytes, { lingerMs });
   for (const topic of ["a", "b", "c"]) {

@@ -13,7 +13,7 @@
  *    full speed the thread is never idle and chunks are large;
  *  - not within `quietMs` of a request, not within `datagramQuietMs` of a datagram: those cannot wait;
  *  - while nothing is between the intake and the sink, the sink wants more, and no stream waits (`mayPause`);
- *  - until the next batch is due, `pauseMsMax` at most.
+ *  - until the next batch is due, less what a turn takes, `pauseMsMax` at most.
  *
  * A sleeping thread uses no processor, and beats its pulse as soon as it is awake: neither the busy share nor the
  * sentinel takes a pause for work.
@@ -23,8 +23,8 @@
  * @module
  */
 
-/** The longest sleep. Whoever calls on the worker waits that much longer; it is less than the default linger. */
-export const pauseMsMax = 4;
+/** The longest sleep, whatever the linger. Whoever calls on the worker waits that much longer. */
+export const pauseMsMax = 5;
 /** For less it is not worth it to fall asleep. Batches that are due within it close before. */
 export const pauseMsMin = 1;
 /** Fewer chunks than this, per millisecond, cost next to nothing as they come. */
@@ -37,6 +37,10 @@ export const chunkBytesMax = 32 * 1024;
 export const turnBytesMax = 256 * 1024;
 /** A turn that took longer than this had work enough. */
 export const turnMsMax = 2;
+/** It wakes before a batch is due by so many times what turns take. */
+const turnsEarly = 2;
+/** One part in so many of the mean is the last turn. */
+const turnsInMean = 8;
 /** No pause for so long after a request, and after a turn with much to do. */
 export const quietMs = 50;
 /** And after a datagram: what the socket has no room for is lost. */
@@ -90,6 +94,8 @@ export class ReadPacing {
   /** When the pause before this turn ended; 0: there was none. */
   #wokeMs = 0;
   #untilMs = 0;
+  /** What a turn behind a pause takes. */
+  #turnMs = 0;
   #pauses = 0;
   #pausedMs = 0;
 
@@ -125,8 +131,9 @@ export class ReadPacing {
     const parts = this.#parts;
     const nowMs = parts.nowMs();
     const chunks = this.#chunks;
-    const isBusy = this.#largest > chunkBytesMax || this.#bytes > turnBytesMax ||
-      this.#wokeMs > 0 && nowMs - this.#wokeMs > turnMsMax;
+    const turnMs = this.#wokeMs === 0 ? 0 : nowMs - this.#wokeMs;
+    const isBusy = this.#largest > chunkBytesMax || this.#bytes > turnBytesMax || turnMs > turnMsMax;
+    if (turnMs > 0) this.#turnMs += (turnMs - this.#turnMs) / turnsInMean;
     // A pause in which nothing came: whoever comes next is served as he comes.
     if (this.#wokeMs > 0 && chunks === 0) this.#gathers = false;
     if (this.#wokeMs > 0) parts.waitedSince(undefined);
@@ -136,7 +143,8 @@ export class ReadPacing {
     this.#count(chunks, nowMs);
     if (!this.#gathers || nowMs < this.#notBeforeMs || !parts.mayPause()) return;
     parts.closeDue(pauseMsMin);
-    this.#untilMs = Math.min(nowMs + pauseMsMax, parts.dueMs());
+    const dueMs = Math.min(parts.dueMs(), nowMs + parts.lingerMs);
+    this.#untilMs = Math.min(nowMs + pauseMsMax, dueMs - turnsEarly * this.#turnMs);
     parts.after(this.#pause);
   };
 

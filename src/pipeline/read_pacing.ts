@@ -137,7 +137,11 @@ export class ReadPacing {
     // A pause in which nothing came: whoever comes next is served as he comes.
     if (this.#wokeMs > 0 && chunks === 0) this.#gathers = false;
     if (this.#wokeMs > 0) parts.waitedSince(undefined);
-    this.#wokeMs = this.#chunks = this.#bytes = this.#largest = 0;
+    this.#wokeMs =
+      this.#chunks =
+      this.#bytes =
+      this.#largest =
+        0;
     if (isBusy) this.#notBeforeMs = Math.max(this.#notBeforeMs, nowMs + quietMs);
     if (nowMs < this.#notBeforeMs) this.#gathers = false;
     this.#count(chunks, nowMs);

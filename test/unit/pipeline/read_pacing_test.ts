@@ -119,7 +119,10 @@ describe("ReadPacing", () => {
   it("read() lets no line wait longer than the linger and a turn when it pauses", () => {
     const loop = new Loop();
     loop.run(lines(0.25, 1_000), 2_000);
-    assert.ok(Math.max(...loop.agesMs) <= lingerMs + 2 * loop.turnMs + 1e-9, `${Math.max(...loop.agesMs)} ms`);
+    assert.ok(
+      Math.max(...loop.agesMs) <= lingerMs + 2 * loop.turnMs + 1e-9,
+      `${Math.max(...loop.agesMs)} ms`,
+    );
     assert.ok(loop.pauses.every(({ ms }) => ms <= pauseMsMax && ms >= pauseMsMin / 2));
   });
 

@@ -379,6 +379,8 @@ export class Listeners {
       log,
     });
     bound.listener = listener;
+    // A socket that was inherited has dropped what others have told.
+    if (inherited.length > 0) bound.lost = listener?.drops?.() ?? 0;
     bound.certificates = certificates;
     if (listener?.adopt !== undefined) bound.dealer?.open(bound.connections);
   }

@@ -6,6 +6,7 @@
 import type { Stats } from "../admin/stats_view.ts";
 import { adminOptions, askAdmin } from "./admin_client.ts";
 import { type Call, type Command, exitCode } from "./command.ts";
+import { counted } from "./report.ts";
 
 /** `corndog stats`. */
 export const statsCommand: Command = {
@@ -32,7 +33,9 @@ function statsText(stats: Stats): string {
   const { ledger, totals, latency_ms: { receive_to_ack: latency } } = stats;
   // Missing where the one that is asked is older.
   const { hash }: { hash?: string } = stats.rules;
-  const dropped = Object.entries(ledger.dropped).map(([reason, count]) => ` (${reason} ${count})`).join("");
+  const reasons = Object.entries(ledger.dropped).filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${reason} ${count}`).join(", ");
+  const dropped = reasons === "" ? "" : ` (${reasons})`;
   const droppedSum = Object.values(ledger.dropped).reduce((sum, count) => sum + count, 0);
   const rows: [string, string][] = [
     ["state", `${stats.state}, ${stats.uptime_s} s, corndog ${stats.version} on ${stats.runtime}`],
@@ -47,7 +50,7 @@ function statsText(stats: Stats): string {
     ...(ledger.joined > 0 ? [["joined", String(ledger.joined)] as [string, string]] : []),
     ...(ledger.replayed > 0 ? [["replayed", String(ledger.replayed)] as [string, string]] : []),
     ["ledger", ledger.balanced ? "balanced" : "NOT BALANCED"],
-    ["latency", `p50 ${latency.p50} ms, p99 ${latency.p99} ms, max ${latency.max} ms`],
+    ["latency", `p50 ${ms(latency.p50)}, p99 ${ms(latency.p99)}, max ${ms(latency.max)}`],
     [
       "connections",
       `${totals.connections_open} open, ${totals.connections_accepted} accepted, ${totals.connections_refused} refused`,
@@ -55,10 +58,15 @@ function statsText(stats: Stats): string {
     ["sink", `${stats.sink.name}, ${stats.sink.ready ? "ready" : stats.sink.problems.join("; ")}`],
     [
       "rules",
-      `version ${stats.rules.version}${
-        hash === undefined ? "" : ` (${hash})`
-      }, ${stats.rules.hits.length} rules from ${stats.rules.source}`,
+      `version ${stats.rules.version}${hash === undefined ? "" : ` (${hash})`}, ${
+        counted(stats.rules.hits.length, "rule")
+      } from ${stats.rules.source}`,
     ],
   ];
   return rows.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join("");
+}
+
+/** Three digits are what can be told apart. */
+function ms(value: number): string {
+  return `${Number(value.toPrecision(3))} ms`;
 }

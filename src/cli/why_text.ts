@@ -72,7 +72,11 @@ function past({ total, stalls }: StallList): string[] {
   const last = stalls.find(({ over }) => over);
   if (last === undefined) return [];
   const by = heldBy(last.cause, last.rule);
-  return [`${total} stalls since the start; the last took ${age(last.ms)}${by}, at ${last.at}.`];
+  return [
+    `${total} ${total === 1 ? "stall" : "stalls"} since the start; the last took ${
+      age(last.ms)
+    }${by}, at ${last.at}.`,
+  ];
 }
 
 function connections({ connections: list }: WhyAnswers): string[] {

@@ -27,7 +27,7 @@ export function bannerLines(fields: LogFields): string[] {
     ["", text("rule_files")],
     ["listen", text("listeners")],
     ["workers", joined([text("workers"), after("memory", "memory")])],
-    ["io", text("io") === "" ? "" : `${text("io")}: ${text("io_reason")}`],
+    ["io", text("io") === "" ? "" : `${text("io")} (${text("io_reason")})`],
     ["sink", joined([text("sink"), text("brokers"), after("topic", "topic"), text("dir")])],
     ["spool", joined([text("spool"), after("at most", "spool_bytes_max")])],
     ["letters", text("dead_letter")],

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type Fault, formatFault } from "../core/errors.ts";
 import type { LogLevel } from "../core/log_names.ts";
 import { bannerLines } from "./banner.ts";
 import type { LogFields } from "./log.ts";
@@ -14,6 +15,8 @@ export type LogFormat = (nowMs: number, level: LogLevel, event: string, fields: 
 
 /** Longest text of one field; a message of a peer must not fill the log. */
 const fieldCharsMax = 2000;
+/** Fields of a map that is shown as such. */
+const mapFieldsMax = 20;
 /** Causes of causes. */
 const causesMax = 4;
 
@@ -38,8 +41,8 @@ export function formatHuman(colors: boolean): LogFormat {
     let line = `${paint("2", time)} ${paint(levelColor[level], level.padEnd(5))} ${paint("1", event)}`;
     // What has started is read by a person, once: it gets a page.
     if (event === "started") return `${[line, ...bannerLines(fields).map(oneLine)].join("\n")}\n`;
-    for (const [name, value] of Object.entries(fields)) {
-      if (value !== undefined) line += ` ${paint("2", `${name}=`)}${humanValue(value)}`;
+    for (const [name, value] of flat(fields)) {
+      if (value !== undefined) line += ` ${paint("2", `${oneLine(name)}=`)}${humanValue(value)}`;
     }
     return line + "\n";
   };
@@ -47,11 +50,37 @@ export function formatHuman(colors: boolean): LogFormat {
 
 const levelColor: Readonly<Record<LogLevel, string>> = { error: "31", warn: "33", info: "32", debug: "2" };
 
+/** Fields, and those of maps in them as `evidence.cpu_ms`. */
+function flat(fields: LogFields): [name: string, value: unknown][] {
+  return Object.entries(fields).flatMap(([name, value]): [string, unknown][] => {
+    try {
+      if (typeof value !== "object" || value === null || Array.isArray(value)) return [[name, value]];
+      if (value instanceof Error || "toJSON" in value) return [[name, value]];
+      return Object.entries(value).slice(0, mapFieldsMax).map(([key, inner]) => [`${name}.${key}`, inner]);
+    } catch {
+      return [[name, "unprintable"]];
+    }
+  });
+}
+
+/** `corndog.yml:6:15: log.level: "loud" is not …` of a fault, as `corndog check` writes it. */
+function faultText(item: unknown): unknown {
+  if (typeof item !== "object" || item === null) return item;
+  const { file, line, column, path, message } = item as Partial<Fault>;
+  return typeof file === "string" && typeof message === "string" && typeof line === "number"
+    ? formatFault({ file, line, column: column ?? 0, path: path ?? "", message })
+    : item;
+}
+
 function humanValue(value: unknown): string {
   let text: string;
   try {
-    const simple = plain("", value);
-    text = typeof simple === "string" ? simple : JSON.stringify(simple, plain) ?? String(simple);
+    const simple = plain("", Array.isArray(value) ? value.map(faultText) : value);
+    text = typeof simple === "string"
+      ? simple
+      : Array.isArray(simple) && simple.every((item) => typeof item !== "object")
+      ? simple.map((item) => String(plain("", item))).join("; ")
+      : JSON.stringify(simple, plain) ?? String(simple);
   } catch {
     return "unprintable";
   }

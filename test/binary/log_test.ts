@@ -163,7 +163,7 @@ rules: [rules.yml]
           /^ {13}\S+rules\.yml/m,
           /^ {2}listen {5}syslog tcp:\/\/127\.0\.0\.1:\d+, http http:\/\/127\.0\.0\.1:\d+/m,
           /^ {2}workers {4}2, memory 256MiB/m,
-          /^ {2}io {9}(native|uring): /m,
+          /^ {2}io {9}(native|uring) \(.+\)/m,
           /^ {2}sink {7}kafka, 127\.0\.0\.1:9, topic edge/m,
           /^ {2}spool {6}\S+ \(os\), at most 1GiB/m,
           /^ {2}admin {6}http:\/\/127\.0\.0\.1:\d+/m,

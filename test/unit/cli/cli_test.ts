@@ -344,7 +344,7 @@ const stats = {
     in_flight: 1,
     dead_lettered: 0,
     joined: 0,
-    dropped: { rule_stop: 2 },
+    dropped: { rule_stop: 2, rule_drop: 0 },
     balanced: true,
   },
   totals: { connections_open: 1, connections_accepted: 2, connections_refused: 0 },

@@ -51,6 +51,20 @@ test("Logger prints a readable line when the format is human", () => {
   ]);
 });
 
+test("Logger writes maps, lists and faults for people when the format is human", () => {
+  const { lines, log } = recorder({ format: "human" });
+  log.warn("worker_held", { worker: 1, evidence: { cpu_ms: 0, queued_ms: 187.4 }, none: {} });
+  log.warn("not_ready", { problems: ["Cannot reach it", "nor that"], empty: [] });
+  log.error("rules_refused", {
+    faults: [{ file: "c.yml", line: 6, column: 15, path: "log.level", message: '"loud" is none' }],
+  });
+  assert.deepEqual(lines.map((line) => line.slice(13)), [
+    "warn  worker_held worker=1 evidence.cpu_ms=0 evidence.queued_ms=187.4\n",
+    'warn  not_ready problems="Cannot reach it; nor that" empty=""\n',
+    'error rules_refused faults="c.yml:6:15: log.level: \\"loud\\" is none"\n',
+  ]);
+});
+
 test("Logger tells message, code and causes when a field is an error", () => {
   const { lines, log } = recorder();
   const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
@@ -237,7 +251,7 @@ test("Logger says on one page what has started when the format is human", () => 
     "             /etc/corndog/a.yml, /etc/corndog/b.yml",
     "  listen     syslog tcp://0.0.0.0:1514, http http://0.0.0.0:8080",
     "  workers    4, memory 256MiB",
-    "  io         uring: auto: it takes less CPU",
+    "  io         uring (auto: it takes less CPU)",
     "  sink       kafka, kafka-1:9092, topic logs",
     "  spool      /var/lib/corndog (fsync), at most 10GiB",
     "  letters    /var/lib/evil  [2Jname",

@@ -27,6 +27,8 @@ export interface Logger {
   debug(event: string, fields?: LogFields): void;
   /** A logger whose events all carry `fields`; it shares the limits. */
   with(fields: LogFields): Logger;
+  /** Lines of an event, of which others were written, were left out by who would have handed them on. */
+  skipped(event: string, count: number): void;
   /** Tells what was left out so far. Call it now and then, and at the end. */
   flush(): void;
 }
@@ -76,6 +78,7 @@ export function createLogger(options: LoggerOptions): Logger {
       info: at("info"),
       debug: at("debug"),
       with: (fields) => make({ ...base, ...fields }),
+      skipped: (event, count) => quota.skipped(event, count),
       flush,
     };
   };

@@ -51,6 +51,12 @@ export class LogQuota {
     return leftOut;
   }
 
+  /** Lines of this event were left out before they came here. */
+  skipped(event: string, count: number): void {
+    const quota = this.#quotas.get(event);
+    if (quota !== undefined) quota.leftOut += count;
+  }
+
   /** What was left out and not told yet, by event; it counts as told from now on. */
   takeLeftOut(): [event: string, leftOut: number][] {
     const left: [string, number][] = [];

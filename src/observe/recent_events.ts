@@ -68,6 +68,7 @@ export class RecentEvents {
       info: (event, fields) => log.info(event, fields),
       debug: (event, fields) => log.debug(event, fields),
       with: (fields) => this.watch(log.with(fields), { ...base, ...fields }),
+      skipped: (event, count) => log.skipped(event, count),
       flush: () => log.flush(),
     };
   }

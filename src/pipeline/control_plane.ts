@@ -156,6 +156,7 @@ export class ControlPlane implements Control {
     const { log } = this.#parts;
     return new Workers({
       log: (worker, level, event, fields) => log[level](event, { ...fields, worker }),
+      logLeftOut: (event, count) => log.skipped(event, count),
       // What a worker that is done says of its sink is no trouble.
       reported: () => {
         if (!this.#isHandedOver) this.#health.tell();

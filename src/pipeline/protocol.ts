@@ -212,6 +212,8 @@ export type FromWorker =
   | { readonly type: "drained" }
   /** Standard input, the only listener, has ended. */
   | { readonly type: "stdin_ended" }
+  /** Lines of the log that were left out in the worker. */
+  | { readonly type: "log_left_out"; readonly event: string; readonly count: number }
   | {
     readonly type: "log";
     readonly level: LogLevel;

@@ -10,7 +10,7 @@ import { ForwarderError, messageOf } from "../core/errors.ts";
 import { InvariantError } from "../core/invariant.ts";
 import type { LogSettings } from "../core/log_names.ts";
 import { LogLevels } from "../observe/log_levels.ts";
-import { LogQuota } from "../observe/log_quota.ts";
+import { LogQuota, periodMs } from "../observe/log_quota.ts";
 import { setFaultReporter } from "../runtime/fault.ts";
 import type { SpawnPacker } from "./packer_protocol.ts";
 import type { FromWorker, StartMessage, ToWorker, WorkerLog } from "./protocol.ts";
@@ -34,6 +34,7 @@ class WorkerVoice {
   readonly #post: (message: FromWorker) => void;
   readonly #quota = new LogQuota();
   #levels = new LogLevels({ level: "info", levels: {} });
+  #flushing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(post: (message: FromWorker) => void) {
     this.#post = post;
@@ -50,11 +51,22 @@ class WorkerVoice {
     let told = fields;
     if (level === "debug") {
       const leftOut = this.#quota.admit(level, event, performance.now());
-      if (leftOut < 0) return;
+      if (leftOut < 0) {
+        // A flood that ends is told of too; where there is none, nothing wakes this thread.
+        this.#flushing ??= setTimeout(() => this.#flush(), periodMs);
+        return;
+      }
       if (leftOut > 0) told = { ...fields, left_out: leftOut };
     }
     this.#post({ type: "log", level, event, fields: told });
   };
+
+  #flush(): void {
+    this.#flushing = undefined;
+    for (const [event, count] of this.#quota.takeLeftOut()) {
+      this.#post({ type: "log_left_out", event, count });
+    }
+  }
 }
 
 /** Serves one worker. Returns the function that takes the control plane's messages. */

@@ -65,6 +65,8 @@ export interface WorkersEvents {
     event: string,
     fields: Readonly<Record<string, unknown>>,
   ): void;
+  /** Lines of an event were left out before they came here. */
+  logLeftOut(event: string, count: number): void;
   /** A worker told how it is; about once a second from each. */
   reported(): void;
   /** Standard input, the only listener, has ended. */
@@ -381,6 +383,7 @@ export class Workers {
   #receive(worker: number, message: FromWorker): void {
     const slot = this.#slots[worker]!;
     if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
+    if (message.type === "log_left_out") return this.#events.logLeftOut(message.event, message.count);
     if (message.type === "tapped") return this.#events.tapped(message.id, message.events, message.leftOut);
     if (message.type === "profiled") return this.#events.profiled(worker, message.profile);
     if (message.type === "give") {

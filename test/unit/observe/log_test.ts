@@ -193,8 +193,10 @@ test("Logger counts what was left out before it, in the line or when it leaves t
   assert.equal(JSON.parse(lines[0]).left_out, 4);
   for (let turn = 1; turn < linesPerPeriodMax; turn++) log.warn("noisy");
   log.warn("noisy", { left_out: 5 });
+  log.skipped("noisy", 4);
+  log.skipped("unknown", 4);
   log.flush();
-  assert.equal(JSON.parse(lines.at(-1)!).left_out, 6);
+  assert.equal(JSON.parse(lines.at(-1)!).left_out, 10);
 });
 
 test("componentOf() has a component for every event that OPERATIONS.md names, and no component has none", () => {

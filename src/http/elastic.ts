@@ -14,6 +14,7 @@ import { Answer, jsonAnswer, textAnswer, withFields } from "./answer.ts";
 import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
 import { Events, TooManyEvents } from "./events.ts";
 import type { RequestHead } from "./head.ts";
+import { skipBlanks } from "./json_split.ts";
 import { syslogHeader } from "./syslog_line.ts";
 import { objectOf, parseJson, textOf } from "./text.ts";
 import { type Reading, Steps, wholly } from "./turns.ts";
@@ -69,12 +70,12 @@ function* readBulk(
 ): Reading<Refusal | undefined> {
   const ranges = new Uint32Array(2);
   const steps = new Steps();
-  for (let at = 0; at < body.length;) {
+  // Blank lines may stand between operations.
+  for (let at = skipBlanks(body, 0); at < body.length; at = skipBlanks(body, at)) {
     const actionEnd = lineEnd(body, at);
     const action = body.subarray(at, actionEnd);
     at = actionEnd + 1;
     if (steps.due(action.length)) yield;
-    if (isBlank(action)) continue;
     const operation = readAction(action, defaultIndex);
     if (operation === undefined) {
       return malformed(`Malformed action/metadata line [${2 * operations.length + 1}]`);
@@ -127,11 +128,6 @@ function readAction(line: Uint8Array, defaultIndex: string | undefined): Operati
 function lineEnd(body: Uint8Array, at: number): number {
   const end = body.indexOf(lf, at);
   return end < 0 ? body.length : end;
-}
-
-function isBlank(line: Uint8Array): boolean {
-  if (line.length > actionBytesMax) return false;
-  return line.every((byte) => byte === 0x20 || byte === cr || byte === 0x09);
 }
 
 function answer({ events }: Outcome): Answer {

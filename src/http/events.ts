@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { type TextBuffer, textBufferOf } from "../core/text_buffer.ts";
-import { type Reading, recordsAStep } from "./turns.ts";
+import { type Reading, Steps } from "./turns.ts";
 
 /** Rejections that one answer lists; further ones are counted. */
 export const rejectionsMax = 100;
@@ -192,8 +192,10 @@ export class Events {
     let rejection = 0;
     let nextBad = 0;
     let frame = 0;
+    const steps = new Steps();
     for (let record = 0; record < this.records; record++) {
-      if (record % recordsAStep === 0) yield;
+      const next = 2 * Math.min(frame, this.count - 1);
+      if (steps.due(next < 0 ? 0 : ranges[next + 1]! - ranges[next]!)) yield;
       const before = this.rejections[rejection];
       if (before?.index === record) {
         into.reject(before.reason, before.detail);

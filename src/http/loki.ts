@@ -62,7 +62,9 @@ function* readJson(body: Uint8Array, options: EndpointOptions): Reading<Events |
     else {
       // Of members with one name the last counts, as for every parser.
       events = new Events(options.frameBytesMax);
+      let streams = 0;
       for (let one = walk.enter("list"); one; one = walk.more("list")) {
+        if (++streams > madeRecordsMax) throw new TooManyEvents();
         if (!(yield* readJsonStream(walk, body, events, options))) return malformed;
       }
     }
@@ -131,9 +133,11 @@ function* readProto(body: Uint8Array, { frameBytesMax }: EndpointOptions): Readi
   const events = new Events(frameBytesMax);
   const steps = new Steps();
   const request = new ProtoReader(body);
+  let streams = 0;
   while (request.next()) {
     if (steps.due(0)) yield;
     if (request.field !== 1) request.skip();
+    else if (++streams > madeRecordsMax) throw new TooManyEvents();
     else if (!(yield* readStream(request.message(), events, frameBytesMax, steps))) return malformed;
   }
   return request.broken ? malformed : events;

@@ -35,7 +35,7 @@ class RecordReader {
   readonly #partBytesMax: number;
   readonly #take: OtlpTake;
   readonly #steps = new Steps();
-  /** Messages that are kept until what they belong to is read. */
+  /** Messages of resources, scopes and records; most are kept until what they belong to is read. */
   #found = 0;
 
   constructor(partBytesMax: number, take: OtlpTake) {
@@ -48,7 +48,7 @@ class RecordReader {
     while (request.next()) {
       if (this.#steps.due(0)) yield;
       if (request.field !== 1) request.skip();
-      else if (!(yield* this.#resourceLogs(request.message()))) return false;
+      else if (!(yield* this.#resourceLogs(this.#counted(request)))) return false;
     }
     return !request.broken;
   }
@@ -61,7 +61,7 @@ class RecordReader {
       if (this.#steps.due(0)) yield;
       if (message.field === 1) {
         if (!readResource(this.#part(message), resource)) return false;
-      } else if (message.field === 2) scopes.push(this.#kept(message));
+      } else if (message.field === 2) scopes.push(this.#counted(message));
       else message.skip();
     }
     if (message.broken) return false;
@@ -77,7 +77,7 @@ class RecordReader {
       if (message.field === 1) {
         scope = readScope(this.#part(message));
         if (scope === undefined) return false;
-      } else if (message.field === 2) records.push(this.#kept(message));
+      } else if (message.field === 2) records.push(this.#counted(message));
       else message.skip();
     }
     if (message.broken) return false;
@@ -96,7 +96,7 @@ class RecordReader {
     return true;
   }
 
-  #kept(outer: ProtoReader): ProtoReader {
+  #counted(outer: ProtoReader): ProtoReader {
     if (++this.#found > madeRecordsMax) throw new TooManyEvents();
     return outer.message();
   }

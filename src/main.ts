@@ -26,16 +26,34 @@ import { handoverOf } from "./runtime/inherited.ts";
 import { version } from "./version.ts";
 
 /** The call must stand in this file, see above. */
-function spawnWorker(): WorkerThread {
+function beginWorker(): WorkerThread {
   const worker = new Worker(new URL("./worker.ts", import.meta.url));
   let error: Error | undefined;
+  let tell: ((reason: string) => void) | undefined;
+  let reason: string | undefined;
   worker.on("error", (thrown: Error) => error = thrown);
+  worker.on("exit", (code) => {
+    reason = error?.stack ?? `exit code ${code}`;
+    tell?.(reason);
+  });
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (handler) => worker.on("message", (message: FromWorker) => handler(message)),
-    onExit: (handler) => worker.on("exit", (code) => handler(error?.stack ?? `exit code ${code}`)),
+    onExit: (handler) => {
+      tell = handler;
+      if (reason !== undefined) handler(reason);
+    },
     terminate: () => worker.terminate(),
   };
+}
+
+/** A thread that was begun before anybody wanted it. */
+let spare: WorkerThread | undefined;
+
+function spawnWorker(): WorkerThread {
+  const worker = spare ?? beginWorker();
+  spare = undefined;
+  return worker;
 }
 
 /** As above, for a thread of the load generator. */
@@ -68,6 +86,8 @@ function endOnClosedPipe(error: unknown): void {
 dieOnUncaught("main");
 const command = ownCommand();
 const exitCode = await runCli(process.argv.slice(2), {
+  // A thread needs as long for its code as this one for the configuration.
+  prepareRun: () => void (spare ??= beginWorker()),
   async run(config, { warnings, readConfig }) {
     const handover = handoverOf(process.env, process.ppid);
     if (handover?.passOn === true && command !== undefined) return await passOn(handover, command);

@@ -5,6 +5,7 @@
  */
 import { parentPort, Worker } from "node:worker_threads";
 import { invariant } from "./core/invariant.ts";
+import { kernelModule } from "./kernel/instance.ts";
 import { dieOnUncaught } from "./pipeline/crash.ts";
 import type { FromPacker, PackerThread } from "./pipeline/packer_protocol.ts";
 import type { FromWorker, ToWorker } from "./pipeline/protocol.ts";
@@ -28,3 +29,5 @@ const port = parentPort;
 invariant(port !== null, "src/worker.ts runs as a thread of src/main.ts");
 const receive = runWorker((message: FromWorker) => port.postMessage(message), spawnPacker);
 port.on("message", (message: ToWorker) => receive(message));
+// Whatever the configuration says, it is needed, and the main thread may still be reading that.
+kernelModule();

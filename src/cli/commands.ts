@@ -69,6 +69,8 @@ export interface ReplayCommand extends LetterCommand {
 
 /** The parts of the program that commands call. Each resolves with the process's exit code. */
 export interface Commands {
+  /** Begins what a run needs and no configuration decides about; called before that is read. */
+  prepareRun?(): void;
   /** @throws ForwarderError when it cannot start */
   run(config: Config, options: RunOptions): Promise<number>;
   demo(config: Config, options: DemoOptions): Promise<number>;

@@ -36,6 +36,7 @@ KAFKA_BROKER, SASL_SCRAM_USERNAME, SASL_SCRAM_PASSWORD do what they did for hotd
   ],
   restMax: 0,
   async act({ given, io, commands }: Call): Promise<number> {
+    commands.prepareRun?.();
     const readConfig = loader(given, io);
     const loaded = readConfig();
     const faults = await allFaults(loaded, commands);

@@ -147,6 +147,11 @@ export class Connections {
     }
   }
 
+  /** How many are open. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   /** The counters now. */
   counts(): ConnectionCounts {
     return {

@@ -84,7 +84,8 @@ export class LatencyReader {
   constructor(rows: SharedArrayBuffer, nowMs: number, first = 0, count = histogramRowsOf(rows) - first) {
     this.#snapshot = () => HistogramSnapshot.of(rows, first, count);
     this.#sum = () => HistogramSnapshot.sumOf(rows, first, count);
-    this.#snapshots = [{ atMs: nowMs, snapshot: this.#snapshot() }];
+    const isEmpty = this.#sum() === 0;
+    this.#snapshots = [{ atMs: nowMs, snapshot: isEmpty ? HistogramSnapshot.empty : this.#snapshot() }];
   }
 
   /** Keeps a snapshot, if the last one is old; where nothing was recorded since, it is that one. */

@@ -322,6 +322,11 @@ export class Listeners {
     } else bound.listener.adopt(fd);
   }
 
+  /** How many connections are open. */
+  get open(): number {
+    return this.#connections.open;
+  }
+
   /** All open connections. */
   list(): readonly ConnectionInfo[] {
     return this.#connections.list();

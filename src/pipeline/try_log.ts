@@ -5,7 +5,6 @@
  */
 import { createReadStream } from "node:fs";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import type { Config } from "../config/config.ts";
 import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
 import { locateInRule } from "../config/rule_files.ts";
@@ -79,6 +78,8 @@ async function* linesOf(log: string): AsyncGenerator<Uint8Array> {
   input.on("error", (error) => failure = error);
   // "latin1" keeps every byte, so that what is not UTF-8 is tried as it is.
   input.setEncoding("latin1");
+  // Loaded here: the bundler would load it at the start of every command.
+  const { createInterface } = await import("node:readline");
   for await (const text of createInterface({ input, crlfDelay: Infinity })) {
     yield Uint8Array.from(text, (character) => character.charCodeAt(0));
   }

@@ -93,7 +93,7 @@ const lanesMin = 4096;
 /** Idle connections, counters and heartbeat are looked after this often. */
 const tickMs = 250;
 /** While one of them is not 0 there is something to look after. */
-const restingGauges = [counter.connections_open, counter.in_flight, counter.spooled] as const;
+const restingGauges = [counter.in_flight, counter.spooled] as const;
 /** So many ticks, a second, lie between two looks at what the control plane has to know without asking. */
 const ticksPerLook = 4;
 /** It is told at every look that finds a change, and after so many looks in any case. */
@@ -645,10 +645,10 @@ export class WorkerPipeline {
   #rests(): boolean {
     const { waiting, rulesVersion } = this.#intake;
     const come = this.#counters.value(counter.received) + this.#counters.value(counter.datagrams) +
-      this.#counters.value(counter.connections_accepted) + rulesVersion;
+      rulesVersion;
     const isQuiet = come === this.#come;
     this.#come = come;
-    return isQuiet && waiting.connections === 0 &&
+    return isQuiet && waiting.connections === 0 && this.#listeners.open === 0 &&
       restingGauges.every((gauge) => this.#counters.value(gauge) === 0);
   }
 

@@ -7,8 +7,6 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { request as requestPlain } from "node:http";
-import { request as requestTls } from "node:https";
 import { ForwarderError, messageOf } from "../../core/errors.ts";
 
 /** A token is a few KiB; what answers with more is not what was meant. */
@@ -33,10 +31,12 @@ export interface HttpAnswer {
 }
 
 /** Asks once. @throws ForwarderError `kafka_unreachable` or `deadline_exceeded`, both retryable; the URL's query is not in it */
-export function httpCall(call: HttpCall): Promise<HttpAnswer> {
+export async function httpCall(call: HttpCall): Promise<HttpAnswer> {
   const { url, method, body, ca, timeoutMs } = call;
   const name = nameOf(url);
-  return new Promise((resolve, reject) => {
+  // Loaded here: few logins need them, and every thread would start later for it.
+  const { request: make } = await (url.startsWith("https:") ? import("node:https") : import("node:http"));
+  return await new Promise((resolve, reject) => {
     const fail = (
       code: "kafka_unreachable" | "deadline_exceeded",
       message: string,
@@ -49,7 +49,6 @@ export function httpCall(call: HttpCall): Promise<HttpAnswer> {
     const headers = body === undefined
       ? call.headers ?? {}
       : { ...call.headers, "content-length": String(Buffer.byteLength(body)) };
-    const make = url.startsWith("https:") ? requestTls : requestPlain;
     // A connection of its own: kept-alive ones would keep a former certificate.
     const request = make(url, { method, headers, agent: false, ...(ca === undefined ? {} : { ca }) });
     const timer = setTimeout(

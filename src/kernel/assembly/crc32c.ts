@@ -46,7 +46,7 @@ const tap4: usize = 195 * 16;
 /** Words folded before the history is moved back to the window's start: 8 KiB stay in the L1 cache. */
 const windowWords: u32 = 512;
 
-/** Fills the tables. Called once, before anything else. */
+/** Fills the tables. Called once, before anything else; a process that starts waits for it. */
 export function initCrc32c(): void {
   for (let i: u32 = 0; i < 256; i++) {
     let crc = i;
@@ -61,9 +61,16 @@ export function initCrc32c(): void {
   }
   for (let byte: u32 = 0; byte < 4; byte++) {
     for (let i: u32 = 0; i < 256; i++) {
-      let crc = i << (byte * 8);
-      for (let zeros: u32 = 0; zeros < streamBytes; zeros++) crc = (crc >>> 8) ^ slice(0, crc & 255);
-      store<u32>(appendAt + byte * tableBytes + (i << 2), crc);
+      const table = appendAt + byte * tableBytes;
+      const rest = i & (i - 1);
+      // Appending is linear: all but single bits are sums of what stands in the table already.
+      let crc: u32 = 0;
+      if (i && rest) crc = load<u32>(table + (rest << 2)) ^ load<u32>(table + ((i ^ rest) << 2));
+      else {
+        crc = i << (byte * 8);
+        for (let zeros: u32 = 0; zeros < streamBytes; zeros++) crc = (crc >>> 8) ^ slice(0, crc & 255);
+      }
+      store<u32>(table + (i << 2), crc);
     }
   }
 }

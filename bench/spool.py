@@ -75,7 +75,7 @@ def durability(args):
 
 
 CONFIG = """
-listen: [{{ syslog: "tcp://127.0.0.1:{port}" }}, {{ http: "http://127.0.0.1:{http}" }}]
+listen: [{listen}]
 admin: {{ listen: "127.0.0.1:{admin}" }}
 sink: kafka
 kafka: {{ brokers: ["127.0.0.1:{kafka}"], topic: logs, compression: none{more} }}
@@ -88,10 +88,11 @@ dead_letter: {{ file: "{dir}/dead_letter.ndjson" }}
 class Corndog:
     """One process with a spool in a folder; the sink is started beside it, or later."""
 
-    def __init__(self, args, run, durability, more=""):
+    def __init__(self, args, run, durability, listen, more=""):
         self.args, self.run, self.started = args, run, []
+        self.port = HTTP if "http" in listen else PORT
         with open(f"{run}/conf", "w") as f:
-            f.write(CONFIG.format(port=PORT, http=HTTP, admin=ADMIN, kafka=KPORT, dir=run, durability=durability, more=more))
+            f.write(CONFIG.format(listen=listen, admin=ADMIN, kafka=KPORT, dir=run, durability=durability, more=more))
 
     def sink(self, verify=None):
         cmd = [f"{HERE}/ksink", "--port", str(KPORT), "--ctl", str(CPORT), "--ack-ms", str(self.args.ack_ms), "--topic", "logs", "--quiet"]
@@ -104,13 +105,18 @@ class Corndog:
         """Returns the seconds until it takes lines."""
         begin = time.monotonic()
         self.process = self._start([self.args.corndog, "run", "-c", f"{self.run}/conf"], "corndog")
-        if not host.wait_for(lambda: bench.port_open(PORT) or self.process.poll() is not None, 30, 0.005) or self.process.poll() is not None:
+        if not host.wait_for(lambda: bench.port_open(self.port) or self.process.poll() is not None, 30, 0.005) or self.process.poll() is not None:
             raise RuntimeError("corndog did not start: " + open(f"{self.run}/corndog.out", errors="replace").read()[-500:])
         return time.monotonic() - begin
 
     def stats(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{ADMIN}/admin/stats", timeout=5) as r:
             return json.load(r)
+
+    def rests(self):
+        """Nothing is left to deliver."""
+        ledger = self.stats()["ledger"]
+        return ledger["spooled"] == 0 and ledger["in_flight"] == 0
 
     def _start(self, cmd, name):
         p = subprocess.Popen(cmd, cwd=self.run, stdout=open(f"{self.run}/{name}.out", "a"), stderr=subprocess.STDOUT,
@@ -127,7 +133,7 @@ class Corndog:
 def http(args):
     for durability in ("os", "fsync"):
         run = tempfile.mkdtemp(prefix="spool-http-", dir=args.rundir)
-        corndog = Corndog(args, run, durability)
+        corndog = Corndog(args, run, durability, f'{{ http: "http://127.0.0.1:{HTTP}" }}')
         try:
             corndog.sink()
             corndog.start()
@@ -160,7 +166,7 @@ def backlog(args):
     batches, live_s, rate = 100_000, 8, 5_000
     for rep in range(args.reps):
         run = tempfile.mkdtemp(prefix="spool-backlog-", dir=args.rundir)
-        corndog = Corndog(args, run, "os", ", batch_max: 4KiB")
+        corndog = Corndog(args, run, "os", f'{{ syslog: "tcp://127.0.0.1:{PORT}", frame_max: 1KiB }}', ", batch_max: 4KiB")
         try:
             corndog.start()
             lines = batches * 17                                      # of 230 bytes as records
@@ -176,7 +182,7 @@ def backlog(args):
             sender(live_s * rate, 4, 0, rate)
             lat = bench.http("/stats").get("latency_ms") or {}
             left = corndog.stats()["ledger"]["spooled"]
-            host.wait_for(lambda: corndog.stats()["ledger"]["spooled"] == 0, 120, 0.1)
+            host.wait_for(lambda: corndog.rests(), 120, 0.1)
             drained = time.monotonic() - begin
             k = bench.http("/stats")
             print(f"{there.get('batches')} batches, {there.get('bytes', 0) / 1e6:.0f} MB: starts in {took * 1000:.0f} ms; live beside it p50 {lat.get('p50')}"

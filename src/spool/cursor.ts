@@ -131,9 +131,17 @@ export class CursorWriter {
     this.#kept = slot;
   }
 
+  /** A file that is open; undefined where none is. */
+  get path(): string | undefined {
+    const slot = this.#files.findIndex((file) => file !== undefined);
+    return slot < 0 ? undefined : `${this.#folder}/${slots[slot]!}`;
+  }
+
+  /** Closes the files; they are opened again, or made, at the next write. */
   async close(): Promise<void> {
     for (const file of this.#files) await file?.close().catch(() => {});
     this.#files.fill(undefined);
+    this.#named.fill(false);
   }
 
   async #file(slot: number): Promise<DiskFile> {

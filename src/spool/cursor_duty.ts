@@ -66,6 +66,16 @@ export class CursorDuty {
     }
   }
 
+  /** The file that was written last. */
+  get path(): string | undefined {
+    return this.#writer.path;
+  }
+
+  /** The files are not there any more: others are made at the next write. */
+  async reopen(): Promise<void> {
+    await this.#writer.close();
+  }
+
   async close(): Promise<void> {
     await this.#writer.close();
   }

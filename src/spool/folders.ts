@@ -16,7 +16,7 @@ import { codeOf } from "../core/io_problem.ts";
 import { Adoption } from "./adoption.ts";
 import type { SpoolClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
-import { folderNameOf, parkedName, topicOf } from "./folder_names.ts";
+import { folderNameOf, homeOf, parkedName, topicOf } from "./folder_names.ts";
 import { Home } from "./home.ts";
 import { FolderLock, type Processes } from "./lock.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -211,7 +211,14 @@ export class Folders {
     const { disk, dir, clock, processes } = this.#options;
     const folder = `${dir}/${name}`;
     await disk.makeFolder(folder);
-    const lock = await FolderLock.take(disk, folder, clock, processes, (message) => this.#halt(message));
+    const lock = await FolderLock.take(
+      disk,
+      folder,
+      clock,
+      processes,
+      (message) => this.#halt(message),
+      () => this.#revive(folder),
+    );
     let late = 0;
     try {
       for (const { name: place, isFolder } of await this.#parkedFolders(folder)) {
@@ -234,6 +241,16 @@ export class Folders {
     this.problem(message);
     for (const home of this.all) home.halt();
     this.lost(message);
+  }
+
+  /** A lock is gone: somebody removed it, or the folder with all that is in it. */
+  async #revive(folder: string): Promise<void> {
+    for (const home of this.all) {
+      if (homeOf(home.folder) !== folder || !await home.revive()) continue;
+      this.problem(
+        `"${home.folder}" was removed while it is in use; it was made anew, and what lay in it and was not sent may be lost`,
+      );
+    }
   }
 
   async #parkedFolders(folder: string) {

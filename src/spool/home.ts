@@ -21,7 +21,7 @@ import { Chores } from "./chores.ts";
 import type { SpoolClock } from "./clock.ts";
 import { type CursorSlot, type CursorState, CursorWriter, emptyCursor, readCursor } from "./cursor.ts";
 import { cursorDelayMs, CursorDuty, syncDelayMs } from "./cursor_duty.ts";
-import type { Disk, DiskFile } from "./disk.ts";
+import { type Disk, type DiskFile, isThere } from "./disk.ts";
 import { MissingIndexes } from "./missing_indexes.ts";
 import { recover, type Recovered } from "./recover.ts";
 import { ScanWindow } from "./scan.ts";
@@ -209,6 +209,23 @@ export class Home {
   /** Fills `into` with the bytes of a segment from `at` on; false where it ends before. @throws the system's error */
   async read(segment: Segment, at: number, into: Uint8Array): Promise<boolean> {
     return await this.#read(segment, (file) => file.read(into, at)) === into.length;
+  }
+
+  /**
+   * Makes the folder anew if somebody removed it, so that what is written from here on goes into files that have a
+   * name. True if it was so. @throws the system's error
+   */
+  async revive(): Promise<boolean> {
+    const { disk } = this.#options;
+    const { current } = this;
+    const path = current === undefined ? this.#cursor.path : this.#files.pathOf(current);
+    if (path === undefined || await isThere(disk, path)) return false;
+    await disk.makeFolder(this.folder);
+    this.#writer.end();
+    await this.#cursor.reopen();
+    this.#cursor.settled();
+    this.#chores.plan(0);
+    return true;
   }
 
   /** Writes nothing more: the folder is somebody else's. */

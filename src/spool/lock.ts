@@ -100,12 +100,13 @@ export class FolderLock {
   #timer: unknown;
   #beat: Promise<void> = Promise.resolve();
   readonly #lost: (message: string) => void;
+  readonly #absent: () => Promise<void>;
 
   /**
    * Takes the lock of a folder; waits for one that may be stale, but not longer than that takes to be known.
    *
    * `lost` is called if another one takes it all the same: this process was held for so long that it was taken for
-   * dead.
+   * dead. `absent` is called when the file is not there any more, and perhaps its folder neither.
    *
    * @throws ForwarderError `spool_locked` while another process lives that has it
    */
@@ -115,6 +116,7 @@ export class FolderLock {
     clock: SpoolClock,
     processes: Processes,
     lost: (message: string) => void = () => {},
+    absent: () => Promise<void> = () => Promise.resolve(),
   ): Promise<FolderLock> {
     const untilMs = clock.monoMs() + staleMs + beatMs;
     for (;;) {
@@ -128,7 +130,7 @@ export class FolderLock {
       }
       await pause(clock, beatMs / 4);
     }
-    const lock = new FolderLock(disk, folder, clock, processes.self, lost);
+    const lock = new FolderLock(disk, folder, clock, processes.self, lost, absent);
     await lock.#write();
     lock.#next();
     return lock;
@@ -140,8 +142,10 @@ export class FolderLock {
     clock: SpoolClock,
     self: LockOwner,
     lost: (message: string) => void,
+    absent: () => Promise<void>,
   ) {
     this.#lost = lost;
+    this.#absent = absent;
     this.#disk = disk;
     this.#path = `${folder}/${lockName}`;
     this.#clock = clock;
@@ -183,6 +187,7 @@ export class FolderLock {
   /** Writes the lock anew, unless it is somebody else's now. */
   async #again(): Promise<boolean> {
     const found = await readWhole(this.#disk, this.#path, lockBytesMax);
+    if (found === undefined) await this.#absent();
     const text = Buffer.from(found ?? this.#text).toString("utf8");
     const owner = parseOwner(text);
     if (owner !== undefined && text !== Buffer.from(this.#text).toString("utf8")) {

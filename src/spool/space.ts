@@ -11,6 +11,8 @@ const askEveryMs = 1000;
 /** And after so many bytes, so that a floor is not missed at full speed. */
 const askEveryBytes = 32 * 1024 * 1024;
 
+const mebibyte = 1024 * 1024;
+
 /** What is bounded. */
 export interface SpaceOptions {
   readonly disk: Disk;
@@ -52,7 +54,9 @@ export class Space {
     }
     const free = await this.#free();
     if (free - this.#writtenSince - bytes >= freeBytesMin) return undefined;
-    return `The file system of "${folder}" has ${free} bytes free, ${freeBytesMin} are to stay free (spool.free_min); make room or lower it`;
+    // Not to the byte: the message would be another one each time.
+    const freeMiB = Math.floor(free / mebibyte);
+    return `The file system of "${folder}" has ${freeMiB} MiB free, ${freeBytesMin} bytes are to stay free (spool.free_min); make room or lower it`;
   }
 
   async #free(): Promise<number> {

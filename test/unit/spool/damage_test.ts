@@ -234,6 +234,21 @@ test("next() sets a batch aside when the process died twice in a row while it wa
   assert.deepEqual(machine.texts(await machine.take()), []);
 });
 
+test("next() lets more and more batches out at a time when the process survives", async () => {
+  const machine = await filled(300, false);
+  machine.memory.reset();
+  await machine.open();
+  const wish = machine.memory.wish();
+  const counts: number[] = [];
+  for (let second = 0; second < 5; second++) {
+    const before = wish.taken.length;
+    while ((await machine.done(machine.spool.next(wish))).kind === "batch");
+    counts.push(wish.taken.length - before);
+    await machine.rest(1000);
+  }
+  assert.deepEqual(counts, [8, 16, 32, 64, 128]);
+});
+
 test("next() convicts nobody when the process is killed again and again after a while", async () => {
   const machine = await filled(5, false);
   for (let life = 0; life < 8; life++) {
@@ -247,4 +262,31 @@ test("next() convicts nobody when the process is killed again and again after a 
     await machine.rest(1500);
     machine.die();
   }
+});
+
+test("append() keeps what it commits when somebody removed the folder that is in use", async () => {
+  const machine = new SimMachine();
+  const spool = await machine.open();
+  await machine.append("t", ten(0));
+  for (const path of machine.disk.paths()) machine.disk.replace(path, undefined);
+  // The lock is looked at every two seconds.
+  await machine.rest(2500);
+  assert.match(spool.stats().problem!, /"\/s\/w0" was removed while it is in use; it was made anew/);
+  await machine.append("t", ten(1));
+  for (const name of ["0000000002.seg", "lock"]) assert.ok(machine.disk.bytesOf(`/s/w0/${name}`), name);
+  machine.die();
+  await machine.open();
+  assert.deepEqual(machine.texts(await machine.take()), [ten(1)]);
+});
+
+test("append() goes on in its segment when somebody removed the lock alone", async () => {
+  const machine = new SimMachine();
+  const spool = await machine.open();
+  await machine.append("t", ten(0));
+  machine.disk.replace("/s/w0/lock", undefined);
+  await machine.rest(2500);
+  await machine.append("t", ten(1));
+  assert.equal(spool.stats().problem, undefined);
+  assert.equal(spool.stats().segments, 1);
+  assert.ok(machine.disk.paths().includes("/s/w0/lock"));
 });

@@ -86,7 +86,7 @@ const groups: readonly (readonly [title: string, options: readonly Option[]])[] 
       name: "fuzz",
       short: "f",
       value: "KINDS",
-      description: "make messages wrong: all, or some of flips truncate bad-count huge utf8 slowloris nul",
+      description: "wrong messages: all, or some of flips truncate bad-count huge utf8 slowloris nul",
     },
     { name: "seed", value: "N", description: "the same seed sends the same messages" },
   ]],
@@ -151,7 +151,7 @@ message was due, so a target that stalls cannot hide. If the generator could not
 GENERATOR-LIMITED instead of passing its own limit off as the target's.
 
 Exit codes: 0 fine, 1 it could not run (or --fuzz broke the target), 2 wrong usage, 97 the target refused,
-98 generator-limited, 99 a --fail did not hold.`,
+98 generator-limited, 99 a --fail did not hold, or --find-max found no rate.`,
   options: groups.flatMap(([, options]) => options),
   optionGroups: groups,
   examples: [

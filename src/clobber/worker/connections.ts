@@ -11,15 +11,10 @@ import { at, type SharedRow } from "../measure/row.ts";
 import type { Plan } from "../plan.ts";
 import { type AnswerTaker, makeReader } from "../targets/answer.ts";
 import { Random } from "../work/random.ts";
+import { DialPace, retryMsMax } from "./dial_pace.ts";
 import { classOf } from "./failure.ts";
 import { Link, type Role } from "./link.ts";
 import { shareOf } from "./share.ts";
-
-/** Wait before a slot is dialled again, doubled with each failure. */
-const retryMsMin = 20;
-const retryMsMax = 1000;
-/** Dials under way in one thread; more only overflow the listener's backlog. */
-const dialsMax = 256;
 
 const relpOffers = "relp_version=0\nrelp_software=corndog-clobber\ncommands=syslog";
 const relpOpen = Buffer.from(`1 open ${relpOffers.length} ${relpOffers}\n`);
@@ -60,12 +55,9 @@ export class Connections {
   readonly #handler: DialHandler<Attempt>;
   readonly #attempts = new Map<Link, Attempt>();
   readonly #greeting: AnswerTaker;
-  readonly #connectRate: number;
+  readonly #pace: DialPace;
   #greeted: Link | undefined;
   #loadLinks = 0;
-  #dialling = 0;
-  #firstDialMs = 0;
-  #dialled = 0;
   /** The run is over: no connection is opened any more. */
   #closing = false;
 
@@ -75,7 +67,6 @@ export class Connections {
     this.#outside = outside;
     this.#user = user;
     this.#random = new Random(plan.seed, thread, 1);
-    this.#connectRate = plan.connectRate / plan.threads;
     const { threads } = plan;
     const add = (role: Role, count: number): void => {
       for (let index = 0; index < count; index++) {
@@ -87,6 +78,7 @@ export class Connections {
     add("slow", shareOf(plan.slowReaders, thread, threads));
     add("idle", shareOf(plan.idleConnections, thread, threads));
     this.wanted = this.#loadLinks;
+    this.#pace = new DialPace(plan.connectRate / plan.threads, this.links.length, this.#random);
     this.#handler = {
       opened: (attempt) => attempt.live && this.#opened(attempt.link),
       received: (attempt, chunk) => attempt.live && this.#received(attempt.link, chunk),
@@ -122,7 +114,7 @@ export class Connections {
       if (this.#isWanted(link)) {
         wanted++;
         if (link.state === "closed") {
-          if (!this.#closing && now >= link.retryAtMs && this.#mayDial(now)) this.#dial(link, now);
+          if (!this.#closing && now >= link.retryAtMs && this.#pace.may(now)) this.#dial(link, now);
         } else if (link.state === "open") {
           this.#watch(link, now);
           if (link.inFlight > 0 || link.writing) busy++;
@@ -194,21 +186,11 @@ export class Connections {
     return Math.floor(link.sender / this.#plan.threads) < this.wanted;
   }
 
-  #mayDial(now: number): boolean {
-    if (this.#dialling >= dialsMax) return false;
-    if (this.#connectRate === 0) return true;
-    if (this.#dialled === 0) this.#firstDialMs = now;
-    // Only the way up is paced; a connection that is opened again is churn.
-    if (this.#dialled >= this.links.length) return true;
-    return this.#dialled < (now - this.#firstDialMs) / 1000 * this.#connectRate + 1;
-  }
-
   #dial(link: Link, now: number): void {
     link.reset();
     link.state = "connecting";
     link.dialledAtMs = now;
-    this.#dialling++;
-    this.#dialled++;
+    this.#pace.began();
     this.#row.numbers[at.connectsTried]!++;
     const { address, tls } = this.#plan;
     const attempt: Attempt = { link, live: true };
@@ -217,7 +199,7 @@ export class Connections {
   }
 
   #opened(link: Link): void {
-    this.#dialling--;
+    this.#pace.ended();
     const now = this.#outside.now();
     link.reader = makeReader(this.#plan.answer, this.#plan.http?.method ?? "GET");
     if (this.#plan.target.scheme === "relp") {
@@ -300,21 +282,18 @@ export class Connections {
   /** The slot has no connection any more. */
   #forget(link: Link): void {
     const now = this.#outside.now();
-    if (link.state === "connecting") this.#dialling--;
+    if (link.state === "connecting") this.#pace.ended();
     this.#attempts.get(link)!.live = false;
     const before = link.state;
     link.state = "closed";
     if (before === "open" && link.role !== "idle") this.#user.lost(link, now);
     link.inFlight = 0;
     link.writing = false;
-    const wait = link.failuresInRow === 0
-      ? 0
-      : Math.min(retryMsMax, retryMsMin * 2 ** Math.min(10, link.failuresInRow - 1));
-    link.retryAtMs = now + wait * (0.5 + this.#random.fraction() / 2);
+    link.retryAtMs = now + this.#pace.waitMs(link.failuresInRow);
     link.dialled = undefined;
     // Churn must not wait for the housekeeping.
-    const again = wait === 0 && !this.#closing && this.#isWanted(link);
-    if (again && this.#mayDial(now)) this.#dial(link, now);
+    const again = link.failuresInRow === 0 && !this.#closing && this.#isWanted(link);
+    if (again && this.#pace.may(now)) this.#dial(link, now);
   }
 
   #watch(link: Link, now: number): void {

@@ -138,7 +138,7 @@ function open(
       leave();
       socket.on("error", () => {}); // what comes after is an echo
       socket.destroy();
-      const isAway = /REFUSED|UNREACH|NOTFOUND|EAI_AGAIN|TIMEDOUT|no answer/.test(why);
+      const isAway = /REFUSED|UNREACH|NOTFOUND|EAI_AGAIN|TIMEDOUT/.test(why);
       const hint = tls === undefined || isAway
         ? ""
         : "; does this port speak TLS, and is its certificate one that kafka.tls trusts?";

@@ -22,8 +22,9 @@ import { spanLimits, spanMeasured } from "./span.ts";
  */
 const silenceMs = 3000;
 
-/** Repetitions of a step that the generator spoiled. */
+/** Repetitions of a step that the generator spoiled, and of all steps: on a machine that is never quiet it ends too. */
 const retriesMax = 2;
+const retriesInAllMax = 8;
 
 /** Runs the search. */
 export async function driveSearch(
@@ -39,6 +40,7 @@ export async function driveSearch(
   const steps: SearchStep[] = [];
   let generatorLimits: string[] = [];
   let retries = 0;
+  let retriesInAll = 0;
   let best: Span | undefined;
   let rate = 0;
   const wantsFarEnd = gates.some(({ metric }) => /^(?:loss|dup|e2e\..*)$/.test(metric));
@@ -72,7 +74,11 @@ export async function driveSearch(
         broken.push(`only ${shareText(sentShare)} of it could be sent`);
       }
       // A step in which the generator was late says nothing; it is tried again before that ends the climb.
-      if (limits.length > 0 && ++retries <= retriesMax) continue;
+      if (limits.length > 0 && retries < retriesMax && retriesInAll < retriesInAllMax) {
+        retries++;
+        retriesInAll++;
+        continue;
+      }
       retries = 0;
       if (limits.length > 0) generatorLimits = limits.map((why) => `at ${countText(step.rate)}/s ${why}`);
       const passed = broken.length === 0 && limits.length === 0;

@@ -18,14 +18,14 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 const limit = 400;
 
-/** Lets `limit` pass in a second, and a twentieth of that at once. */
+/** Lets `limit` pass in a second, and a tenth of that at once. */
 class Bucket {
-  #tokens = limit / 20;
+  #tokens = limit / 10;
   #last = performance.now();
 
   take(): boolean {
     const now = performance.now();
-    this.#tokens = Math.min(limit / 20, this.#tokens + (now - this.#last) / 1000 * limit);
+    this.#tokens = Math.min(limit / 10, this.#tokens + (now - this.#last) / 1000 * limit);
     this.#last = now;
     if (this.#tokens < 1) return false;
     this.#tokens--;
@@ -59,7 +59,7 @@ function check({ code, generator, search }: Result & { readonly code: number }):
   assert.ok(search.rate <= limit * 1.5, `${search.rate}/s of ${limit}/s`);
   for (const { passed, rate, why } of search.steps) {
     assert.equal(passed, why.length === 0);
-    // Half as much again loses a fifth and more.
+    // Half as much again loses a tenth of it and more.
     if (rate >= 1.5 * limit) assert.equal(passed, false, `${rate}/s`);
   }
 }
@@ -83,7 +83,7 @@ describe("corndog clobber --find-max", () => {
       const { port } = server.address() as AddressInfo;
       const ran = await resultOf([
         `tcp://127.0.0.1:${port}`,
-        ...["--find-max", "loss<5%,e2e.p99<60s", "--verify", `file:${dir}`, "--verify-timeout", "500ms"],
+        ...["--find-max", "loss<5%,e2e.p99<60s", "--verify", `file:${dir}`, "--verify-timeout", "300ms"],
         ...flags,
       ]);
       check(ran);

@@ -74,6 +74,8 @@ async function broker(
     let bytes = Buffer.alloc(0);
     socket.on("error", () => {}).on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]);
+      // A broker takes the start of a handshake for a request that is too large.
+      if (bytes[0] === 0x16) return void socket.destroy();
       while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
         const request = bytes.subarray(4, 4 + bytes.readInt32BE(0));
         bytes = bytes.subarray(4 + request.length);

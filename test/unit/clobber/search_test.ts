@@ -55,11 +55,10 @@ function check({ code, generator, search }: Result & { readonly code: number }):
     return;
   }
   assert.equal(code, search.confirmed ? 0 : 99);
-  assert.ok(search.steps.some(({ passed, rate }) => !passed && rate > limit), "it went beyond what holds");
   assert.ok(search.rate <= limit * 1.5, `${search.rate}/s of ${limit}/s`);
   for (const { passed, rate, why } of search.steps) {
     assert.equal(passed, why.length === 0);
-    // Half as much again loses a tenth of it and more.
+    // A machine that reads in bursts may break a lower rate too. Half as much again loses a tenth of it and more.
     if (rate >= 1.5 * limit) assert.equal(passed, false, `${rate}/s`);
   }
 }

@@ -56,6 +56,26 @@ describe("completionScript()", () => {
     ]);
   });
 
+  it("completes commands and options in zsh, as they are typed", () => {
+    const script = written("_corndog_typed", completionScript("zsh", allCommands));
+    // A shell on a terminal of its own; each read waits for what it must show.
+    const typed = written(
+      "typed.zsh",
+      `zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1='ready> '; autoload -Uz compinit; compinit -D -u; source ${script}; print loaded-\\$((1 + 1))"
+zpty -r -m shell seen '*loaded-2*ready> *'
+zpty -w -n shell $'corndog che\\t'
+zpty -r -m shell seen '*che*ck*'
+zpty -w -n shell $'--pr\\t'
+zpty -r -m shell seen '*--pr*int*'
+zpty -d shell
+print done
+`,
+    );
+    assert.equal(run("zsh", ["-f", typed]), "done\n");
+  });
+
   it("completes commands and options in fish", () => {
     const script = written("corndog.fish", completionScript("fish", allCommands));
     const complete = (line: string) =>

@@ -87,6 +87,9 @@ async function load(dir: string, name: string, target: string, args: readonly st
     "-q",
     "--threads",
     "1",
+    // A machine that has no time to spare is no fault of the target.
+    "--connect-timeout",
+    "60s",
     "--verify-timeout",
     "60s",
     "--json",

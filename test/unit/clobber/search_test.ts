@@ -86,7 +86,8 @@ describe("corndog clobber --find-max", () => {
         ...flags,
       ]);
       check(ran);
-      assert.ok(ran.search!.steps.every(({ endToEndP99 }) => endToEndP99 !== null));
+      const held = ran.search!.steps.filter(({ passed }) => passed);
+      assert.ok(held.every(({ endToEndP99, lost }) => endToEndP99! > 0 && lost! < 0.05 * limit));
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();

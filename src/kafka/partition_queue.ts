@@ -90,6 +90,8 @@ export class PartitionQueue {
   #failures = 0;
   #bumps = 0;
   #deliveredAtMs = 0;
+  /** Since when something is out, or goes out again, and nothing was delivered. */
+  #waitsSinceMs: number | undefined;
 
   constructor(topic: TopicName, id: number, kernel: Kernel) {
     this.topic = topic;
@@ -156,6 +158,7 @@ export class PartitionQueue {
   /** Takes the next batch to send, sealed. undefined if there is none or `producer` is not one that it can use. */
   take(nowMs: number, producer: ProducerId): SequencedBatch | undefined {
     if (this.#sent === 0 && nowMs - this.#deliveredAtMs > knownForMs) this.#careful = true;
+    if (this.#line.length === 0) this.#waitsSinceMs = nowMs;
     if (!this.isReady(nowMs) || !this.#renew(producer)) return undefined;
     const again = this.#line.find((entry) => !entry.sent);
     if (again !== undefined) return again.isDivided ? undefined : this.#send(again);
@@ -181,6 +184,7 @@ export class PartitionQueue {
   delivered(entry: SequencedBatch, nowMs: number): void {
     this.#remove(entry);
     this.#deliveredAtMs = nowMs;
+    this.#waitsSinceMs = nowMs;
     this.#careful = this.#draining || this.#renewal !== "none";
     this.#failures = 0;
     this.#bumps = 0;
@@ -189,7 +193,7 @@ export class PartitionQueue {
 
   /** Its broker refuses batches with an error that may pass. */
   refusedWith(error: string, nowMs: number): void {
-    this.refusal = { error, sinceMs: this.refusal?.sinceMs ?? nowMs };
+    this.refusal = { error, sinceMs: this.refusal?.sinceMs ?? this.#waitsSinceMs ?? nowMs };
   }
 
   /** The batch has to go out again, after a pause if the failure was its own. */

@@ -82,9 +82,13 @@ export function isStalled(cluster: Cluster, nowMs: number): boolean {
 function troublesOfLane(lane: BrokerLane, bootstrap: readonly string[], nowMs: number): string[] {
   const problem = problemOfLane(lane, bootstrap);
   if (problem !== undefined && nowMs - lane.lostAtMs >= tellAfterMs) return [problem];
-  if (nowMs - lane.throttledUntilMs >= throttledMs || lane.counts.throttledMs === 0) return [];
   const { host, port } = lane.address;
-  return [`Broker "${host}:${port}" slows this client down: it is over a quota of the cluster`];
+  if (lane.counts.throttledMs > 0 && nowMs - lane.throttledUntilMs < throttledMs) {
+    return [`Broker "${host}:${port}" slows this client down: it is over a quota of the cluster`];
+  }
+  return lane.silentMs(nowMs) < tellAfterMs
+    ? []
+    : [`Broker "${host}:${port}" does not answer, though requests are out`];
 }
 
 function troublesOfTopic(cluster: Cluster, topic: TopicQueue, nowMs: number): string[] {

@@ -77,6 +77,24 @@ describe("KafkaSink.troubles()", () => {
     assert.deepEqual(bench.sink.troubles().texts, []);
   });
 
+  it("names a broker that does not answer, and a refusal that took long to come at once", async () => {
+    const bench = new BenchSink();
+    bench.cluster.create("logs", 1);
+    await bench.started();
+    bench.cluster.fault = () => ({ delayMs: 8000, refuse: () => 7 });
+    bench.send("logs", ["a"]);
+    await bench.clock.advance(6000);
+    assert.deepEqual(bench.sink.troubles().texts, [
+      'Broker "broker-1:9092" does not answer, though requests are out',
+    ]);
+    await bench.clock.advance(2500);
+    const [text] = bench.sink.troubles().texts;
+    assert.match(text!, /^Topic "logs": partition 0 refused with REQUEST_TIMED_OUT: /);
+    bench.cluster.fault = () => ({});
+    await bench.settled(20_000);
+    assert.deepEqual(bench.sink.troubles().texts, []);
+  });
+
   it("names the broker that makes this client pause, counts the pauses, and forgets them", async () => {
     const bench = new BenchSink();
     bench.cluster.create("logs", 1);

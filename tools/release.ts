@@ -1,12 +1,13 @@
 /**
  * Makes a release: archives, Debian packages, container file, SBOM, checksums, all in one directory.
  *
- *     bun tools/release.ts [--target TARGET]... [--outdir DIR] [--base-url URL] [--quick]
+ *     bun tools/release.ts [--target TARGET]... [--outdir DIR] [--base-url URL] [--quick] [--record]
  *
  *     --target     default: all six
  *     --outdir     default: dist/release/v<version>
  *     --base-url   where the release will be downloaded from; written into its install.sh
  *     --quick      gzip only, at its fastest: to try things out
+ *     --record     writes sizes and start-up into docs/INSTALL.md; a quiet machine is wanted
  *
  * The same sources give the same bytes: owners, order and times in the archives are fixed, the time is that of the
  * last commit (or SOURCE_DATE_EPOCH). RELEASE.json says from what and with what it was made, and how large it is.
@@ -45,6 +46,7 @@ interface Options {
   readonly outdir: string;
   readonly baseUrl: string;
   readonly quick: boolean;
+  readonly record: boolean;
 }
 
 const { version } = JSON.parse(text("package.json")) as { version: string };
@@ -66,6 +68,7 @@ function readOptions(): Options {
         outdir: { type: "string", default: join(root, "dist/release", `v${version}`) },
         "base-url": { type: "string", default: "" },
         quick: { type: "boolean", default: false },
+        record: { type: "boolean", default: false },
       },
     });
     const unknown = values.target.find((name) => !(allTargets as readonly string[]).includes(name));
@@ -73,7 +76,13 @@ function readOptions(): Options {
       throw new Error(`unknown target "${unknown}"; one of ${allTargets.join(", ")}`);
     }
     const targets = values.target as Target[];
-    return { targets, outdir: values.outdir, baseUrl: values["base-url"], quick: values.quick };
+    return {
+      targets,
+      outdir: values.outdir,
+      baseUrl: values["base-url"],
+      quick: values.quick,
+      record: values.record,
+    };
   } catch (error) {
     fail(`${error instanceof Error ? error.message : error}\nusage: the head of tools/release.ts`, 2);
   }
@@ -187,7 +196,33 @@ function debianPackage(architecture: string, binary: Uint8Array, time: number, q
   ], time);
 }
 
-/** What RELEASE.json says of the binary of this machine. */
+/** What RELEASE.json says of a binary. */
+interface BinaryFacts {
+  readonly target: Target;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly tar_gz_bytes: number;
+  readonly tar_xz_bytes?: number;
+  /** Of the one for this machine. */
+  readonly first_accept_ms?: number;
+  readonly idle_rss_mb?: number;
+}
+
+/** The table of docs/INSTALL.md. */
+function sizeTable(): string {
+  const megabytes = (bytes: number | undefined) => bytes === undefined ? "" : (bytes / 1e6).toFixed(1);
+  const rows = binaries.map((one) =>
+    [
+      ...[one.target, megabytes(one.bytes), megabytes(one.tar_xz_bytes), megabytes(one.tar_gz_bytes)],
+      ...[one.first_accept_ms === undefined ? "" : `${one.first_accept_ms} ms`, one.idle_rss_mb ?? ""],
+    ].join(" | ")
+  );
+  return `| ${version} | binary, MB | .tar.xz | .tar.gz | first connection | idle memory, MB |
+| --- | --- | --- | --- | --- | --- |
+${rows.map((row) => `| ${row} |`).join("\n")}`;
+}
+
+/** What RELEASE.json says of the binary of this machine beside its size. */
 async function startUp(binary: string) {
   const { firstAcceptMs, idleRssMb } = await measureStartUp(binary);
   return { first_accept_ms: firstAcceptMs, idle_rss_mb: idleRssMb };
@@ -198,7 +233,7 @@ const time = epoch();
 rmSync(options.outdir, { recursive: true, force: true });
 mkdirSync(options.outdir, { recursive: true });
 const sums: string[] = [];
-const binaries: Record<string, unknown>[] = [];
+const binaries: BinaryFacts[] = [];
 
 function put(name: string, bytes: Uint8Array | string): void {
   writeFileSync(join(options.outdir, name), bytes);
@@ -248,3 +283,13 @@ const provenance = {
 };
 put("RELEASE.json", `${JSON.stringify(provenance, undefined, 2)}\n`);
 writeFileSync(join(options.outdir, "SHA256SUMS"), `${sums.join("\n")}\n`);
+if (options.record) {
+  const page = text("docs/INSTALL.md");
+  const at = /(<!-- sizes -->\n\n)[^]*?(\n\n<!-- end of sizes -->)/;
+  if (!at.test(page)) fail("docs/INSTALL.md has no place for sizes");
+  writeFileSync(
+    join(root, "docs/INSTALL.md"),
+    page.replace(at, (_, head, tail) => head + sizeTable() + tail),
+  );
+  output("deno", ["fmt", "-q", "docs/INSTALL.md"]);
+}

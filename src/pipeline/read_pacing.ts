@@ -25,7 +25,7 @@
 
 /** The longest sleep, whatever the linger. Whoever calls on the worker waits that much longer. */
 export const pauseMsMax = 5;
-/** For less it is not worth it to fall asleep. Batches that are due within it close before. */
+/** For less it is not worth it to fall asleep. What is due so soon that there is no time for it goes before. */
 export const pauseMsMin = 1;
 /** Fewer chunks than this, per millisecond, cost next to nothing as they come. */
 export const chunksPerMsMin = 1;
@@ -38,7 +38,7 @@ export const turnBytesMax = 256 * 1024;
 /** A turn that took longer than this had work enough. */
 export const turnMsMax = 2;
 /** It wakes before a batch is due by so many times what turns take. */
-const turnsEarly = 2;
+const turnsEarly = 1.5;
 /** One part in so many of the mean is the last turn. */
 const turnsInMean = 8;
 /** No pause for so long after a request, and after a turn with much to do. */
@@ -146,9 +146,11 @@ export class ReadPacing {
     if (nowMs < this.#notBeforeMs) this.#gathers = false;
     this.#count(chunks, nowMs);
     if (!this.#gathers || nowMs < this.#notBeforeMs || !parts.mayPause()) return;
-    parts.closeDue(pauseMsMin);
+    const earlyMs = turnsEarly * this.#turnMs;
+    // What is due too soon for another pause goes now: else every line until then would be read as it comes.
+    parts.closeDue(earlyMs + pauseMsMin);
     const dueMs = Math.min(parts.dueMs(), nowMs + parts.lingerMs);
-    this.#untilMs = Math.min(nowMs + pauseMsMax, dueMs - turnsEarly * this.#turnMs);
+    this.#untilMs = Math.min(nowMs + pauseMsMax, dueMs - earlyMs);
     parts.after(this.#pause);
   };
 

@@ -17,7 +17,7 @@ from workloads import LINES_PER_S_MAX, WORKLOADS, expand
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PORT, KPORT, CPORT = 15514, 19092, 19093
-PACED_WARM_S = 2
+PACED_WARM_S = 6
 
 
 def http(path, timeout=5):

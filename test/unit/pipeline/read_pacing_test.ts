@@ -126,6 +126,15 @@ describe("ReadPacing", () => {
     assert.ok(loop.pauses.every(({ ms }) => ms <= pauseMsMax && ms >= pauseMsMin / 2));
   });
 
+  it("read() has one turn for each pause when turns take their time", () => {
+    const loop = new Loop();
+    loop.turnMs = 1.2;
+    loop.run(lines(0.25, 1_000), 2_000);
+    assert.ok(loop.pauses.length > 100, `${loop.pauses.length} pauses`);
+    // Beside those of the first moments, in which it counts.
+    assert.ok(loop.turns <= loop.pauses.length + 50, `${loop.turns} turns for ${loop.pauses.length} pauses`);
+  });
+
   it("read() never pauses when chunks are rare", () => {
     const loop = new Loop();
     loop.run(lines(3, 1_000), 2_000);

@@ -315,6 +315,14 @@ serve_kafka() {
   export TEST_KAFKA
 }
 
+# shares_brokers  True if a suite is wanted that uses the brokers of this run; chaos and soak start and harm their own.
+shares_brokers() {
+  for name in kafka kafka-2 kafka-deno crash crash-deno binary binary-deno browser; do
+    wants $name && return 0
+  done
+  return 1
+}
+
 how_to_get="The real thing needs Java 17, Maven and kcat (Debian, as root: apt-get install openjdk-17-jre-headless maven kcat),
   or a cluster named by KAFKA_BROKERS=host:port, and kcat."
 
@@ -332,6 +340,8 @@ elif wants kafka || wants kafka-2 || wants kafka-deno || wants chaos || wants so
     kafka=none
     remark "There was no broker: tests that need one were left out. $how_to_get"
     [ -z "$strict" ] || result broker 0 1 0 "$since"
+  elif [ "$own" = apache ] && ! shares_brokers; then
+    result broker 1 0 0 "$since"
   elif ! serve_kafka; then
     kafka=none
     own=none

@@ -13,6 +13,7 @@ import { TokenFile, tokensMax } from "../http/tokens.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import { stage, type StageTable, type Waiting } from "../observe/stage_table.ts";
+import { collectSoon } from "../runtime/collect.ts";
 import { type LineTally, requestLinesOf } from "./line_options.ts";
 import { JsonCheck } from "./json_check.ts";
 import type { HttpShared, WorkerLog } from "./protocol.ts";
@@ -112,6 +113,7 @@ export class HttpListeners {
       nowMs: () => performance.now(),
       dateMs: Date.now,
       refused: (peer, detail) => refusals.tell("http_refused", name, peer, "malformed", detail),
+      collect: collectSoon,
     });
     this.#servers.set(server as HttpServer<unknown>, tokens);
     return server as HttpServer<unknown>;

@@ -1,5 +1,5 @@
 /**
- * Has garbage collected at once, where the runtime can be told so: Bun. Only faults on purpose do that.
+ * Has garbage collected, where the runtime can be told so: Bun. At once only for faults on purpose.
  *
  * @module
  */
@@ -8,4 +8,9 @@ import { bunGlobal } from "./globals.ts";
 /** Collects all garbage of this thread, and returns when that is done; elsewhere it does nothing. */
 export function collectGarbage(): void {
   bunGlobal?.gc(true);
+}
+
+/** Has garbage of this thread collected soon, mostly beside its work; elsewhere it does nothing. */
+export function collectSoon(): void {
+  bunGlobal?.gc(false);
 }

@@ -279,6 +279,23 @@ describe("HttpConnection", () => {
     assert.deepEqual(rig.answers().map(({ body }) => body), ["POST /a abcde", "POST /b next"]);
   });
 
+  it("has garbage collected once after 4,096 requests, at a tick", () => {
+    const rig = new Rig();
+    const send = (requests: number): void => {
+      for (let i = 0; i < requests; i++) rig.send(post("/a", "one"));
+      rig.server.tick();
+    };
+    send(4095);
+    assert.equal(rig.collections, 0);
+    send(1);
+    assert.equal(rig.collections, 1);
+    send(0);
+    send(4095);
+    assert.equal(rig.collections, 1);
+    send(5000);
+    assert.equal(rig.collections, 2);
+  });
+
   it("ends a head that is not whole in 10 s", () => {
     const rig = new Rig();
     rig.send("POST / HT");

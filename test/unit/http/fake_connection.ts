@@ -106,6 +106,7 @@ export class Rig {
   readonly server: HttpServer<string>;
   readonly state: HttpConnection<string>;
   readonly refused: string[] = [];
+  collections = 0;
   now = 1;
 
   constructor(readonly service: EchoService = new EchoService(), heldBytesMax = 100_000) {
@@ -115,6 +116,7 @@ export class Rig {
       nowMs: () => this.now,
       dateMs: () => 0,
       refused: (_peer, detail) => void this.refused.push(detail),
+      collect: () => void this.collections++,
     });
     this.state = this.server.opened(this.connection);
   }

@@ -7,6 +7,7 @@
 # WORK/pid will have the number of systemd as this machine sees it; the guest finds WORK/share at /srv/share. Only
 # namespaces, a control group and an overlay of its own are needed; that takes root, and a kernel that permits them.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 # As few files as possible are written outside of the mount namespace: WORK's own.
 [ -n "${corndog_guest:-}" ] || exec env corndog_guest=1 unshare --mount --propagation private sh "$0" "$@"

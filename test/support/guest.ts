@@ -48,7 +48,7 @@ export class Guest {
     guest.#child.stderr!.on("data", (data) => said += data);
     try {
       await until("systemd", () => {
-        if (guest.#child.exitCode !== null) throw new Error(said.trim());
+        if (guest.#child.exitCode !== null) throw new Error("it ended:");
         const file = join(guest.share, "pid");
         guest.#pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
         return guest.#pid > 0 && guest.run("systemctl", "is-system-running").stdout === "running\n" ||
@@ -57,7 +57,7 @@ export class Guest {
       return guest;
     } catch (error) {
       await guest.end();
-      return `no guest with systemd: ${(error as Error).message}`;
+      return `no guest with systemd: ${[(error as Error).message, said.trim()].join(" ")}`;
     }
   }
 

@@ -20,7 +20,7 @@ function tokenFile(text: string): string {
 }
 
 async function settled(holds: () => boolean): Promise<void> {
-  const end = Date.now() + 4000;
+  const end = Date.now() + 30_000;
   while (!holds()) {
     if (Date.now() > end) throw new Error("Deadline passed");
     await new Promise((resolve) => setTimeout(resolve, 2));

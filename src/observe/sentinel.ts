@@ -27,8 +27,9 @@ const lateMsMax = 60;
  * that time, and whatever holds it for longer shows all the same.
  */
 const idleFactsMs = 2_000;
-/** Collectors that are at work for this part of a stall are its reason, where the worker itself ran for less. */
+/** Collectors that are at work for this part of a stall are its reason, where the worker slept for the other part. */
 const collectedShare = 0.6;
+const waitedShare = 0.2;
 /** A profile with this part in the collector says the same. */
 const garbageShare = 0.5;
 /** How V8 names it in a profile. */
@@ -196,8 +197,8 @@ export class Sentinel {
     const helped = rise(one.facts.helperMs, now.helperMs) ?? 0;
     // A container that is over its quota has its threads wait in the queue too.
     if (queued >= half) stall.cause = "machine";
-    // It helps the collectors, and waits for them.
-    else if (collected >= collectedShare * stall.ms && cpu < collectedShare * stall.ms) stall.cause = "gc";
+    // It helps the collectors, and waits for them. One that never waits has others' garbage beside it.
+    else if (collected >= collectedShare * stall.ms && slept >= waitedShare * stall.ms) stall.cause = "gc";
     else if (slept >= half) {
       stall.cause = collections > 0 || Math.max(collected, helped) >= slept / 2 ? "gc" : "blocked";
     } else stall.cause = stall.rule === undefined ? "worker" : "rule";

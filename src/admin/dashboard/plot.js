@@ -126,7 +126,13 @@ export class Plot {
     this.#points = points;
     this.#nowMs = nowMs;
     const { series, logarithmic, format, label } = this.#options;
-    const columns = series.map(({ of }) => points.map((point) => of(point) ?? null));
+    // What took no time that can be told has no place on a logarithmic axis.
+    const columns = series.map(({ of }) =>
+      points.map((point) => {
+        const value = of(point);
+        return value === undefined || logarithmic && !(value > 0) ? null : value;
+      })
+    );
     const values = columns.flat().filter((value) => value !== null);
     this.#range = logarithmic ? decades(values) : [0, niceCeiling(Math.max(0, ...values))];
     /** @type {import("uplot").AlignedData} */

@@ -241,6 +241,13 @@ describe("Sentinel with what the operating system says", () => {
       0,
       "worker",
     ],
+    [
+      "it ran and queued while another worker's was",
+      { cpuMs: 190, queuedMs: 180, collectorMs: 700 },
+      false,
+      0,
+      "worker",
+    ],
     ["it slept, and V8's threads worked", { cpuMs: 100, queuedMs: 20, helperMs: 200 }, false, 0, "gc"],
     ["it slept in a call", { cpuMs: 10, queuedMs: 5, collectorMs: 30, helperMs: 40 }, false, 0, "blocked"],
   ];

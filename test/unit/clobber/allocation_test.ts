@@ -29,6 +29,11 @@ import { StreamLoad } from "../../../src/clobber/worker/stream_load.ts";
  * more.
  */
 const bytesPerMessageMax = 40;
+/**
+ * The same at a rate: due times have fractions, and V8, where it compiles a call by itself and not into its caller,
+ * boxes each that is passed; when the machine is busy it may stay so. A view of a buffer would be more than this.
+ */
+const bytesPerTimedMessageMax = 100;
 /** Few enough that the collector seldom comes in between, which would make the growth look smaller. */
 const messages = 2_000;
 /** So many rounds in a row: one in which the collector ran half-way says nothing. */
@@ -123,6 +128,7 @@ describe("the hot loop", () => {
       let written = 0;
       let calm = 0;
       let least = Infinity;
+      const most = open ? bytesPerTimedMessageMax : bytesPerMessageMax;
       // Until it is compiled it boxes more, and when that is so is the runtime's affair.
       const deadline = performance.now() + 30_000;
       while (calm < calmRounds) {
@@ -131,7 +137,7 @@ describe("the hot loop", () => {
         written += messages;
         const grown = (process.memoryUsage().heapUsed - before) / messages;
         least = grown < 0 ? least : Math.min(least, grown);
-        calm = !("Deno" in globalThis) || (grown >= 0 && grown < bytesPerMessageMax) ? calm + 1 : 0;
+        calm = !("Deno" in globalThis) || (grown >= 0 && grown < most) ? calm + 1 : 0;
         if (performance.now() > deadline) assert.fail(`${least.toFixed(1)} bytes per message at best`);
       }
       assert.equal(row.numbers[at.sent], written);

@@ -169,7 +169,7 @@ def backlog(args):
             empty = corndog.start()
             lines = batches * 17                                      # of 230 bytes as records
             sender(lines, 4, 0x8000)
-            host.wait_for(lambda: corndog.stats()["ledger"]["received"] >= lines and corndog.stats()["ledger"]["in_flight"] == 0, 60)
+            host.wait_for(lambda: corndog.stats()["spool"]["lines"] >= lines, 60, 0.1)
             there = corndog.stats()["spool"]
             corndog.process.kill()
             corndog.process.wait()

@@ -3,8 +3,7 @@
  *
  * After an end that was no `close`, batches of earlier sessions are noted in the file `inflight` before they are
  * handed out, at most `watchedMax` at a time, and crossed out when they are settled or have been out for
- * `survivalMs` without harm. For each second that the process survives, twice as many may be out: a backlog of many
- * small batches would take minutes otherwise. Who is still noted at the next start was there at the crash:
+ * `survivalMs` without harm. Who is still noted at the next start was there at the crash:
  *
  *     out at a crash, in company       it goes alone the next time
  *     out at two more in a row, alone  quarantined
@@ -19,10 +18,8 @@ import { crc32c } from "../batch/crc32c.ts";
 import type { SpoolClock } from "./clock.ts";
 import { type Disk, type DiskFile, readWhole, writeAll } from "./disk.ts";
 
-/** Batches that are watched at the same time, in the first second. */
+/** Batches that are watched at the same time. */
 export const watchedMax = 8;
-/** And later: each of them goes alone after a crash, and their list is written for each. */
-const watchedMost = 256;
 /** Whoever was out so long did not kill the process. */
 export const survivalMs = 1000;
 /** Crashes after which a batch is set aside: one in company, two alone. */
@@ -62,8 +59,6 @@ export class SuspectNotes {
   readonly #before = new Map<string, Suspect>();
   readonly #out = new Map<string, Suspect & { readonly sinceMs: number }>();
   #file: DiskFile | undefined;
-  /** When the first one was handed out. */
-  #firstMs: number | undefined;
   #timer: unknown;
   /** Writes take turns. */
   #written: Promise<void> = Promise.resolve();
@@ -92,14 +87,13 @@ export class SuspectNotes {
   mayGo(segmentId: number, batch: number): boolean {
     const outside = [...this.#out.values()];
     if (this.crashesOf(segmentId, batch) > 0) return outside.length === 0;
-    return outside.length < this.#watchedNow && outside.every(({ crashes }) => crashes === 1);
+    return outside.length < watchedMax && outside.every(({ crashes }) => crashes === 1);
   }
 
   /** Notes a batch before it is handed out. @throws the system's error */
   async note(segmentId: number, batch: number): Promise<void> {
     const crashes = this.crashesOf(segmentId, batch) + 1;
     const sinceMs = this.#clock.monoMs();
-    this.#firstMs ??= sinceMs;
     this.#out.set(nameOf(segmentId, batch), { segmentId, batch, crashes, sinceMs });
     this.#timer ??= this.#clock.set(() => this.#acquit(), survivalMs);
     await this.#write();
@@ -123,11 +117,6 @@ export class SuspectNotes {
       // Then some are noted who did nothing; they go alone once.
     }
     this.#file = undefined;
-  }
-
-  get #watchedNow(): number {
-    const seconds = (this.#clock.monoMs() - (this.#firstMs ?? this.#clock.monoMs())) / survivalMs;
-    return Math.min(watchedMost, watchedMax * 2 ** Math.floor(seconds));
   }
 
   /** Crosses out who has been out for long enough. */

@@ -234,21 +234,6 @@ test("next() sets a batch aside when the process died twice in a row while it wa
   assert.deepEqual(machine.texts(await machine.take()), []);
 });
 
-test("next() lets more and more batches out at a time when the process survives", async () => {
-  const machine = await filled(300, false);
-  machine.memory.reset();
-  await machine.open();
-  const wish = machine.memory.wish();
-  const counts: number[] = [];
-  for (let second = 0; second < 5; second++) {
-    const before = wish.taken.length;
-    while ((await machine.done(machine.spool.next(wish))).kind === "batch");
-    counts.push(wish.taken.length - before);
-    await machine.rest(1000);
-  }
-  assert.deepEqual(counts, [8, 16, 32, 64, 128]);
-});
-
 test("next() convicts nobody when the process is killed again and again after a while", async () => {
   const machine = await filled(5, false);
   for (let life = 0; life < 8; life++) {

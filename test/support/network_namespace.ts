@@ -33,6 +33,8 @@ export class NetworkNamespace implements Disposable {
       ip("link", "set", cable, "up");
       made.#inside("addr", "add", `${there}/30`, "dev", end);
       made.#inside("link", "set", end, "up");
+      // Where one can be made, a program may still not be let in.
+      ip("netns", "exec", name, "true");
       return made;
     } catch (error) {
       made[Symbol.dispose]();

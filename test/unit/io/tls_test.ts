@@ -150,8 +150,10 @@ describe("listenTls()", () => {
       kept.every((isKept) => isKept),
       "a chunk in which the handler paused is its own until resume()",
     );
-    const gone = seen.filter(({ chunk }) => chunk.byteLength === 0).length;
-    assert.equal(gone, runtime.name === "bun" ? seen.length : 0);
+    // The last one may be the handler's for a moment more, behind the end of the stream.
+    const gone = () => seen.filter(({ chunk }) => chunk.byteLength === 0).length;
+    if (runtime.name === "bun") await until("the last chunk", () => gone() === seen.length);
+    else assert.equal(gone(), 0);
     await listener.close();
   });
 

@@ -77,6 +77,8 @@ export class PartitionQueue {
 
   readonly #kernel: Kernel;
   readonly #queue = new Fifo<ClosedBatch>();
+  /** Those in it that could have gone to any partition, one at most. */
+  readonly #assigned = new Set<ClosedBatch>();
   readonly #line: SequencedBatch[] = [];
   #sent = 0;
   #draining = false;
@@ -135,9 +137,12 @@ export class PartitionQueue {
     return this.#line.length > 0;
   }
 
-  /** Takes out batches that never went out. */
+  /**
+   * Takes out batches that never went out. One that could have gone elsewhere stays: later batches went to other
+   * partitions meanwhile, and would be before it there.
+   */
   giveBack(isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[] {
-    return this.#queue.takeWhere(isWanted);
+    return this.#queue.takeWhere((batch) => !this.#assigned.has(batch) && isWanted(batch));
   }
 
   /** When the pause after a failure ends. */
@@ -150,8 +155,14 @@ export class PartitionQueue {
     return this.#renewal === "producer" ? this.#refused : undefined;
   }
 
-  /** Puts a batch at the end. */
+  /** Puts a batch at the end that is for this partition. */
   push(batch: ClosedBatch): void {
+    this.#queue.push(batch);
+  }
+
+  /** Puts a batch at the end that is for any partition, when it is open. */
+  assign(batch: ClosedBatch): void {
+    this.#assigned.add(batch);
     this.#queue.push(batch);
   }
 
@@ -162,7 +173,7 @@ export class PartitionQueue {
     if (!this.isReady(nowMs) || !this.#renew(producer)) return undefined;
     const again = this.#line.find((entry) => !entry.sent);
     if (again !== undefined) return again.isDivided ? undefined : this.#send(again);
-    const batch = this.#queue.take();
+    const batch = this.#takeNext();
     if (batch === undefined) return undefined;
     const entry = this.#entryOf(batch);
     this.#line.push(entry);
@@ -174,7 +185,7 @@ export class PartitionQueue {
     const next = this.#queue.first;
     if (next === undefined || next.end - next.at <= this.topic.batchBytesMax) return undefined;
     if (this.#line.some((entry) => !entry.sent)) return undefined;
-    const entry = this.#entryOf(this.#queue.take()!);
+    const entry = this.#entryOf(this.#takeNext()!);
     entry.isDivided = true;
     this.#line.push(entry);
     return entry;
@@ -286,8 +297,14 @@ export class PartitionQueue {
     this.#heldUntilMs = 0;
     this.refusal = undefined;
     if (dropped.length > 0) this.#restart("epoch");
-    for (let batch = this.#queue.take(); batch !== undefined; batch = this.#queue.take()) dropped.push(batch);
+    for (let batch = this.#takeNext(); batch !== undefined; batch = this.#takeNext()) dropped.push(batch);
     return dropped;
+  }
+
+  #takeNext(): ClosedBatch | undefined {
+    const batch = this.#queue.take();
+    if (batch !== undefined) this.#assigned.delete(batch);
+    return batch;
   }
 
   #mayPass(nowMs: number): boolean {

@@ -156,7 +156,7 @@ export class TopicQueue implements TopicName {
     const batch = this.#waiting.take();
     if (batch === undefined) return undefined;
     batch.partition = partition.id;
-    partition.push(batch);
+    partition.assign(batch);
     return partition;
   }
 

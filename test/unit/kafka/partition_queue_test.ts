@@ -165,6 +165,19 @@ describe("PartitionQueue", () => {
     assert.deepEqual(sealed.map(({ producerId }) => producerId), [7n, 8n, 9n]);
   });
 
+  it("giveBack() leaves what could have gone to another partition: there it would be behind later batches", () => {
+    const { queue } = queueOf(0);
+    queue.assign(batch(1));
+    assert.deepEqual(queue.giveBack(() => true), []);
+    queue.push(batch(2));
+    queue.push(batch(3));
+    assert.deepEqual(queue.giveBack(({ at }) => at !== 2).map(({ at }) => at), [3]);
+    const first = queue.take(0, identity)!;
+    assert.equal(first.batch.at, 1);
+    queue.delivered(first, 0);
+    assert.equal(queue.take(0, identity)!.batch.at, 2);
+  });
+
   it("drop() gives what is not out in order and leaves what is", () => {
     const { queue } = queueOf(4);
     queue.delivered(queue.take(0, identity)!, 0);

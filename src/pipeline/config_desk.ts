@@ -62,9 +62,11 @@ export class ConfigDesk {
     const prepared = await this.#prepareListeners(changes);
     const listeners = namesOf(before.listen, changes);
     return {
-      commit: () => {
-        prepared.commit(drainTimeoutMs);
+      commit: async () => {
+        const committed = prepared.commit(drainTimeoutMs);
         this.#adopt({ ...this.#config, drainTimeoutMs, log, listen: config.listen });
+        // Who hears of the reload finds the new listeners, not one that is about to go.
+        await committed;
         this.#parts.log.info("listeners_changed", { ...listeners });
       },
       discard: () => prepared.discard(),

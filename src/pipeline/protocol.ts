@@ -172,7 +172,7 @@ export type ToWorker =
   /** A connection that another worker gave away, and its listener by scope; -1: there is none after all. */
   | { readonly type: "take"; readonly scope: number; readonly fd: number }
   | { readonly type: "prepare_listeners"; readonly id: number; readonly plans: readonly ListenPlan[] }
-  | { readonly type: "commit_listeners"; readonly goMs: number }
+  | { readonly type: "commit_listeners"; readonly id: number; readonly goMs: number }
   | { readonly type: "discard_listeners" }
   | { readonly type: "look_at_certificates" }
   /** Other levels of the log are in force. */
@@ -206,6 +206,8 @@ export type FromWorker =
     readonly listeners: readonly ListenerReport[];
   }
   | { readonly type: "listeners_refused"; readonly id: number; readonly message: string }
+  /** Listeners that go take no new connections any more. */
+  | { readonly type: "listeners_committed"; readonly id: number }
   | { readonly type: "spool_adoption_set"; readonly id: number }
   /** A connection for another worker. */
   | { readonly type: "give"; readonly worker: number; readonly scope: number; readonly fd: number }

@@ -44,7 +44,7 @@ export type SwapWorkers = (version: number, rules: RuleSet) => Promise<readonly 
 
 /** What changes together with the rules, or not at all. */
 export interface Beside {
-  commit(): void;
+  commit(): Promise<void> | void;
   discard(): void;
   /** Shown with the result. */
   readonly told: Pick<SwapResult & { ok: true }, "listeners" | "restart_needed">;
@@ -189,7 +189,7 @@ export class RulesDesk {
         beside?.discard();
         return result;
       }
-      beside?.commit();
+      await beside?.commit();
       return { ...result, ...beside?.told };
     });
   }

@@ -143,8 +143,10 @@ export function runWorker(
         );
         return;
       }
-      case "commit_listeners":
-        return void pipeline.listeners.commit(message.goMs);
+      case "commit_listeners": {
+        const { id, goMs } = message;
+        return void pipeline.listeners.commit(goMs).then(() => post({ type: "listeners_committed", id }));
+      }
       case "log_levels":
         return voice.set(message.log);
       case "look_at_certificates":

@@ -223,12 +223,13 @@ export class Workers {
   /**
    * Binds what is new of `plans` on all workers, beside what is in force.
    *
-   * @returns what puts it in force (`goMs`: how long connections of listeners that go may stay), and what gives it up
+   * @returns what puts it in force (`goMs`: how long connections of listeners that go may stay; it resolves when those
+   * listeners take no more, or a worker is too slow to say so), and what gives it up
    * @throws ForwarderError why a worker cannot; nothing has changed then
    */
   async prepareListeners(
     plans: readonly ListenPlan[],
-  ): Promise<{ commit(goMs: number): void; discard(): void }> {
+  ): Promise<{ commit(goMs: number): Promise<void>; discard(): void }> {
     const post = (message: ToWorker) => this.#slots.forEach((slot) => slot.thread.post(message));
     const reports: (readonly ListenerReport[])[] = [];
     const prepare = async (worker: number, ports: readonly number[]) => {
@@ -257,9 +258,19 @@ export class Workers {
       throw error;
     }
     return {
-      commit: (goMs) => {
-        this.#slots.forEach((slot, worker) => slot.listeners = reports[worker]!);
-        post({ type: "commit_listeners", goMs });
+      commit: async (goMs) => {
+        await Promise.allSettled(this.#slots.map((slot, worker) => {
+          slot.listeners = reports[worker]!;
+          const id = ++this.#askId;
+          const answer = this.#wait(
+            worker,
+            "commit_listeners",
+            askDeadlineMs,
+            (m) => m.type === "listeners_committed" && m.id === id,
+          );
+          slot.thread.post({ type: "commit_listeners", id, goMs });
+          return answer;
+        }));
       },
       discard: () => post({ type: "discard_listeners" }),
     };

@@ -33,6 +33,8 @@ export class HeadReader<Plan> {
   refusal: Answer | undefined;
   readonly #shared: HttpShared<Plan>;
   #half: Uint8Array | undefined;
+  /** Empty lines before the request that comes. */
+  #emptyLines = 0;
 
   constructor(shared: HttpShared<Plan>) {
     this.#shared = shared;
@@ -48,13 +50,13 @@ export class HeadReader<Plan> {
     if (this.#half !== undefined) return this.#readOn(this.#half, chunk, at, peer);
     const { known } = this;
     if (known !== undefined && Heads.repeats(known, chunk, at)) {
+      this.#emptyLines = 0;
       this.nextAt = at + known.bytes.length;
       return "head";
     }
-    const start = skipEmptyLines(chunk, at);
+    const start = this.#skipEmptyLines(chunk, at);
     const end = endOfHead(chunk, start, start);
     if (end >= 0) return this.#lookUp(chunk, start, end, end, peer);
-    if (chunk.length - start > headBytesMax) return this.#refuse(headTooLong());
     return this.#keep(chunk.subarray(start), peer);
   }
 
@@ -66,15 +68,25 @@ export class HeadReader<Plan> {
   }
 
   #readOn(half: Uint8Array, chunk: Uint8Array, at: number, peer: string): HeadFound {
-    const whole = new Uint8Array(half.length + Math.min(chunk.length - at, headBytesMax + 4 - half.length));
+    const room = headBytesMax + 4 + 2 * emptyLinesMax - half.length;
+    const whole = new Uint8Array(half.length + Math.min(chunk.length - at, room));
     whole.set(half);
     whole.set(chunk.subarray(at, at + whole.length - half.length), half.length);
-    const start = skipEmptyLines(whole, 0);
+    const start = this.#skipEmptyLines(whole, 0);
     const end = endOfHead(whole, start, Math.max(start, half.length - 3));
     this.forget();
     if (end >= 0) return this.#lookUp(whole, start, end, at + end - half.length, peer);
-    if (whole.length > headBytesMax) return this.#refuse(headTooLong());
-    return this.#keep(whole, peer);
+    return this.#keep(whole.subarray(start), peer);
+  }
+
+  /** They count from one request to the next, however they are cut. */
+  #skipEmptyLines(bytes: Uint8Array, from: number): number {
+    let at = from;
+    while (this.#emptyLines < emptyLinesMax && bytes[at] === cr && bytes[at + 1] === lf) {
+      this.#emptyLines++;
+      at += 2;
+    }
+    return at;
   }
 
   #keep(bytes: Uint8Array, peer: string): HeadFound {
@@ -83,6 +95,7 @@ export class HeadReader<Plan> {
       this.#shared.refused(peer, tlsSpoken);
       return this.#refuse(malformedHead(400, "tls_on_plain_port", `${tlsSpoken}; use http://`));
     }
+    if (bytes.length > headBytesMax) return this.#refuse(headTooLong());
     if (!this.#shared.budget.take(bytes.length)) return this.#refuse(memoryFull());
     // Not slice(): of a Buffer that is a view, and the chunk is the runtime's again.
     this.#half = new Uint8Array(bytes);
@@ -90,6 +103,7 @@ export class HeadReader<Plan> {
   }
 
   #lookUp(bytes: Uint8Array, from: number, to: number, nextAt: number, peer: string): HeadFound {
+    this.#emptyLines = 0;
     const found = this.#shared.heads.read(bytes, from, to);
     if (found.ok) {
       this.known = found.known;
@@ -105,14 +119,6 @@ export class HeadReader<Plan> {
     this.refusal = refusal;
     return "refused";
   }
-}
-
-function skipEmptyLines(bytes: Uint8Array, at: number): number {
-  for (let lines = 0; lines < emptyLinesMax; lines++) {
-    if (bytes[at] !== cr || bytes[at + 1] !== lf || at + 1 >= bytes.length) break;
-    at += 2;
-  }
-  return at;
 }
 
 /** Behind the empty line of the head that begins at `start`, looked for from `from`; -1 where it has not come. */

@@ -70,6 +70,23 @@ describe("HttpConnection", () => {
     assert.deepEqual(rig.answers().map(({ body }) => body), ["POST /a one", "POST /b two", "POST /a three"]);
   });
 
+  it("counts empty lines before a request, and knows what follows them, wherever they are cut", () => {
+    const said = (chunks: readonly string[]) => {
+      const rig = new Rig();
+      for (const chunk of chunks) rig.send(chunk);
+      return [rig.service.served.length, rig.answers().map(({ status }) => status)];
+    };
+    for (let lines = 0; lines < 8; lines++) {
+      for (const rest of [post("/a", "one"), "\x16\x03\x01", "\r"]) {
+        const stream = "\r\n".repeat(lines) + rest;
+        assert.deepEqual(said([...stream]), said([stream]), `${lines} empty lines, ${JSON.stringify(rest)}`);
+        assert.deepEqual(said(stream.split(/(?<=\n)/)), said([stream]), `${lines} by line`);
+      }
+    }
+    const each = "\r\n" + post("/a", "one");
+    assert.deepEqual(said(Array.from({ length: 20 }, () => each)), [20, Array(20).fill(200)]);
+  });
+
   it("reads a head once when it is repeated to the byte", () => {
     const rig = new Rig();
     for (let i = 0; i < 5; i++) rig.send(post("/a", `b${i}`));

@@ -81,7 +81,7 @@ export function connectionRows(
   }[] = [];
   for (const connection of connections) {
     const stream = byId.get(connection.id);
-    const waitMs = stream?.wait === undefined ? 0 : nowMs - stream.waitSinceMs;
+    const waitMs = stream?.wait === undefined ? 0 : Math.round(nowMs - stream.waitSinceMs);
     const halfMs = halfMsOf(stream, nowMs);
     if (stream?.wait !== undefined) {
       waiting[stream.wait].count++;
@@ -117,10 +117,11 @@ function isWanted(
     (query.state === undefined || (stream?.wait === undefined ? "reading" : "waiting") === query.state);
 }
 
+/** Whole milliseconds, as all ages here: who counts and who is shown a row judge by the same number. */
 function halfMsOf(stream: Stream | undefined, nowMs: number): number {
   // A half line of which the connection is being ended has no age any more.
   if (stream === undefined || stream.halfBytes === 0 || stream.halfSinceMs === Infinity) return 0;
-  return nowMs - stream.halfSinceMs;
+  return Math.round(nowMs - stream.halfSinceMs);
 }
 
 function rowOf(
@@ -140,7 +141,7 @@ function rowOf(
     bytes: connection.bytes,
     lines: stream?.lines ?? 0,
     partial_bytes: stream?.halfBytes ?? 0,
-    ...(halfMs > 0 ? { partial_ms: Math.round(halfMs) } : {}),
+    ...(halfMs > 0 ? { partial_ms: halfMs } : {}),
     state: stream?.wait !== undefined ? "waiting" : connection.paused ? "paused" : "reading",
     ...(stream?.wait === undefined
       ? {}

@@ -11,6 +11,12 @@ import { ask, Refusal } from "./api.js";
 import { byId, setText } from "./dom.js";
 
 /**
+ * Gives the question that was asked last its answer, if it has none.
+ * @type {(answer: string) => void}
+ */
+let answered = () => {};
+
+/**
  * Asks whether it is meant, and ends it.
  * @param {string} id
  * @param {string} words what it is, for the question
@@ -20,10 +26,15 @@ export async function askToEnd(id, words) {
   if (dialog.open) return;
   const opener = document.activeElement;
   setText("end-words", words);
+  // The browser tells the end of a question late: a quick hand has asked the next one by then.
+  answered(dialog.returnValue);
   dialog.returnValue = "";
   dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-  if (dialog.returnValue === "end") tell(await end(id));
+  const answer = await new Promise((resolve) => {
+    answered = resolve;
+    dialog.onclose = () => dialog.open || resolve(dialog.returnValue);
+  });
+  if (answer === "end") tell(await end(id));
   // Its row, and the button in it, may be gone.
   if (!(opener instanceof HTMLElement) || !opener.isConnected) byId("looks-title").focus();
 }

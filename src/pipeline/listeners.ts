@@ -451,6 +451,8 @@ export class Listeners {
     bound.server = server;
     return {
       opened: (connection) => {
+        // Its request is on its way; of a handshake of TLS each step would wait for a pause.
+        this.#parts.pacing.hold(requestQuietMs);
         bound.connections++;
         const state = server.opened(connection);
         this.count();
@@ -475,6 +477,7 @@ export class Listeners {
     return {
       ...handler,
       opened: (connection) => {
+        this.#parts.pacing.hold(requestQuietMs);
         bound.connections++;
         this.count();
         return handler.opened(connection);

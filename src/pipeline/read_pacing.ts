@@ -11,7 +11,7 @@
  * later than without. What is asleep cannot answer, so it sleeps only
  *  - while streams without answers come in small chunks and many of them (`chunksPerMsMin`), and the turn was short: at
  *    full speed the thread is never idle and chunks are large;
- *  - not within `quietMs` of a request, not within `datagramQuietMs` of a datagram: those cannot wait;
+ *  - not within `quietMs` of a request or a connection for one, not within `datagramQuietMs` of a datagram: those cannot wait;
  *  - while nothing is between the intake and the sink, the sink wants more, and no stream waits (`mayPause`);
  *  - until the next batch is due, less what a turn takes, `pauseMsMax` at most.
  *
@@ -41,7 +41,7 @@ export const turnMsMax = 2;
 const turnsEarly = 1.5;
 /** One part in so many of the mean is the last turn. */
 const turnsInMean = 8;
-/** No pause for so long after a request, and after a turn with much to do. */
+/** No pause for so long after a request, after a connection for one was opened, and after a turn with much to do. */
 export const quietMs = 50;
 /** And after a datagram: what the socket has no room for is lost. */
 export const datagramQuietMs = 1_000;

@@ -15,8 +15,8 @@ import type { Answer, Plan, Target } from "./plan.ts";
 import type { Settings } from "./settings.ts";
 import { readTarget, readTime } from "./units.ts";
 import type { KafkaAccess } from "./verify/access.ts";
-import { type FuzzKind, fuzzKinds } from "./work/fuzz.ts";
-import { sendersMax } from "./work/mark.ts";
+import { type FuzzKind, fuzzKinds } from "./payload/fuzz.ts";
+import { sendersMax } from "./payload/mark.ts";
 
 /** Where files and standard input come from. */
 export interface Inputs {

@@ -7,9 +7,9 @@ import { Buffer } from "node:buffer";
 import { type FlagReader, refuse, UsageError } from "./flags.ts";
 import type { Inputs } from "./options.ts";
 import type { Framing, HttpShape, Target, Work } from "./plan.ts";
-import { lineBytesMax, readSizeSpec, type SizeSpec } from "./work/sizes.ts";
-import { poolBytesMax } from "./work/pool.ts";
-import { readTemplate } from "./work/template.ts";
+import { lineBytesMax, readSizeSpec, type SizeSpec } from "./payload/sizes.ts";
+import { poolBytesMax } from "./payload/pool.ts";
+import { readTemplate } from "./payload/template.ts";
 
 /** Flags of which one at most says what a message is. */
 const sources = ["syslog", "template", "template-file", "payload", "payload-file", "lines"] as const;

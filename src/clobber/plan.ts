@@ -5,8 +5,8 @@
  * @module
  */
 import type { DialTls } from "../runtime/dial.ts";
-import type { FuzzKind } from "./work/fuzz.ts";
-import type { SizeSpec } from "./work/sizes.ts";
+import type { FuzzKind } from "./payload/fuzz.ts";
+import type { SizeSpec } from "./payload/sizes.ts";
 import type { Segment } from "./schedule/schedule.ts";
 
 /** How the target is spoken to. */

@@ -95,12 +95,13 @@ export class Cluster {
         continue;
       }
       known.push(topic.name);
-      if (unsettled > 0 && topic.state.kind === "known") isUrgent ||= this.#missesLeader(topic);
+      if (unsettled > 0 && topic.state.kind === "known") isUrgent ||= this.missesLeader(topic);
     }
     return { known, wanted, isUrgent, hasParked };
   }
 
-  #missesLeader(topic: TopicQueue): boolean {
+  /** True while batches of the topic wait for a leader. */
+  missesLeader(topic: TopicQueue): boolean {
     if (topic.waiting > 0 && !topic.partitions.some((partition) => this.laneOf(partition) !== undefined)) {
       return true;
     }

@@ -182,6 +182,8 @@ export class KafkaSink implements Sink {
     const partition = topic.push(batch);
     if (topic.state.kind === "known" && partition !== undefined) this.#cluster.activate(partition);
     else this.#dispatcher.waits(topic);
+    // When it was last asked about, nobody waited for its leader; the next question is a minute away.
+    if (topic.state.kind === "known" && this.#cluster.missesLeader(topic)) this.#metadata.ask();
     this.#dispatcher.ask();
   }
 

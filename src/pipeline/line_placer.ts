@@ -12,10 +12,11 @@ import type { Batcher } from "../batch/batcher.ts";
 import { headerRowBytes, headerWord, type Kernel } from "../kernel/kernel.ts";
 import { activityWord } from "../observe/activity.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
+import { fallbackForward } from "../rules/forward.ts";
 import type { Forward, Outcome, Program, RuleDropReason } from "../rules/program.ts";
 import { EventTimes } from "../syslog/event_time.ts";
 import { zoneOf } from "../syslog/time_zone.ts";
-import { fallbackFor, fallbackOf } from "./fallback.ts";
+import { fallbackFor } from "./fallback.ts";
 import { FrameLine } from "./frame_line.ts";
 import type { Letters } from "./letters.ts";
 import { LineAtHand } from "./line_at_hand.ts";
@@ -116,7 +117,7 @@ export class LinePlacer {
     this.#uniform = new UniformRows({ kernel, batcher, counters, line, hand, taps, connection });
     this.#program = parts.program;
     this.#program.tried = this.#activity;
-    this.#fallback = fallbackOf(parts.program);
+    this.#fallback = fallbackForward(parts.program);
   }
 
   /** The rules in force. */
@@ -127,7 +128,7 @@ export class LinePlacer {
   set program(program: Program) {
     this.#program = program;
     program.tried = this.#activity;
-    this.#fallback = fallbackOf(program);
+    this.#fallback = fallbackForward(program);
   }
 
   /**

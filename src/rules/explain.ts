@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fallbackForward } from "./forward.ts";
 import type { RecordHeaders } from "./headers.ts";
 import type { Forward, Line, Outcome, Program } from "./program.ts";
 
@@ -45,29 +46,18 @@ export function explainLine(program: Program, line: Line): Explanation {
     program.hits[rule] > before[rule] ? [{ rule, name }] : []
   );
   program.hits.set(before);
-  return { matched, decidedBy: outcome.rule, result: resultOf(outcome, line, program.fallback) };
+  return { matched, decidedBy: outcome.rule, result: resultOf(outcome, line, program) };
 }
 
-function resultOf(outcome: Outcome, line: Line, fallback: Program["fallback"]): LineResult {
+function resultOf(outcome: Outcome, line: Line, program: Program): LineResult {
   switch (outcome.kind) {
     case "forward":
       return {
         kind: "forward",
         records: outcome.forwards.slice(0, outcome.count).map((forward) => recordOf(forward, line)),
       };
-    case "default": {
-      const forward: Forward = {
-        ...fallback,
-        topicFromLine: false,
-        text: "",
-        start: 0,
-        end: 0,
-        key: undefined,
-        headers: undefined,
-        partition: -1,
-      };
-      return { kind: "default", records: [recordOf(forward, line)] };
-    }
+    case "default":
+      return { kind: "default", records: [recordOf(fallbackForward(program), line)] };
     case "drop":
     case "dead_letter":
       return { kind: outcome.kind, reason: outcome.reason, message: outcome.message };

@@ -6,12 +6,13 @@
 
 import { messageOf } from "../core/errors.ts";
 import { type CompiledAction, done, failed, goOn } from "./actions.ts";
+import { emptyForward } from "./forward.ts";
 import { forwardRedacted } from "./forward_action.ts";
 import { LineContext, valueSlot } from "./line_context.ts";
 import type { Match } from "./leaf_matcher.ts";
 import { Prefilter } from "./prefilter.ts";
 import type { Needs } from "./prefilter_needs.ts";
-import type { Forward, Line, Outcome, Program } from "./program.ts";
+import type { Line, Outcome, Program } from "./program.ts";
 import { noMatch, tooCostly } from "./regex.ts";
 import { linesPerSample, RuleTimes } from "./rule_times.ts";
 import { charsPerStep, searchStepsMax, sliceSteps } from "./step_budget.ts";
@@ -41,20 +42,6 @@ function uniformOf(rules: readonly CompiledRule[], fallback: Program["fallback"]
   if (first === undefined) return { ...fallback, rule: -1 };
   const uniform = first.always ? first.actions.at(0)?.uniform : undefined;
   return uniform === undefined ? undefined : { ...uniform, rule: 0 };
-}
-
-function emptyForward(): Forward {
-  return {
-    topic: "",
-    topicFromLine: false,
-    value: "message",
-    text: "",
-    start: 0,
-    end: 0,
-    key: undefined,
-    headers: undefined,
-    partition: -1,
-  };
 }
 
 /** The prefilter of so many rules, where it saves more trials than it costs. */

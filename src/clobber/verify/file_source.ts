@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
-import { markBytes, markOpening, scanMarks } from "../work/mark.ts";
+import { markBytes, markOpening, scanMarks } from "../payload/mark.ts";
 import { type MarkSource, nowMicros } from "./source.ts";
 import type { Tally } from "./tally.ts";
 

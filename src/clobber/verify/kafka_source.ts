@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { ForwarderError, messageOf } from "../../core/errors.ts";
-import { markOpening, scanMarks } from "../work/mark.ts";
+import { markOpening, scanMarks } from "../payload/mark.ts";
 import type { KafkaAccess } from "./access.ts";
 import { KafkaLink } from "./kafka_link.ts";
 import {

@@ -7,7 +7,7 @@ import { Latency } from "../measure/histogram.ts";
 import { countMs, countsLength } from "../measure/counts.ts";
 import type { Percentiles } from "../result.ts";
 import { percentilesOf } from "../result.ts";
-import { uncountedSender } from "../work/mark.ts";
+import { uncountedSender } from "../payload/mark.ts";
 
 /** What reports say of it. */
 export interface EndToEnd {

@@ -10,7 +10,7 @@ import { countMs } from "../measure/counts.ts";
 import { at, type SharedRow } from "../measure/row.ts";
 import type { Plan } from "../plan.ts";
 import { type AnswerTaker, makeReader } from "../targets/answer.ts";
-import { Random } from "../work/random.ts";
+import { Random } from "../payload/random.ts";
 import { DialPace, retryMsMax } from "./dial_pace.ts";
 import { classOf } from "./failure.ts";
 import { Link, type Role } from "./link.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Random } from "../work/random.ts";
+import type { Random } from "../payload/random.ts";
 
 /** Wait before a slot is dialled again, doubled with each failure. */
 const retryMsMin = 20;

@@ -10,8 +10,8 @@
 import { countSpreadMs } from "../measure/counts.ts";
 import { at, type SharedRow } from "../measure/row.ts";
 import type { Plan } from "../plan.ts";
-import type { Fuzzer } from "../work/fuzz.ts";
-import type { Pool } from "../work/pool.ts";
+import type { Fuzzer } from "../payload/fuzz.ts";
+import type { Pool } from "../payload/pool.ts";
 import type { Connections } from "./connections.ts";
 import type { Due } from "./due.ts";
 import type { Link } from "./link.ts";

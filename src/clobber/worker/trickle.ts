@@ -5,8 +5,8 @@
  * @module
  */
 import type { Plan } from "../plan.ts";
-import { uncountedSender } from "../work/mark.ts";
-import type { Pool } from "../work/pool.ts";
+import { uncountedSender } from "../payload/mark.ts";
+import type { Pool } from "../payload/pool.ts";
 import type { Link } from "./link.ts";
 
 /** Bytes of a slow sender per turn of the housekeeping: a line takes seconds. */

@@ -16,7 +16,7 @@ import { openAccess } from "../../../src/clobber/verify/access.ts";
 import { at, makeRowMemory, type SharedRow, viewRow } from "../../../src/clobber/measure/row.ts";
 import type { Plan } from "../../../src/clobber/plan.ts";
 import { makeReader } from "../../../src/clobber/targets/answer.ts";
-import { makePool } from "../../../src/clobber/work/make_pool.ts";
+import { makePool } from "../../../src/clobber/payload/make_pool.ts";
 import type { Connections } from "../../../src/clobber/worker/connections.ts";
 import { Due } from "../../../src/clobber/worker/due.ts";
 import { ExchangeLoad } from "../../../src/clobber/worker/exchange_load.ts";

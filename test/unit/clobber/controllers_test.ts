@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { Aimd } from "../../../src/clobber/schedule/aimd.ts";
 import { FindMax, kneeOf } from "../../../src/clobber/schedule/find_max.ts";
 import { AutoConnections, Pid, queueWanted, useWanted } from "../../../src/clobber/schedule/pid.ts";
-import { Random } from "../../../src/clobber/work/random.ts";
+import { Random } from "../../../src/clobber/payload/random.ts";
 
 /** A server that works on `slots` requests at once, each for `serviceMs`; beyond that they wait for each other. */
 interface Server {

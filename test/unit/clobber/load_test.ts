@@ -12,7 +12,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { markOpening, scanMarks } from "../../../src/clobber/work/mark.ts";
+import { markOpening, scanMarks } from "../../../src/clobber/payload/mark.ts";
 import { until } from "../../support/until.ts";
 import { clobberInline, resultOf } from "./inline.ts";
 

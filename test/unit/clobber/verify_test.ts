@@ -21,7 +21,7 @@ import {
 } from "../../../src/clobber/verify/kafka_wire.ts";
 import { BatchError, batchesOf, lz4, snappy } from "../../../src/clobber/verify/record_batches.ts";
 import { Tally } from "../../../src/clobber/verify/tally.ts";
-import { blankMark, uncountedSender, writeMark } from "../../../src/clobber/work/mark.ts";
+import { blankMark, uncountedSender, writeMark } from "../../../src/clobber/payload/mark.ts";
 import { until } from "../../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "corndog-verify-"));

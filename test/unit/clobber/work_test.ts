@@ -8,16 +8,22 @@ import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { readTarget } from "../../../src/clobber/units.ts";
-import { frame } from "../../../src/clobber/work/framing.ts";
-import { Fuzzer, fuzzKinds } from "../../../src/clobber/work/fuzz.ts";
-import { httpRequest } from "../../../src/clobber/work/http_request.ts";
-import { blankMark, markBytes, markOpening, scanMarks, writeMark } from "../../../src/clobber/work/mark.ts";
-import { fillPool, Pool, poolBytesMax } from "../../../src/clobber/work/pool.ts";
-import { Random } from "../../../src/clobber/work/random.ts";
-import { drawSize, readSizeSpec } from "../../../src/clobber/work/sizes.ts";
-import { stampPlaceholder, stampText } from "../../../src/clobber/work/stamp.ts";
-import { syslogLine } from "../../../src/clobber/work/syslog.ts";
-import { readTemplate } from "../../../src/clobber/work/template.ts";
+import { frame } from "../../../src/clobber/payload/framing.ts";
+import { Fuzzer, fuzzKinds } from "../../../src/clobber/payload/fuzz.ts";
+import { httpRequest } from "../../../src/clobber/payload/http_request.ts";
+import {
+  blankMark,
+  markBytes,
+  markOpening,
+  scanMarks,
+  writeMark,
+} from "../../../src/clobber/payload/mark.ts";
+import { fillPool, Pool, poolBytesMax } from "../../../src/clobber/payload/pool.ts";
+import { Random } from "../../../src/clobber/payload/random.ts";
+import { drawSize, readSizeSpec } from "../../../src/clobber/payload/sizes.ts";
+import { stampPlaceholder, stampText } from "../../../src/clobber/payload/stamp.ts";
+import { syslogLine } from "../../../src/clobber/payload/syslog.ts";
+import { readTemplate } from "../../../src/clobber/payload/template.ts";
 
 const run = "beef";
 const opening = Buffer.from(markOpening + run);

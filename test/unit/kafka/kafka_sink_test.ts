@@ -185,6 +185,21 @@ describe("KafkaSink with trouble in the cluster", () => {
     await bench.settled(2000);
   });
 
+  for (const [what, choice] of [["any partition", undefined], ["that partition", 0]] as const) {
+    it(`looks for a leader at once when the first batch for ${what} comes after it was lost`, async () => {
+      const bench = new BenchSink({ brokers: 2 });
+      const [partition] = bench.cluster.create("logs", 1);
+      await bench.started();
+      partition.leader = -1;
+      await bench.clock.advance(61_000);
+      bench.send("logs", ["late"], choice);
+      await bench.clock.advance(3000);
+      partition.leader = 2;
+      await bench.settled(1500);
+      assert.deepEqual(partition.log, ["late"]);
+    });
+  }
+
   it("one topic that is refused for ever with a retriable error does not slow the others", async () => {
     const bench = new BenchSink();
     bench.cluster.create("bad", 4);

@@ -57,6 +57,10 @@ export class SocketBroker {
   /** `max.message.bytes` by topic. */
   readonly limits = new Map<string, number>();
   hook: (request: HookRequest) => Misdeed = () => ({});
+  /** False while it names no broker of the cluster, not even itself. */
+  isListed = true;
+  /** Error code of InitProducerId; 0 gives an id. */
+  producerIdError = 0;
   /** Produce versions that it says it speaks. */
   produceVersions: readonly [number, number] = [3, 11];
   readonly sockets = new Set<net.Socket>();
@@ -165,6 +169,7 @@ export class SocketBroker {
         return this.#metadata(frame);
       case api.initProducerId: {
         const body = Buffer.alloc(16);
+        body.writeInt16BE(this.producerIdError, 4);
         body.writeBigInt64BE(BigInt(1000 + this.#producerIds++), 6);
         return body;
       }
@@ -189,9 +194,10 @@ export class SocketBroker {
     const asked = readStrings(frame, bodyAt(frame));
     const topics = asked.map((name) => {
       const partitions = this.topics.get(name);
-      const list = (partitions ?? []).map((_, id) =>
-        Buffer.concat([int16(0), int32(id), int32(1), int32(1), int32(1), int32(1), int32(1), int32(0)])
-      );
+      const list = (partitions ?? []).map(({ leader }, id) => {
+        const fields = [int32(id), int32(leader), int32(1), int32(1), int32(1), int32(1), int32(0)];
+        return Buffer.concat([int16(leader === -1 ? 5 : 0), ...fields]);
+      });
       return Buffer.concat([
         int16(partitions === undefined ? 3 : 0),
         text(name),
@@ -202,8 +208,8 @@ export class SocketBroker {
     });
     return Buffer.concat([
       int32(0),
-      int32(1),
-      ...[int32(1), text("127.0.0.1"), int32(this.#port), int16(-1)],
+      int32(this.isListed ? 1 : 0),
+      ...this.isListed ? [int32(1), text("127.0.0.1"), int32(this.#port), int16(-1)] : [],
       ...[int16(-1), int32(1), int32(topics.length)],
       ...topics,
     ]);

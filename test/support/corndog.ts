@@ -141,7 +141,7 @@ export class Corndog {
       throw new Error(
         `${(error as Error).message}; ledger ${JSON.stringify(last?.ledger)}, sink ${
           JSON.stringify(last?.sink)
-        }`,
+        }; its log:\n${this.#everything()}`,
       );
     }
   }
@@ -153,7 +153,11 @@ export class Corndog {
 
   /** Waits for its end. */
   async ended(deadlineMs = 45_000): Promise<number | null> {
-    await until("the end of corndog", () => this.exitCode !== undefined || undefined, deadlineMs);
+    try {
+      await until("the end of corndog", () => this.exitCode !== undefined || undefined, deadlineMs);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; its log:\n${this.#everything()}`);
+    }
     return this.exitCode!;
   }
 
@@ -183,8 +187,11 @@ export class Corndog {
     this.stderr += `${line}\n`;
   }
 
+  /** What it said last. */
   #everything(): string {
-    return `${this.stderr}${this.logs.map((line) => JSON.stringify(line)).join("\n")}\n${this.stdout}`;
+    return `${this.stderr}${
+      this.logs.slice(-40).map((line) => JSON.stringify(line)).join("\n")
+    }\n${this.stdout}`;
   }
 }
 

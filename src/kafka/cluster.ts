@@ -65,18 +65,22 @@ export class Cluster {
     });
   }
 
-  /** Lets the partition's leader know whether there is something to send. */
+  /** Lets the partition's leader know whether there is something to send; it is connected if it is not. */
   activate(partition: PartitionQueue): void {
     const lane = this.laneOf(partition);
-    if (partition.waiting > 0) lane?.active.add(partition);
-    else lane?.active.delete(partition);
+    if (partition.waiting === 0) lane?.active.delete(partition);
+    else {
+      lane?.active.add(partition);
+      lane?.want();
+    }
   }
 
   /** What the cluster should be asked. */
   needs(nowMs: number): MetadataNeeds {
     const known: string[] = [];
     const wanted: string[] = [];
-    let isUrgent = false;
+    // A cluster that is coming up may name no broker yet.
+    let isUrgent = this.lanes.size === 0;
     let hasParked = false;
     for (const topic of this.topics.values()) {
       if (topic.state.kind === "unavailable" && topic.state.untilMs === Infinity) continue;

@@ -122,6 +122,7 @@ export class Dispatcher {
     const { cluster, undeliverable } = this.#options;
     const loadOf = (partition: PartitionQueue): number | undefined => {
       const lane = partition.isOpen(nowMs) ? cluster.laneOf(partition) : undefined;
+      lane?.want();
       return lane?.openConnection(nowMs) === undefined ? undefined : lane.bytesInFlight;
     };
     let saturated = false;

@@ -32,14 +32,10 @@ export class Fifo<Item> {
     for (let index = this.#taken; index < this.#items.length; index++) yield this.#items[index]!;
   }
 
-  /** Takes out the items that `isTaken` says, in their order. */
-  takeWhere(isTaken: (item: Item) => boolean): Item[] {
+  /** Takes items from the end, the last first, to the first one that `isTaken` refuses, but leaves `left` of all. */
+  takeEndWhile(isTaken: (item: Item) => boolean, left: number): Item[] {
     const taken: Item[] = [];
-    for (let left = this.length; left > 0; left--) {
-      const item = this.take()!;
-      if (isTaken(item)) taken.push(item);
-      else this.push(item);
-    }
+    while (this.length > left && isTaken(this.#items.at(-1)!)) taken.push(this.#items.pop()!);
     return taken;
   }
 

@@ -138,11 +138,12 @@ export class PartitionQueue {
   }
 
   /**
-   * Takes out batches that never went out. One that could have gone elsewhere stays: later batches went to other
-   * partitions meanwhile, and would be before it there.
+   * Takes out batches that never went out, the newest first, to one that is not wanted: what stays goes out before what
+   * comes back. One that could have gone elsewhere stays: later batches went to other partitions meanwhile, and would
+   * be before it there. `left` stay in any case.
    */
-  giveBack(isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[] {
-    return this.#queue.takeWhere((batch) => !this.#assigned.has(batch) && isWanted(batch));
+  giveBack(isWanted: (batch: ClosedBatch) => boolean, left: number): ClosedBatch[] {
+    return this.#queue.takeEndWhile((batch) => !this.#assigned.has(batch) && isWanted(batch), left);
   }
 
   /** When the pause after a failure ends. */

@@ -245,15 +245,13 @@ export class TopicQueue implements TopicName {
 
   /** Takes out batches that never went out, the newest first, but leaves one: by it is seen when the topic goes on. */
   giveBack(isWanted: (batch: ClosedBatch) => boolean): ClosedBatch[] {
-    let isLeft = this.#partitions.some((partition) => partition.isBound);
-    const isTaken = (batch: ClosedBatch): boolean => {
-      if (!isWanted(batch)) return false;
-      if (isLeft) return true;
-      isLeft = true;
-      return false;
-    };
-    const taken = this.#partitions.flatMap((partition) => partition.giveBack(isTaken));
-    for (const batch of this.#waiting.takeWhere(isTaken)) taken.push(batch);
+    let left = this.#partitions.some((partition) => partition.isBound) ? 0 : 1;
+    const taken: ClosedBatch[] = [];
+    for (const partition of this.#partitions) {
+      taken.push(...partition.giveBack(isWanted, left));
+      if (partition.waiting > 0) left = 0;
+    }
+    taken.push(...this.#waiting.takeEndWhile(isWanted, left));
     // Of one lane, batches were opened in their order; between lanes there is none.
     return taken.sort((one, other) => other.openedAtMs - one.openedAtMs);
   }

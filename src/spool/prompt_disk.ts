@@ -4,9 +4,13 @@
  *
  * A write into the cache is a copy of 0.1 ms for half a megabyte. Given to another thread it takes two switches, and
  * while the processors are busy some milliseconds, in which the batch holds its memory. But a system that has too
- * much to write, or a full journal, makes writers wait: a loop must not. So the time beyond what a copy takes is
- * added up; too much of it, and for some seconds writes go to the runtime's threads. They do so always on file systems
- * that are not of this machine, where a write may never end, and on Deno, where such a write costs more than another thread.
+ * much to write, or a full journal, makes writers wait: a loop must not for long. So the time beyond what a copy
+ * takes is added up; too much of it, or a sync that takes long, and for some seconds writes go to the runtime's threads.
+ * They do so always on file systems that are not of this machine, where a write may never end, and on Deno, where such
+ * a write costs more than another thread.
+ *
+ * The first write that meets a device which has stopped holds the loop until the system lets go: no deadline is
+ * possible there. The sentinel tells it while it lasts.
  *
  * @module
  */
@@ -21,6 +25,10 @@ import { type Disk, nodeDisk, NodeFile, openHandle } from "./disk.ts";
 const freeMs = 5;
 /** Milliseconds beyond that, after which writes go elsewhere. */
 const debtMsMax = 250;
+/** A sync that takes longer: writes go elsewhere before they have to wait. */
+const syncMsMax = 500;
+/** Writes of one turn of the loop may take so long together. */
+const turnMsMax = 2;
 /** Of each second so much is forgiven: a loop that is held for a twentieth of its time gets on. */
 const forgivenMsPerS = 50;
 /** How long they go elsewhere; twice as long each time that follows within `asideMsMax`. */
@@ -62,7 +70,15 @@ export class Promptness {
     this.#debtMs = Math.max(0, this.#debtMs - (nowMs - this.#atMs) / 1000 * forgivenMsPerS) +
       Math.max(0, ms - freeMs);
     this.#atMs = nowMs;
-    if (this.#debtMs <= debtMsMax) return;
+    if (this.#debtMs > debtMsMax) this.#stepAside(nowMs);
+  }
+
+  /** A sync took so long, on another thread. */
+  synced(ms: number): void {
+    if (ms > syncMsMax && this.isPrompt) this.#stepAside(this.#clock.monoMs());
+  }
+
+  #stepAside(nowMs: number): void {
     const isAgain = nowMs - this.#asideUntilMs < asideMsMax;
     this.#asideMs = isAgain ? Math.min(asideMsMax, this.#asideMs * 2) : asideMsMin;
     this.#asideUntilMs = nowMs + this.#asideMs;
@@ -70,24 +86,56 @@ export class Promptness {
   }
 }
 
+/** What writes take of a turn of the loop: a queue of a full memory is not written in one. */
+class Turn {
+  #spentMs = 0;
+  #isWatched = false;
+
+  /** True when this turn has had its share. */
+  get isSpent(): boolean {
+    return this.#spentMs >= turnMsMax;
+  }
+
+  spent(ms: number): void {
+    this.#spentMs += ms;
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    setImmediate(() => {
+      this.#isWatched = false;
+      this.#spentMs = 0;
+    });
+  }
+}
+
 class PromptFile extends NodeFile {
   readonly #fd: number;
   readonly #promptness: Promptness;
+  readonly #turn: Turn;
 
-  constructor(handle: FileHandle, promptness: Promptness) {
+  constructor(handle: FileHandle, promptness: Promptness, turn: Turn) {
     super(handle);
     this.#fd = handle.fd;
     this.#promptness = promptness;
+    this.#turn = turn;
   }
 
   override async write(views: readonly Uint8Array[], position: number): Promise<number> {
     if (!this.#promptness.isPrompt) return await super.write(views, position);
+    if (this.#turn.isSpent) await new Promise<void>((resolve) => setImmediate(resolve));
     const startMs = performance.now();
     try {
       return writevSync(this.#fd, views as Uint8Array[], position);
     } finally {
-      this.#promptness.took(performance.now() - startMs);
+      const ms = performance.now() - startMs;
+      this.#promptness.took(ms);
+      this.#turn.spent(ms);
     }
+  }
+
+  override async sync(): Promise<void> {
+    const startMs = performance.now();
+    await super.sync();
+    this.#promptness.synced(performance.now() - startMs);
   }
 }
 
@@ -95,11 +143,12 @@ class PromptFile extends NodeFile {
 export function promptDisk(clock: SpoolClock = systemClock): Disk {
   if (runtime.name === "deno") return nodeDisk;
   const promptness = new Promptness(clock);
+  const turn = new Turn();
   return {
     ...nodeDisk,
     async open(path, mode) {
       if (mode === "read" || !await isLocal(path)) return await nodeDisk.open(path, mode);
-      return new PromptFile(await openHandle(path, mode), promptness);
+      return new PromptFile(await openHandle(path, mode), promptness, turn);
     },
   };
 }

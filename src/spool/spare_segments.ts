@@ -87,14 +87,20 @@ export class SpareSegments {
 
   /** Removes all of them. False where there was none. @throws the system's error */
   async drop(): Promise<boolean> {
-    const dropped = [...this.#ready.splice(0), ...this.#renamed.splice(0)];
-    for (const { path } of dropped) {
-      try {
-        await this.#disk.unlink(path);
-      } catch (error) {
-        if (codeOf(error) !== "ENOENT") throw error;
+    let dropped = false;
+    for (const spares of [this.#ready, this.#renamed]) {
+      for (let spare = spares.pop(); spare !== undefined; spare = spares.pop()) {
+        try {
+          await this.#disk.unlink(spare.path);
+        } catch (error) {
+          if (codeOf(error) !== "ENOENT") {
+            spares.push(spare);
+            throw error;
+          }
+        }
+        dropped = true;
       }
     }
-    return dropped.length > 0;
+    return dropped;
   }
 }

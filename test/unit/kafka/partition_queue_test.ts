@@ -168,10 +168,10 @@ describe("PartitionQueue", () => {
   it("giveBack() leaves what could have gone to another partition: there it would be behind later batches", () => {
     const { queue } = queueOf(0);
     queue.assign(batch(1));
-    assert.deepEqual(queue.giveBack(() => true), []);
+    assert.deepEqual(queue.giveBack(() => true, 0), []);
     queue.push(batch(2));
     queue.push(batch(3));
-    assert.deepEqual(queue.giveBack(({ at }) => at !== 2).map(({ at }) => at), [3]);
+    assert.deepEqual(queue.giveBack(({ at }) => at !== 2, 0).map(({ at }) => at), [3]);
     const first = queue.take(0, identity)!;
     assert.equal(first.batch.at, 1);
     queue.delivered(first, 0);

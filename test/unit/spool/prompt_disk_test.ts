@@ -37,6 +37,43 @@ test("Promptness says no for longer and longer when writes are slow again and ag
   assert.ok(promptness.isPrompt, "long ago does not count");
 });
 
+test("Promptness says no when a sync took long, and not for one that is quick", async () => {
+  const clock = new SimClock();
+  const promptness = new Promptness(clock);
+  promptness.synced(400);
+  assert.ok(promptness.isPrompt);
+  promptness.synced(600);
+  promptness.synced(600);
+  assert.ok(!promptness.isPrompt);
+  await clock.advance(2000);
+  assert.ok(promptness.isPrompt);
+});
+
+test("promptDisk() lets the loop go on while a long queue is written", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "corndog-prompt-"));
+  try {
+    const file = await promptDisk().open(join(dir, "file"), "create");
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      immediate = setImmediate(count);
+    };
+    let immediate = setImmediate(count);
+    const bytes = new Uint8Array(1024 * 1024);
+    const from = performance.now();
+    let writes = 0;
+    // On a loop that is held nothing but the clock ends this.
+    while (turns < 3 && performance.now() - from < 20_000) {
+      await file.write([bytes], writes++ % 8 * bytes.length);
+    }
+    clearImmediate(immediate);
+    assert.ok(turns >= 3, `${turns} turns in ${writes} writes`);
+    await file.close();
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
 test("promptDisk() writes what it is given where it is told, and rejects with the system's error", async () => {
   const dir = await mkdtemp(join(tmpdir(), "corndog-prompt-"));
   try {

@@ -53,7 +53,10 @@ export class LookDesk {
     );
   }
 
-  /** `GET /admin/inflight`. */
+  /**
+   * `GET /admin/inflight`. What was lost comes from the last reports: a new loss within a second or two, of how many
+   * waits (`lost[].waits`) up to ten seconds late.
+   */
   async inflight(): Promise<Inflight> {
     const epochMs = performance.timeOrigin + performance.now();
     const waits = this.#readers.flatMap((reader) => reader.read(epochMs));

@@ -57,6 +57,11 @@ export class ReadBack {
     this.pump();
   }
 
+  /** True while the disk is asked for a batch. */
+  get isReading(): boolean {
+    return this.#reading !== undefined;
+  }
+
   /** Reads while there is place; whoever makes place calls it again. */
   pump(): void {
     if (

@@ -12,7 +12,8 @@
  *  - while streams without answers come in small chunks and many of them (`chunksPerMsMin`), and the turn was short: at
  *    full speed the thread is never idle and chunks are large;
  *  - not within `quietMs` of a request or a connection for one, not within `datagramQuietMs` of a datagram: those cannot wait;
- *  - while nothing is between the intake and the sink, the sink wants more, and no stream waits (`mayPause`);
+ *  - while nothing is between the intake and the sink, nor read back from the spool, the sink wants more, and no stream
+ *    waits (worker_pacing.ts);
  *  - until the next batch is due, less what a turn takes, `pauseMsMax` at most.
  *
  * A sleeping thread uses no processor, and beats its pulse as soon as it is awake: neither the busy share nor the

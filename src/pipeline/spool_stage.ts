@@ -127,6 +127,11 @@ export class SpoolStage {
     return this.full && !this.#parts.sink.status().ready;
   }
 
+  /** True while the disk is asked for a batch: its answer is not to wait. */
+  get readsBack(): boolean {
+    return this.#readBack.isReading;
+  }
+
   /** True when nothing is left to do at a drain but what the disk keeps: no commit is awaited, the sink has done what it can. */
   get drained(): boolean {
     const inMemory = this.#inSink.size + this.#held.size;

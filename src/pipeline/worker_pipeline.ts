@@ -55,7 +55,7 @@ import {
   type WorkerReport,
 } from "./protocol.ts";
 import { Orphans } from "./orphans.ts";
-import { ReadPacing } from "./read_pacing.ts";
+import type { ReadPacing } from "./read_pacing.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { RelpListeners } from "./relp_listener.ts";
 import { createSink } from "./sinks.ts";
@@ -67,6 +67,7 @@ import { Submissions } from "./submissions.ts";
 import { type SendTapped, Taps } from "./tap.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
+import { createPacing } from "./worker_pacing.ts";
 
 /**
  * The part of the memory limit that holds batches, over all workers. The rest is the runtime itself, chunks and
@@ -298,7 +299,18 @@ export class WorkerPipeline {
       submissionEnded: this.#submissions.submissionEnded,
     });
     this.#submissions.join(this.#intake);
-    this.#pacing = this.#createPacing();
+    this.#pacing = createPacing(
+      {
+        isDraining: () => this.#isDraining,
+        batches: this.#batches,
+        spool: this.#stage,
+        sink: this.#sink,
+        submissions: this.#submissions,
+        intake: this.#intake,
+      },
+      this.#batcher,
+      config.kafka.lingerMs,
+    );
     this.#http = new HttpListeners({
       config,
       kernel: this.#kernel,
@@ -464,24 +476,6 @@ export class WorkerPipeline {
     this.#compression?.close();
     const lost = endRow(this.#counters);
     return lost + waiting;
-  }
-
-  #createPacing(): ReadPacing {
-    const never = new Int32Array(new SharedArrayBuffer(4));
-    const batcher = this.#batcher;
-    return new ReadPacing({
-      lingerMs: this.#config.kafka.lingerMs,
-      nowMs: () => performance.now(),
-      sleep: (ms) => void Atomics.wait(never, 0, 0, ms),
-      soon: setImmediate,
-      after: queueMicrotask,
-      mayPause: () =>
-        !this.#isDraining && this.#batches.beforeSink === 0 && this.#sink.hungry &&
-        this.#submissions.open === 0 && this.#intake.waiting.connections === 0,
-      closeDue: (earlyMs) => batcher.closeDue(earlyMs),
-      dueMs: () => batcher.dueMs,
-      waitedSince: (sinceMs) => batcher.waitedSinceMs = sinceMs,
-    });
   }
 
   get #compileOptions() {

@@ -67,7 +67,7 @@ export interface WorkersEvents {
   ): void;
   /** Lines of an event were left out before they came here. */
   logLeftOut(event: string, count: number): void;
-  /** A worker told how it is; about once a second from each. */
+  /** A worker told how it is: when something changed that the control plane acts on, and every ten seconds. */
   reported(): void;
   /** Standard input, the only listener, has ended. */
   stdinEnded(): void;

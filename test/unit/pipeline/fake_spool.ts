@@ -59,6 +59,8 @@ export class FakeSpool implements Spool {
   closed = false;
   /** `next` answers `later` while it is over zero. */
   delayMs = 0;
+  /** `next` answers when this has come. */
+  disksAnswer: Promise<void> | undefined;
 
   constructor(memory: Uint8Array, left: readonly Stored[] = []) {
     this.#memory = memory;
@@ -137,7 +139,7 @@ export class FakeSpool implements Spool {
   }
 
   async next(wish: BacklogWish): Promise<BacklogAnswer> {
-    await Promise.resolve();
+    await this.disksAnswer;
     if (this.delayMs > 0) return { kind: "later", delayMs: this.delayMs };
     const seen = new Set<string>();
     for (const stored of this.disk) {

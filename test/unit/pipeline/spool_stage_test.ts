@@ -277,6 +277,32 @@ describe("SpoolStage", () => {
     assert.equal(rig.batcher.bytesUsed, rig.spareBytes);
   });
 
+  it("says that it reads back for as long as the disk has an answer to give, from batch to batch", async () => {
+    const rig = new Rig({ sinkBytesMax: 64 * 1024 });
+    for (let i = 0; i < 40; i++) {
+      rig.batch("a", `${i} ${"x".repeat(1000)}`);
+      rig.spool.commit();
+    }
+    await turn();
+    assert.equal(rig.stage.readsBack, false, "the sink has no place");
+    let answer = () => {};
+    const ask = () => rig.spool.disksAnswer = new Promise((resolve) => answer = resolve);
+    ask();
+    const before = rig.stage.stats().readBack;
+    while (rig.settle());
+    for (let batches = 0; batches < 3; batches++) {
+      await turn();
+      assert.deepEqual([rig.stage.readsBack, rig.stage.stats().readBack - before], [true, batches]);
+      const answerThis = answer;
+      ask();
+      answerThis();
+    }
+    rig.spool.disksAnswer = undefined;
+    answer();
+    await rig.finish();
+    assert.equal(rig.stage.readsBack, false);
+  });
+
   it("holds what finds no place while the sink is prompt, in order", async () => {
     const rig = new Rig({ sinkBytesMax: 64 * 1024, holds: true });
     const fill = "x".repeat(1000);

@@ -248,6 +248,8 @@ export class HttpConnection<Plan> implements Answering {
         this.#time();
         return chunk.length;
       case "nothing":
+        // The end of an empty line whose beginning came alone: no head has begun.
+        if (this.#sinceMs !== 0) this.#untime();
         return chunk.length;
       case "refused":
         this.#end(heads.refusal);

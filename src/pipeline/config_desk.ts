@@ -53,7 +53,9 @@ export class ConfigDesk {
     const sections = this.#tellRestart(config);
     const told = sections.length === 0 ? {} : { restart_needed: sections };
     const before = this.#config;
-    const { drainTimeoutMs, log } = config;
+    const { drainTimeoutMs } = config;
+    // The form of the log is chosen when the process starts: what is not in force is not said to be.
+    const log = { ...config.log, format: before.log.format };
     const changes = canListen(before, config) ? listenChanges(before.listen, config.listen) : undefined;
     if (changes === undefined) {
       const commit = () => this.#adopt({ ...this.#config, drainTimeoutMs, log });

@@ -87,6 +87,29 @@ describe("HttpConnection", () => {
     assert.deepEqual(said(Array.from({ length: 20 }, () => each)), [20, Array(20).fill(200)]);
   });
 
+  it("lets a connection be idle behind an empty line, wherever that is cut", () => {
+    for (const chunks of [["\r\n"], ["\r", "\n"], ["\r", "\n\r", "\n"], ["\r\n\r", "\n"]]) {
+      const rig = new Rig();
+      rig.send(post("/a", "one"));
+      for (const chunk of chunks) rig.send(chunk);
+      rig.now += 11_000;
+      rig.server.tick();
+      rig.send(post("/a", "two"));
+      assert.deepEqual(rig.answers().map(({ status }) => status), [200, 200], JSON.stringify(chunks));
+    }
+    const rig = new Rig();
+    rig.send("\r");
+    rig.send("\n");
+    rig.now += 11_000;
+    rig.send("\r");
+    rig.now += 9_000;
+    rig.server.tick();
+    assert.deepEqual(rig.answers(), [], "the time of a head begins with its first byte");
+    rig.now += 1_000;
+    rig.server.tick();
+    assert.deepEqual(rig.answers().map(({ status }) => status), [408]);
+  });
+
   it("reads a head once when it is repeated to the byte", () => {
     const rig = new Rig();
     for (let i = 0; i < 5; i++) rig.send(post("/a", `b${i}`));

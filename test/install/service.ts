@@ -319,6 +319,7 @@ export function describeService(release: string, debianName: string): void {
         () =>
           guest.run("curl", "-fsS", "-o", "/dev/null", `${url}/latest/download/SHA256SUMS`).code === 0 ||
           undefined,
+        slowMs,
       );
       const install = (...words: string[]) =>
         guest.do("sh", "/srv/share/release/install.sh", "--systemd", "--base-url", url, ...words);

@@ -35,7 +35,7 @@ class Bucket {
 
 const flags = [
   "--find-from",
-  "300",
+  "400",
   "--find-step",
   "300ms",
   "--confirm",
@@ -55,11 +55,12 @@ function check({ code, generator, search }: Result & { readonly code: number }):
     return;
   }
   assert.equal(code, search.confirmed ? 0 : 99);
-  assert.ok(search.rate <= limit * 1.5, `${search.rate}/s of ${limit}/s`);
+  if (search.confirmed) assert.ok(search.rate <= limit * 1.5, `${search.rate}/s of ${limit}/s`);
   for (const { passed, rate, why } of search.steps) {
     assert.equal(passed, why.length === 0);
-    // A machine that reads in bursts may break a lower rate too. Half as much again loses a tenth of it and more.
-    if (rate >= 1.5 * limit) assert.equal(passed, false, `${rate}/s`);
+    // A machine that reads in bursts may break a lower rate too, and one that reads late lets more pass: of twice the
+    // limit a third is lost, and a pause gives back a sixth at most.
+    if (rate >= 2 * limit) assert.equal(passed, false, `${rate}/s`);
   }
 }
 

@@ -117,8 +117,8 @@ const plain: Credentials = { mechanism: "plain", username: "edge", password: "pe
 async function problem(port: number, access: KafkaAccess): Promise<string> {
   let message = "";
   try {
-    const link = await KafkaLink.open("127.0.0.1", port, access, 2000);
-    await link.ask(metadataRequest, 2000);
+    const link = await KafkaLink.open("127.0.0.1", port, access, 20_000);
+    await link.ask(metadataRequest, 20_000);
     link.close();
   } catch (error) {
     message = (error as Error).message;

@@ -14,6 +14,7 @@ import { otlpEndpoint, severityOfNumber } from "../../../src/http/otlp.ts";
 import { protoMessage, ProtoReader } from "../../../src/http/proto.ts";
 import { syslogHeader, timeText } from "../../../src/http/syslog_line.ts";
 import type { EventResult } from "../../../src/http/port.ts";
+import { bestMs } from "../../support/best_ms.ts";
 
 const options = { frameBytesMax: 200, version: "1", notJson };
 
@@ -349,10 +350,16 @@ describe("lokiEndpoint()", () => {
   }
 
   it("parseLabels() reads hostile text in linear time", () => {
-    const started = performance.now();
-    parseLabels(`{a="${"\\\\".repeat(200_000)}`);
-    parseLabels(`{${" ".repeat(200_000)}`);
-    assert.ok(performance.now() - started < 2_000);
+    const heldMsMax = 2_000;
+    const best = bestMs(
+      () => {
+        parseLabels(`{a="${"\\\\".repeat(200_000)}`);
+        parseLabels(`{${" ".repeat(200_000)}`);
+      },
+      heldMsMax,
+      5,
+    );
+    assert.ok(best < heldMsMax, `${best} ms`);
   });
 });
 

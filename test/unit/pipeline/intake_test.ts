@@ -424,6 +424,7 @@ describe("Intake", () => {
 
   it("gives other streams their turn while expensive rules are at work", async () => {
     const cheap = compile(noRules);
+    let applied = 0;
     const slow: Program = {
       ...cheap,
       uniform: undefined,
@@ -433,6 +434,7 @@ describe("Intake", () => {
       hits: cheap.hits,
       redactedFrame: () => undefined,
       apply: (line) => {
+        applied++;
         for (const until = performance.now() + 0.2; performance.now() < until;);
         return cheap.apply(line);
       },
@@ -442,10 +444,9 @@ describe("Intake", () => {
       encoder.encode(`<13>1 - h a - - - ${name}\n`.repeat(count));
     const fat = new Sender(bench, [lines("fat", 2_000)]);
     const thin = new Sender(bench, [lines("thin", 1)]);
-    const started = performance.now();
     fat.step();
-    const held = performance.now() - started;
-    assert.ok(held < 200, `one chunk held the loop for ${held} ms of its 400`);
+    // Counted, not timed: a machine that others use makes a line longer, and a turn shorter in lines.
+    assert.ok(applied < 1_000, `one chunk held the loop for ${applied} of its 2,000 lines`);
     thin.step();
     await until("the thin stream's line", async () => {
       await turn();

@@ -72,7 +72,7 @@ describe("serveDenoStream()", () => {
       "all are closed",
       () => handler.records.filter((record) => record.closed === 1).length === 201,
     );
-    assert.ok(performance.now() - startMs < 2000, "200 waits would be 20 s");
+    assert.ok(performance.now() - startMs < 10_000, "200 waits would be 20 s");
     const { connection, error } = handler.records[0];
     assert.equal(connection.peer, "unknown");
     assert.equal((error as { code?: string }).code, "ENOTCONN");

@@ -9,7 +9,7 @@ import { connect, type Socket } from "node:net";
 import type { Connection, ConnectionHandler } from "../../../src/runtime/runtime.ts";
 
 /** Polls until `holds`; throws after `deadlineMs` with `what`. */
-export async function until(what: string, holds: () => boolean, deadlineMs = 4000): Promise<void> {
+export async function until(what: string, holds: () => boolean, deadlineMs = 30_000): Promise<void> {
   const end = Date.now() + deadlineMs;
   while (!holds()) {
     if (Date.now() > end) throw new Error(`Deadline passed, not reached: ${what}`);

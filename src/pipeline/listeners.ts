@@ -1,5 +1,7 @@
 /**
- * The listeners of one worker, and what becomes of their connections at a drain.
+ * The listeners of one worker: what is bound at the start, what a reload binds beside it and puts in its place, and
+ * which connections come from other workers. Who may come in is in the books (connection_books.ts); what becomes of
+ * what they send in listener_handlers.ts; how they are ended in connection_ends.ts.
  *
  * Every worker binds every address (SO_REUSEPORT). The exceptions are bound by worker 0 alone: unix sockets, which
  * cannot be shared, UDP where the runtime gives all packets to one socket anyway, and standard input. Of a stream
@@ -7,49 +9,30 @@
  *
  * @module
  */
-import type { Config, HttpListen, Listen, RelpListen, SyslogListen } from "../config/config.ts";
-import { ForwarderError } from "../core/errors.ts";
-import type { HttpConnection } from "../http/connection.ts";
-import { type ForeignProtocol, foreignProtocol } from "../framing/foreign.ts";
-import { Admission, type ListenerPolicy, refusalProblems, refusalReasons } from "../io/admission.ts";
-import { Connections } from "../io/connections.ts";
+import type { Config, Listen } from "../config/config.ts";
+import { Admission } from "../io/admission.ts";
+import type { Connections } from "../io/connections.ts";
 import { connectionsMaxFor, openFilesMax } from "../io/descriptors.ts";
-import type { ConnectionInfo, Tracked, TrackedHandler } from "../io/tracked.ts";
+import type { ConnectionInfo } from "../io/tracked.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
-import type { HttpServer } from "../http/server.ts";
+import { runtime } from "../runtime/current.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import { openLibc } from "../runtime/libc.ts";
-import { runtime } from "../runtime/current.ts";
-import { sayEnd } from "../runtime/tcp_info.ts";
-import type { ConnectionHandler, DatagramHandler, GiveAway, Listener } from "../runtime/runtime.ts";
-import { readStdin } from "../runtime/stdin.ts";
-import type { CertificateWatch } from "./certificate_watch.ts";
-import { DatagramDoor } from "./datagram_door.ts";
+import type { GiveAway } from "../runtime/runtime.ts";
+import { type Bound, boundOf, countLost, reportOf } from "./bound_listener.ts";
+import { openBooks, publishConnections } from "./connection_books.ts";
+import { ConnectionEnds } from "./connection_ends.ts";
 import { Dealer, isDealt } from "./dealer.ts";
 import type { HttpListeners } from "./http_listener.ts";
-import type { Intake, Stream } from "./intake.ts";
-import { lineOptionsOf, type LineTally } from "./line_options.ts";
-import { nameOf, policyOf, transportOf } from "./listener_policy.ts";
+import type { Intake } from "./intake.ts";
+import { ListenerHandlers } from "./listener_handlers.ts";
 import { openListener } from "./open_listener.ts";
 import type { ListenerReport, ListenPlan, WorkerLog } from "./protocol.ts";
-import { datagramQuietMs, quietMs as requestQuietMs, type ReadPacing } from "./read_pacing.ts";
+import type { ReadPacing } from "./read_pacing.ts";
 import { Refusals } from "./refusals.ts";
 import { samePlace } from "./reload.ts";
+import type { RelpListeners } from "./relp_listener.ts";
 import type { IoReport, TcpSource } from "./tcp_source.ts";
-import type { RelpConnection, RelpListeners } from "./relp_listener.ts";
-
-/** At a drain, a connection that sent nothing for this long has no bytes of its own waiting in the kernel. */
-const quietMs = 50;
-/** At a drain, connections that never fall quiet are read for this long, then closed. */
-const readOnMs = 1_000;
-/** At an upgrade, HTTP connections without a request are ended after this long. */
-const httpIdleMs = 2_000;
-
-/** What is wrong where a sender speaks something else than syslog, and the cure. */
-const foreignProblems: Readonly<Record<ForeignProtocol, string>> = {
-  tls: "the sender speaks TLS and this listener does not; write syslog: tls:// for it, or send without TLS",
-  http: "the sender speaks HTTP and this listener takes syslog; send to an http: listener",
-};
 
 /** What listeners need. */
 export interface ListenersParts {
@@ -80,74 +63,48 @@ export interface ListenersParts {
   readonly openTcp: () => Promise<TcpSource>;
 }
 
-/** A listener and what it counts. */
-interface Bound {
-  /** Tells it apart from others that there are or were. */
-  readonly scope: number;
-  /** Rates of tokens. */
-  readonly rates: SharedArrayBuffer;
-  readonly listen: Listen;
-  readonly name: string;
-  readonly policy: ListenerPolicy;
-  listener: Listener | undefined;
-  /** What the kernel had dropped at the last look. */
-  lost: number;
-  certificates: CertificateWatch | undefined;
-  server: HttpServer<unknown> | undefined;
-  connections: number;
-  readonly tally: LineTally;
-  /** Deals its connections out over the workers. */
-  readonly dealer: Dealer | undefined;
-}
-
 /** All listeners and connections of one worker. */
 export class Listeners {
   readonly #parts: ListenersParts;
-  readonly #admission: Admission;
   readonly #connections: Connections;
   readonly #refusals: Refusals;
+  readonly #handlers: ListenerHandlers;
+  readonly #ends: ConnectionEnds;
   #bound: Bound[];
   /** Bound beside what is in force, until it takes its place. */
   #prepared: Bound[] | undefined;
   /** Listeners whose connections are dealt out, by scope. */
   readonly #dealt = new Map<number, Bound>();
   #isClosed = false;
-  /** Names of listeners whose senders get answers. */
-  readonly #answered = new Set<string>();
   #tcp: TcpSource | undefined;
 
   constructor(parts: ListenersParts) {
     const { limits, listen } = parts.config;
-    const nowMs = () => performance.now();
     this.#parts = parts;
     const { connections, lowered } = connectionsMaxFor(limits.connections, openFilesMax());
-    this.#admission = new Admission(
+    const admission = new Admission(
       { connections, lowered, connectionsPerPeer: limits.connectionsPerPeer },
       parts.peers,
     );
-    this.#refusals = new Refusals(parts.log, nowMs);
-    this.#connections = new Connections({
-      admission: this.#admission,
-      idleMs: limits.idleMs,
-      handshakeMs: limits.handshakeMs,
-      nowMs,
-      opened: ({ id, listener, peer }) =>
-        parts.log("connection_opened", { connection: `${parts.worker}-${id}`, listener, peer }, "debug"),
-      ended: ({ id, listener, peer, openedAtMs, bytes }, error) => {
-        const connection = `${parts.worker}-${id}`;
-        const ageMs = Math.round(nowMs() - openedAtMs);
-        const problem = error === undefined ? {} : { problem: error.message };
-        parts.log(
-          "connection_closed",
-          { connection, listener, peer, age_ms: ageMs, bytes, ...problem },
-          "debug",
-        );
-      },
-      refused: (listener, peer, reason, problem) => {
-        this.#refusals.tell("connection_refused", listener, peer, reason, problem ?? refusalProblems[reason]);
-        this.count();
-      },
+    const { worker, log } = parts;
+    const count = () => this.count();
+    this.#refusals = new Refusals(log, () => performance.now());
+    this.#connections = openBooks({ limits, worker, admission, refusals: this.#refusals, log, count });
+    this.#handlers = new ListenerHandlers({
+      admission,
+      connections: this.#connections,
+      refusals: this.#refusals,
+      intake: parts.intake,
+      http: parts.http,
+      relp: parts.relp,
+      pacing: parts.pacing,
+      counters: parts.counters,
+      log,
+      count,
+      isAlone: () => this.#bound.length === 1,
+      stdinEnded: parts.stdinEnded,
     });
+    this.#ends = new ConnectionEnds({ connections: this.#connections, http: parts.http, relp: parts.relp });
     this.#bound = listen.map((entry, index) =>
       this.#boundOf(entry, index, parts.rates[index]!, parts.deals[index]!)
     );
@@ -200,7 +157,9 @@ export class Listeners {
     }
     const names = new Set(gone.filter((bound) => !stays(bound)).map(({ name }) => name));
     for (const { name } of next) names.delete(name);
-    if (names.size > 0) this.#endConnections(names, goMs);
+    if (names.size > 0) {
+      this.#ends.endGone(names, goMs, (gone) => this.#bound.every(({ name }) => name !== gone));
+    }
   }
 
   /** Looks at certificates at once. */
@@ -232,52 +191,14 @@ export class Listeners {
     await Promise.all(this.#bound.map(({ listener }) => listener?.close(handedOver)));
   }
 
-  /**
-   * Others have the sockets: reads on until every sender has gone over to them, `deadlineMs` at most. Senders of plain
-   * TCP see the end of what they never read and come again; HTTP answers with `Connection: close`; RELP is told so.
-   */
-  async readUntilGone(deadlineMs: number): Promise<void> {
-    const { http, relp } = this.#parts;
-    const started = performance.now();
-    http.finish();
-    relp.stop();
-    this.#askToEnd(() => true);
-    let idleEnded = false;
-    while (this.#connections.counts().open > 0) {
-      const waited = performance.now() - started;
-      if (waited >= deadlineMs) return;
-      if (!idleEnded && waited >= Math.min(httpIdleMs, deadlineMs / 2)) {
-        idleEnded = true;
-        http.stop();
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  /** @see ConnectionEnds.readUntilGone */
+  readUntilGone(deadlineMs: number): Promise<void> {
+    return this.#ends.readUntilGone(deadlineMs);
   }
 
-  /**
-   * Reads what open connections have already sent, then closes them: each when it was quiet for a moment, all when
-   * `readOnMs` is over. A sender that never pauses loses what it sends after that; it sees the connection end. Those
-   * that get answers end with the answer to what they have sent, or with `close`.
-   */
-  async readToTheEnd(): Promise<void> {
-    this.#parts.http.stop();
-    this.#parts.relp.stop();
-    const answered = this.#answered;
-    const started = performance.now();
-    let bytes = -1;
-    let changedAt = started;
-    for (;;) {
-      const list = this.#connections.list().filter(({ listener }) => !answered.has(listener));
-      const now = performance.now();
-      const total = list.reduce((sum, connection) => sum + connection.bytes, 0);
-      if (total !== bytes || list.some((connection) => connection.paused)) {
-        bytes = total;
-        changedAt = now;
-      }
-      if (list.length === 0 || now - changedAt >= quietMs || now - started >= readOnMs) break;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    this.#connections.destroyAll(({ listener }) => !answered.has(listener));
+  /** @see ConnectionEnds.readToTheEnd */
+  readToTheEnd(): Promise<void> {
+    return this.#ends.readToTheEnd();
   }
 
   /** Ends what is still open, when everything is answered. */
@@ -298,7 +219,7 @@ export class Listeners {
     this.#connections.sweep();
     for (const bound of this.#bound) {
       bound.certificates?.tick(performance.now(), Date.now());
-      this.#countLost(bound);
+      countLost(bound, counters, this.#refusals);
     }
     if (config.limits.partialMs > 0) {
       const { partialMs } = config.limits;
@@ -341,31 +262,15 @@ export class Listeners {
     return this.#bound.map(reportOf);
   }
 
-  /** Ends the connections of listeners that are no more: asks first, where one can. */
-  #endConnections(names: ReadonlySet<string>, goMs: number): void {
-    this.#askToEnd((name) => names.has(name));
-    const end = () =>
-      this.#connections.destroyAll(({ listener }) =>
-        names.has(listener) && this.#bound.every(({ name }) => name !== listener)
-      );
-    setTimeout(end, goMs);
-  }
-
-  /**
-   * FIN to senders that are never answered. The runtimes end TLS in both directions at once, and what was on its way
-   * then is lost: there the TCP connection under it says the end, without TLS's own.
-   */
-  #askToEnd(isMeant: (name: string) => boolean): void {
-    const asked = ({ listener }: { readonly listener: string }) =>
-      isMeant(listener) && !this.#answered.has(listener);
-    this.#connections.endAll((connection) => asked(connection) && !connection.listener.startsWith("tls:"));
-    void sayEnd(this.#connections.underKeys(asked));
+  /** Brings the counters of connections up to date. */
+  count(): void {
+    publishConnections(this.#connections.counts(), this.#parts.counters);
   }
 
   async #open(bound: Bound, port: number, inherited: readonly InheritedSocket[]): Promise<void> {
     const { config, worker, log } = this.#parts;
     const { listen, name } = bound;
-    if (listen.kind !== "syslog") this.#answered.add(name);
+    if (listen.kind !== "syslog") this.#ends.answers(name);
     const { proxyFrom } = bound.policy;
     const { listener, certificates } = await openListener({
       listen,
@@ -377,10 +282,10 @@ export class Listeners {
       handshakeMs: config.limits.handshakeMs,
       tcp: listen.kind === "syslog" ? this.#tcp! : runtime,
       proxied: proxyFrom === undefined ? undefined : (host) => proxyFrom.has(host),
-      connections: () => this.#handler(bound),
+      connections: () => this.#handlers.connections(bound),
       giveAway: bound.dealer === undefined ? undefined : this.#giveAway(bound.scope, bound.dealer),
-      datagrams: () => this.#datagrams(bound),
-      stdin: () => this.#readStdin(bound),
+      datagrams: () => this.#handlers.datagrams(bound),
+      stdin: () => this.#handlers.stdin(bound),
       log,
     });
     bound.listener = listener;
@@ -392,12 +297,6 @@ export class Listeners {
 
   #giveAway(scope: number, dealer: Dealer): GiveAway {
     return { target: () => dealer.target(), give: (target, fd) => this.#parts.give(target, scope, fd) };
-  }
-
-  /** A connection more, or less. */
-  #has(bound: Bound, more: 1 | -1): void {
-    bound.connections += more;
-    bound.dealer?.has(bound.connections);
   }
 
   #boundOf(listen: Listen, scope: number, rates: SharedArrayBuffer, deals: SharedArrayBuffer): Bound {
@@ -415,209 +314,4 @@ export class Listeners {
       this.#dealt.delete(scope);
     }
   }
-
-  /** Standard input is one connection; where it is all there is, its end is the end of corndog. */
-  #readStdin(bound: Bound): Listener {
-    const { log } = this.#parts;
-    let stopped = false;
-    void readStdin(this.#handler(bound)).then(() => {
-      if (stopped) return;
-      const last = this.#bound.length === 1;
-      log("stdin_ended", last ? { consequence: "draining, then exit" } : {});
-      if (last) this.#parts.stdinEnded();
-    });
-    return {
-      address: "stdin:",
-      port: 0,
-      close() {
-        stopped = true;
-        return Promise.resolve();
-      },
-    };
-  }
-
-  #handler(bound: Bound): ConnectionHandler<Tracked<unknown>> {
-    const { listen } = bound;
-    const handler = listen.kind === "http"
-      ? this.#http(bound, listen)
-      : listen.kind === "relp"
-      ? this.#relp(bound, listen)
-      : this.#syslog(bound, listen);
-    return this.#connections.wrap(bound.name, handler as TrackedHandler<unknown>, bound.policy);
-  }
-
-  #http(bound: Bound, listen: HttpListen): TrackedHandler<HttpConnection<unknown>> {
-    const server = this.#parts.http.server(bound.rates, listen, bound.name, this.#refusals, bound.tally);
-    bound.server = server;
-    return {
-      opened: (connection) => {
-        // Its request is on its way; of a handshake of TLS each step would wait for a pause.
-        this.#parts.pacing.hold(requestQuietMs);
-        bound.connections++;
-        const state = server.opened(connection);
-        this.count();
-        return state;
-      },
-      received: (state, chunk) => {
-        this.#parts.pacing.hold(requestQuietMs);
-        server.received(state, chunk);
-      },
-      halfClosed: (state) => server.halfClosed(state),
-      drained: (state) => server.drained(state),
-      closed: (state, error) => {
-        bound.connections--;
-        server.closed(state);
-        this.#ended(bound, state.peer, error);
-      },
-    };
-  }
-
-  #relp(bound: Bound, listen: RelpListen): TrackedHandler<RelpConnection> {
-    const handler = this.#parts.relp.handler(listen, bound.name, this.#refusals, bound.tally);
-    return {
-      ...handler,
-      opened: (connection) => {
-        this.#parts.pacing.hold(requestQuietMs);
-        bound.connections++;
-        this.count();
-        return handler.opened(connection);
-      },
-      received: (state, chunk) => {
-        this.#parts.pacing.hold(requestQuietMs);
-        handler.received(state, chunk);
-      },
-      closed: (state, error) => {
-        bound.connections--;
-        handler.closed(state, error);
-        this.#ended(bound, state.peer, error);
-      },
-    };
-  }
-
-  #syslog(bound: Bound, listen: SyslogListen): TrackedHandler<Stream> {
-    const { intake, pacing } = this.#parts;
-    const lines = lineOptionsOf(listen, bound.tally);
-    return {
-      opened: (connection) => {
-        this.#has(bound, 1);
-        const stream = intake.open(connection, lines);
-        this.count();
-        return stream;
-      },
-      received: (stream, chunk) => {
-        if (stream.isNew) {
-          stream.isNew = false;
-          const protocol = foreignProtocol(chunk);
-          if (protocol !== undefined) return this.#foreign(bound, stream, chunk, protocol);
-        }
-        intake.received(stream, chunk);
-        pacing.read(chunk.byteLength);
-      },
-      closed: (stream, error) => {
-        this.#has(bound, -1);
-        intake.closed(stream);
-        this.#ended(bound, stream.connection.peer, error);
-      },
-    };
-  }
-
-  /** A sender that speaks something else: nothing of it is a line, and it should see that at once. */
-  #foreign(bound: Bound, stream: Stream, chunk: Uint8Array, protocol: ForeignProtocol): void {
-    const { counters } = this.#parts;
-    const { connection } = stream;
-    counters.add(counter.connections_foreign, 1);
-    counters.add(counter.bytes_received, chunk.byteLength);
-    this.#refusals.tell(
-      "connection_failed",
-      bound.name,
-      connection.peer,
-      `${protocol}_on_syslog_port`,
-      foreignProblems[protocol],
-      { transport: bound.listen.transport, code: `${protocol}_on_syslog_port` },
-    );
-    connection.destroy();
-  }
-
-  #datagrams(bound: Bound): DatagramHandler {
-    const door = new DatagramDoor(bound.policy, this.#admission.table, () => performance.now());
-    const handler = door.handler(bound, this.#parts.intake, this.#parts.counters, this.#refusals);
-    return {
-      received: (packet, peer) => {
-        this.#parts.pacing.hold(datagramQuietMs);
-        handler.received(packet, peer);
-      },
-    };
-  }
-
-  /** Asks the kernel for the datagrams that it dropped. */
-  #countLost(bound: Bound): void {
-    const lost = bound.listener?.drops?.() ?? 0;
-    if (lost <= bound.lost) return;
-    const more = lost - bound.lost;
-    bound.lost = lost;
-    this.#parts.counters.add(counter.datagrams_lost, more);
-    const problem =
-      `the kernel dropped ${more} datagrams, its receive buffer was full; raise net.core.rmem_max, or ` +
-      "send over TCP";
-    this.#refusals.tell("datagrams_lost", bound.name, "", "kernel", problem);
-  }
-
-  /** A connection is closed. */
-  #ended(bound: Bound, peer: string, error: Error | undefined): void {
-    // A reset is how many clients hang up; what we refused (TLS, deadlines) somebody has to mend.
-    if (error instanceof ForwarderError) {
-      const { transport } = bound.listen;
-      this.#refusals.tell("connection_failed", bound.name, peer, error.code, error.message, {
-        transport,
-        code: error.code,
-      });
-    }
-    this.count();
-  }
-
-  /** Brings the counters of connections up to date. */
-  count(): void {
-    const { counters } = this.#parts;
-    const { open, accepted, refused, handshakesFailed, idled, held } = this.#connections.counts();
-    let refusals = 0;
-    for (const reason of refusalReasons) {
-      refusals += refused[reason];
-      counters.set(counter[`refused_${reason}`], refused[reason]);
-    }
-    counters.set(counter.connections_open, open);
-    counters.set(counter.connections_accepted, accepted);
-    counters.set(counter.connections_refused, refusals);
-    counters.set(counter.handshakes_failed, handshakesFailed);
-    counters.set(counter.connections_idled, idled);
-    counters.set(counter.connections_held, held);
-    counters.publish();
-  }
-}
-
-function boundOf(listen: Listen, scope: number, rates: SharedArrayBuffer, dealer: Dealer | undefined): Bound {
-  return {
-    scope,
-    dealer,
-    rates,
-    listen,
-    name: nameOf(listen),
-    policy: policyOf(listen, scope),
-    listener: undefined,
-    lost: 0,
-    certificates: undefined,
-    server: undefined,
-    connections: 0,
-    tally: { lines: 0 },
-  };
-}
-
-function reportOf({ listen, listener, connections, certificates, tally }: Bound): ListenerReport {
-  return {
-    transport: transportOf(listen),
-    address: listener?.address ?? listen.path,
-    port: listener?.port ?? 0,
-    connections,
-    lines: tally.lines,
-    ...(certificates === undefined ? {} : { certificateEndsAtMs: certificates.endsAtMs }),
-  };
 }

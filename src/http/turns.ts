@@ -6,7 +6,8 @@
  *                   │
  *                   └──> queue ──a turn of the event loop──> next body in line ──> done
  *
- * Bodies that are not finished stand in line: a turn of the event loop reads on in one of them.
+ * Bodies that are not finished stand in line: a turn of the event loop reads on in one of them. Those that come in one
+ * turn have a bound together too, behind which they stand in line unread.
  *
  * @module
  */
@@ -17,6 +18,8 @@ export type Reading<Result> = Generator<undefined, Result>;
 
 /** What one turn may take, as a connection's in the intake. */
 const turnMs = 2;
+/** What the bodies that come in one turn of the event loop may take of it together, as all connections in the intake. */
+const allMs = 5;
 /** Smaller bodies are read in one go: a generator that is asked for the time costs more than it is worth. */
 export const turnsBytesMin = 32 * 1024;
 /** Records between two looks at the clock: under 0.1 ms of the dearest. */
@@ -47,6 +50,8 @@ interface Work {
 export class Turns {
   readonly #nowMs: () => number;
   readonly #line: Work[] = [];
+  /** Until when bodies of this turn of the event loop are read at once; 0 where none has come. */
+  #endsMs = 0;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -58,7 +63,7 @@ export class Turns {
   }
 
   /**
-   * Reads: the result where it comes within a turn, else undefined; then `done` is called in a later turn, with
+   * Reads: the result where it comes within this turn, else undefined; then `done` is called in a later turn, with
    * undefined where `isWanted` says that nobody waits any more.
    */
   run<Result>(
@@ -67,7 +72,7 @@ export class Turns {
     done: (result: Result | undefined) => void,
   ): { readonly value: Result } | undefined {
     if (this.#line.length === 0) {
-      const step = this.#read(reading, this.#nowMs() + turnMs);
+      const step = this.#readAtOnce(reading);
       if (step !== undefined) return step;
     }
     this.#line.push({
@@ -82,6 +87,15 @@ export class Turns {
     return undefined;
   }
 
+  #readAtOnce<Result>(reading: Reading<Result>): { readonly value: Result } | undefined {
+    const nowMs = this.#nowMs();
+    if (this.#endsMs === 0) {
+      this.#endsMs = nowMs + allMs;
+      setImmediate(this.#end);
+    }
+    return nowMs < this.#endsMs ? this.#read(reading, Math.min(nowMs + turnMs, this.#endsMs)) : undefined;
+  }
+
   #read<Result>(reading: Reading<Result>, untilMs: number): { readonly value: Result } | undefined {
     for (;;) {
       const step = reading.next();
@@ -89,6 +103,10 @@ export class Turns {
       if (this.#nowMs() >= untilMs) return undefined;
     }
   }
+
+  readonly #end = (): void => {
+    this.#endsMs = 0;
+  };
 
   readonly #turn = (): void => {
     const work = this.#line[0]!;

@@ -38,6 +38,30 @@ describe("Turns", () => {
     assert.equal(turns.waiting, 0);
   });
 
+  it("run() lets bodies stand in line when those of one turn have taken 5 ms together", async () => {
+    const clock = { now: 0 };
+    const turns = new Turns(() => clock.now);
+    const results: unknown[] = [];
+    const run = (name: string, count: number) =>
+      turns.run(steps(count, clock, [], name), () => true, (result) => results.push(result))?.value;
+    for (let round = 0; round < 2; round++) {
+      const atOnce = Array.from({ length: 9 }, (_, index) => run(`${index}`, 1));
+      assert.deepEqual(
+        atOnce,
+        [...["0", "1", "2", "3"].map((name) => `${name} is done`), ...Array(5).fill(undefined)],
+      );
+      assert.equal(turns.waiting, 5);
+      await until("the others", () => results.length === 5 || undefined);
+      assert.deepEqual(results, ["4", "5", "6", "7", "8"].map((name) => `${name} is done`), "in order");
+      results.length = 0;
+    }
+    for (let index = 0; index < 4; index++) assert.notEqual(run(`${index}`, 1), undefined);
+    const before = clock.now;
+    assert.equal(run("long", 3), undefined);
+    assert.equal(clock.now - before, 1, "the last one is read until the turn ends");
+    await until("the long one", () => results.length === 1 || undefined);
+  });
+
   it("run() reads no more when nobody wants it", async () => {
     const clock = { now: 0 };
     const turns = new Turns(() => clock.now);

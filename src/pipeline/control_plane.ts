@@ -104,7 +104,6 @@ export class ControlPlane implements Control {
   #latencyTimer: ReturnType<typeof setInterval> | undefined;
   readonly #startedAtMs = performance.now();
   #upgrading: Promise<UpgradeResult> | undefined;
-  #isHandedOver = false;
   #state: Stats["state"] = "starting";
   #finishing = false;
   #end!: (exitCode: number) => void;
@@ -159,7 +158,7 @@ export class ControlPlane implements Control {
       logLeftOut: (event, count) => log.skipped(event, count),
       // What a worker that is done says of its sink is no trouble.
       reported: () => {
-        if (!this.#isHandedOver) this.#health.tell();
+        if (this.#state !== "draining") this.#health.tell();
       },
       stdinEnded: () => this.drain(),
       tapped: (id, events, leftOut) => this.#taps.get(id)?.(events, leftOut),
@@ -333,7 +332,6 @@ export class ControlPlane implements Control {
         cancelled: () => this.#state !== "running",
       });
       this.#state = "draining";
-      this.#isHandedOver = true;
       log.info("upgraded", {
         successor: pid,
         note: "it serves; this process reads its connections to the end",

@@ -94,7 +94,7 @@ describe("corndog run", () => {
       corndog.signal("SIGTERM");
       await corndog.event("draining");
       corndog.signal("SIGTERM");
-      assert.notEqual(await corndog.ended(5_000), 0);
+      assert.notEqual(await corndog.ended(20_000), 0);
       socket.destroy();
     } finally {
       await corndog.dispose();
@@ -150,6 +150,8 @@ describe("corndog demo", () => {
       const delivered = Number(/delivered\s+([\d,]+)/.exec(corndog.stdout)![1]!.replaceAll(",", ""));
       assert.ok(sent > 5_000);
       assert.equal(delivered, sent);
+      const alarms = corndog.logs.filter(({ event }) => event === "not_ready");
+      assert.deepEqual(alarms, [], "an end as planned alarms nobody");
     } finally {
       await corndog.dispose();
       await rm(dir, { recursive: true, force: true });

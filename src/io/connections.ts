@@ -147,6 +147,11 @@ export class Connections {
     }
   }
 
+  /** True where connections that send little were here lately; `nowMs` on the clock of the books. */
+  besideThin(nowMs: number): boolean {
+    return this.#rests.besideThin(nowMs);
+  }
+
   /** How many are open. */
   get open(): number {
     return this.#open.size;

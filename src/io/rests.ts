@@ -6,6 +6,9 @@
  *     alone                       |chunk|chunk|chunk|chunk|chunk|
  *     beside who sends little     |chunk|· ·|chunk|· ·|chunk|· ·|
  *
+ * Who sends little is decided here, by connection, for the turns of the intake too: a request of RELP or HTTP is a new
+ * stream there, and the last piece of much would be one that sends little.
+ *
  * Hot path: a small chunk costs a comparison and an addition, a large one a look at the clock.
  *
  * @module
@@ -13,7 +16,7 @@
 import type { Tracked } from "./tracked.ts";
 
 /** A larger chunk is from a connection that sends much. */
-const thinBytesMax = 16 * 1024;
+export const thinBytesMax = 16 * 1024;
 /** Others that sent little were here so lately. */
 const thinLatelyMs = 100;
 /** Who sent much is one who does for so many sweeps, a second or so. */
@@ -43,15 +46,19 @@ export class Rests {
       return;
     }
     tracked.muchSweeps = muchSweeps;
-    const nowMs = this.#nowMs();
+    if (!this.besideThin(this.#nowMs())) return;
+    tracked.rest();
+    this.#resting.add(tracked);
+    this.#timer ??= setTimeout(this.#over, restMs);
+  }
+
+  /** True where connections that send little were here lately. */
+  besideThin(nowMs: number): boolean {
     if (this.#thinChunks !== this.#seenChunks) {
       this.#seenChunks = this.#thinChunks;
       this.#thinMs = nowMs;
     }
-    if (nowMs - this.#thinMs >= thinLatelyMs) return;
-    tracked.rest();
-    this.#resting.add(tracked);
-    this.#timer ??= setTimeout(this.#over, restMs);
+    return nowMs - this.#thinMs < thinLatelyMs;
   }
 
   readonly #over = (): void => {

@@ -119,6 +119,8 @@ export interface IntakeParts {
   /** Bound of all half lines together. */
   readonly halfBytesMax: number;
   readonly log: WorkerLog;
+  /** True where connections that send little were here lately. @see Connections */
+  readonly besideThin?: (nowMs: number) => boolean;
   /** True while the spool takes nothing: what datagrams that find no room are dropped for. */
   spoolFull?(): boolean;
   /** All lines of a request are placed (undefined), or those behind `submission.placed` never will be. */
@@ -143,7 +145,7 @@ export class Intake {
   /** Streams with a line that waits for a continuation. */
   readonly #joining = new Set<Stream>();
   #joinTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #turns = new TurnShares(() => this.#nextTurn());
+  readonly #turns: TurnShares;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -151,7 +153,8 @@ export class Intake {
     this.#placer = new LinePlacer({ ...parts, troubles: this.#troubles });
     this.#plain = plainLines("newline", parts.kernel.sizes.frameBytesMax);
     this.#rulesVersion = parts.rulesVersion;
-    const { waits, log, halfBytesMax } = parts;
+    const { waits, log, halfBytesMax, besideThin } = parts;
+    this.#turns = new TurnShares(() => this.#nextTurn(), besideThin ?? (() => false));
     this.#waiting = new WaitingStreams(waits);
     this.#halfLines = new HalfLines({ streams: this.#streams, waits, bytesMax: halfBytesMax, log });
   }

@@ -248,6 +248,11 @@ export class Listeners {
     return this.#connections.open;
   }
 
+  /** @see Connections.besideThin */
+  besideThin(nowMs: number): boolean {
+    return this.#connections.besideThin(nowMs);
+  }
+
   /** All open connections. */
   list(): readonly ConnectionInfo[] {
     return this.#connections.list();

@@ -7,18 +7,17 @@
  *     beside others that send much  |████████|others|  5 ms at most
  *     beside others that send little|██ 0.5 ms|·|·|██|·|██|·|·|·|██|
  *
+ * Who sends little is what the books of the connections say (src/io/rests.ts).
+ *
  * @module
  */
 import { setImmediate } from "node:timers";
+import { thinBytesMax } from "../io/rests.ts";
 
 /** What one stream may take of a turn. */
 const streamMs = 2;
 /** The same beside others that send little. */
 const besideThinMs = 0.5;
-/** Who sends so little at a time is thin. */
-const thinBytesMax = 16 * 1024;
-/** Thin ones were here so lately. */
-const thinLatelyMs = 100;
 /** What all streams together may take of a turn of the event loop. */
 const turnMs = 5;
 /** What small requests may take of it beyond that: to let one wait costs more than to place it. */
@@ -36,17 +35,19 @@ export interface TurnShare {
 /** The turns of one worker. */
 export class TurnShares {
   readonly #nextTurn: () => void;
+  readonly #besideThin: (nowMs: number) => boolean;
   /** End of this turn's budget on the monotonic clock; 0 where the turn has not begun. */
   #endsMs = 0;
   /** Turns that were begun. */
   #turns = 0;
-  /** Who of the thin ones was last at work, and when. */
-  #thin: TurnShare | undefined;
-  #thinMs = -Infinity;
 
-  /** `nextTurn` is called when a turn is over that somebody worked in. */
-  constructor(nextTurn: () => void) {
+  /**
+   * `nextTurn` is called when a turn is over that somebody worked in; `besideThin` tells whether connections that send
+   * little were here lately.
+   */
+  constructor(nextTurn: () => void, besideThin: (nowMs: number) => boolean) {
     this.#nextTurn = nextTurn;
+    this.#besideThin = besideThin;
   }
 
   /** Until when a stream may work that has `bytes`; the first who asks in a turn begins it. */
@@ -61,7 +62,7 @@ export class TurnShares {
       share.turnMs = 0;
     }
     const grace = isRequest && bytes <= smallRequestBytesMax ? smallRequestMs : 0;
-    return Math.min(this.#endsMs + grace, nowMs + this.#shareMs(share, bytes, nowMs) - share.turnMs);
+    return Math.min(this.#endsMs + grace, nowMs + this.#shareMs(bytes, nowMs) - share.turnMs);
   }
 
   /** Whether this turn has time left. */
@@ -69,13 +70,8 @@ export class TurnShares {
     return this.#endsMs === 0 || performance.now() < this.#endsMs;
   }
 
-  #shareMs(share: TurnShare, bytes: number, nowMs: number): number {
-    if (bytes <= thinBytesMax) {
-      this.#thin = share;
-      this.#thinMs = nowMs;
-      return streamMs;
-    }
-    return this.#thin !== share && nowMs - this.#thinMs < thinLatelyMs ? besideThinMs : streamMs;
+  #shareMs(bytes: number, nowMs: number): number {
+    return bytes > thinBytesMax && this.#besideThin(nowMs) ? besideThinMs : streamMs;
   }
 
   readonly #end = (): void => {

@@ -295,6 +295,7 @@ export class WorkerPipeline {
       ),
       log,
       adopt: (version) => this.#adopt(version),
+      besideThin: (nowMs) => this.#listeners.besideThin(nowMs),
       spoolFull: () => this.#stage?.full === true,
       submissionEnded: this.#submissions.submissionEnded,
     });

@@ -212,6 +212,23 @@ describe("Connections", () => {
       assert.deepEqual([fat.connection.calls, other.connection.calls], [[], []]);
     });
 
+    it("besideThin() says so for a while when others send little, and not of the last pieces of much", () => {
+      const { open, books, clock } = setUp({ max: 10, idleMs: 0 });
+      const [fat, thin] = [open("fat"), open("thin")];
+      const besideThin = () => books.besideThin(clock.nowMs);
+      for (const bytes of [much, little, much, little]) fat.receive(bytes);
+      assert.equal(besideThin(), false);
+      thin.receive(little);
+      assert.equal(besideThin(), true);
+      clock.nowMs += 99;
+      fat.receive(little);
+      assert.equal(besideThin(), true);
+      clock.nowMs += 1;
+      assert.equal(besideThin(), false);
+      thin.receive(little);
+      assert.equal(besideThin(), true);
+    });
+
     it("goes on with what its handler paused when the handler does, and not when the rest is over", async () => {
       const { open, seen } = setUp({ max: 10, idleMs: 0 });
       const [fat, thin, last] = [open("fat"), open("thin"), open("last")];

@@ -52,6 +52,11 @@ export function family(name: string, type: "counter" | "gauge", help: string, sa
   };
 }
 
+/** Samples with one label. */
+export function labelled(label: string, sums: Map<string, number>): Samples {
+  return Array.from(sums, ([value, count]) => [{ [label]: value }, count] as const);
+}
+
 /** A histogram of seconds, one set of buckets per label set. */
 export function histogram(
   name: string,

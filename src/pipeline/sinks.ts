@@ -1,5 +1,5 @@
 /**
- * Which sink the configuration asks for.
+ * Which sink the configuration asks for, and what ails it.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { BatchMemory } from "../kafka/divider.ts";
 import { createKafkaSink, type KafkaSinkEvents } from "../kafka/kafka_sink.ts";
 import { createBlackholeSink } from "../sink/blackhole.ts";
 import { createFileSink } from "../sink/file.ts";
-import type { Sink } from "../sink/sink.ts";
+import type { Sink, SinkTroubles } from "../sink/sink.ts";
 import { createStdoutSink } from "../sink/stdout.ts";
 
 /** Makes the sink of one worker. */
@@ -35,4 +35,12 @@ export function createSink(
     case "blackhole":
       return createBlackholeSink({ events });
   }
+}
+
+/** Of sinks that are ready as a whole or not at all. */
+const noTroubles: SinkTroubles = { texts: [], stalled: false };
+
+/** What ails parts of a sink. */
+export function troublesOf(sink: Sink): SinkTroubles {
+  return sink.troubles?.() ?? noTroubles;
 }

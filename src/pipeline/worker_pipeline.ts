@@ -5,121 +5,79 @@
  *                      |                                               |
  *                      +--> letters (topic or file) <------------------+ rejected
  *
- * A settled batch gives its memory back, which wakes the streams that wait. A drain walks the same way: stop
- * accepting, read what connections have sent, close the batches, wait for sink and dead letter. What the sink cannot
- * take stays in the spool.
- *
- * Rules are compiled beside the program in force and adopted, between two lines, when the shared version says so.
+ * A settled batch gives its memory back, which wakes the streams that wait (batch_ends.ts). A drain walks the same way:
+ * stop accepting, read what connections have sent, close the batches, wait for sink and dead letter. What the sink
+ * cannot take stays in the spool.
  *
  * @module
  */
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import { Batcher } from "../batch/batcher.ts";
-import { settleReceipts } from "../batch/receipt.ts";
-import type { CompressorSink } from "../batch/compress.ts";
-import type { BatchOutcome, ClosedBatch } from "../batch/record_batch.ts";
-import type { Config, RuleSet } from "../config/config.ts";
-import { locateInRule } from "../config/rule_files.ts";
-import { type Fault, ForwarderError } from "../core/errors.ts";
-import { invariant } from "../core/invariant.ts";
-import { createKernel, defaultKernelSizes } from "../kernel/instance.ts";
+import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { activityOf, activityWord, Pulse } from "../observe/activity.ts";
+import { activityOf, Pulse } from "../observe/activity.ts";
 import { BlindFlight, BlindLatencyRows, BlindStageTable } from "../observe/blind.ts";
-import { flightKind, FlightRecorder } from "../observe/flight.ts";
+import { FlightRecorder } from "../observe/flight.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { LatencyRows } from "../observe/stage_latency.ts";
 import { stage, StageTable } from "../observe/stage_table.ts";
 import { noteThread } from "../observe/thread_facts.ts";
-import { compileRules } from "../rules/compile.ts";
-import type { Program } from "../rules/program.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
-import type { Sink, SinkTroubles } from "../sink/sink.ts";
+import type { Sink } from "../sink/sink.ts";
+import { BatchEnds } from "./batch_ends.ts";
 import { BatchWaits, watchedSink } from "./batch_waits.ts";
-import { type Chaos, chaosOf, holdLoop, keepGarbage, slowDisk } from "./chaos.ts";
-import { Compression } from "./compression.ts";
+import { type Chaos, chaosOf } from "./chaos.ts";
+import type { Compression } from "./compression.ts";
 import { connectionRows } from "./connection_rows.ts";
+import { HeldOnPurpose } from "./held_on_purpose.ts";
+import { HttpListeners } from "./http_listener.ts";
 import { Intake } from "./intake.ts";
 import { LetterTopic } from "./letter_topic.ts";
 import { Letters } from "./letters.ts";
-import { HttpListeners } from "./http_listener.ts";
 import { Listeners, type ListenersParts } from "./listeners.ts";
-import type { SpawnPacker } from "./packer_protocol.ts";
-import {
-  controlWord,
-  type Look,
-  type Seen,
-  type StartMessage,
-  type WorkerLog,
-  type WorkerReport,
-} from "./protocol.ts";
 import { Orphans } from "./orphans.ts";
+import type { SpawnPacker } from "./packer_protocol.ts";
+import type { Look, Seen, StartMessage, WorkerLog, WorkerReport } from "./protocol.ts";
 import type { ReadPacing } from "./read_pacing.ts";
 import { RecordLanes } from "./record_lanes.ts";
 import { RelpListeners } from "./relp_listener.ts";
-import { createSink } from "./sinks.ts";
-import { openSpool } from "../spool/open_spool.ts";
-import { promptDisk } from "../spool/prompt_disk.ts";
-import { openTcpSource, receiveBuffersOf } from "./tcp_source.ts";
-import { SpoolStage } from "./spool_stage.ts";
+import { createSink, troublesOf } from "./sinks.ts";
+import type { SpoolStage } from "./spool_stage.ts";
 import { Submissions } from "./submissions.ts";
 import { type SendTapped, Taps } from "./tap.ts";
+import { openTcpSource, receiveBuffersOf } from "./tcp_source.ts";
 import { TopicCounts } from "./topic_counts.ts";
 import { TopicGate } from "./topic_gate.ts";
+import { arenaBytesOf, halfBytesMaxOf, lanesMaxOf, waitingBytesMaxOf } from "./worker_memory.ts";
 import { createPacing } from "./worker_pacing.ts";
+import { WorkerRules } from "./worker_rules.ts";
+import { createCompression, createSpoolStage, joinSpool, type StageParts } from "./worker_stages.ts";
+import { WorkerTick } from "./worker_tick.ts";
 
-/**
- * The part of the memory limit that holds batches, over all workers. The rest is the runtime itself, chunks and
- * text on their way, half frames, and what sockets have not sent.
- */
-const arenaShare = 1 / 16;
-/** The part that half lines may hold, over all workers, before the oldest of them is ended. */
-const halfLinesShare = 1 / 8;
-/** The part of it that requests may hold while they wait for room, over all workers. */
-const submissionsShare = 1 / 16;
-/** Five requests of a few full batches in flight, and as much growing behind them. */
-const arenaBytesMin = 8 * 1024 * 1024;
-/** Addresses in a kernel's memory are 31 bits, and the arena is not all of it. */
-const arenaBytesMax = 1024 * 1024 * 1024;
-
-/** The part of the arena that batches may hold which the sink has, where there is a spool; the rest is for what comes. */
-const sinkShare = 5 / 8;
 /** The spool has this long to write what is left, however late a drain is. */
 const spoolCloseMsMin = 2_000;
 
-/** Keys and rules may choose partitions, each of which has a lane. */
-const lanesMin = 4096;
-
-/** Idle connections, counters and heartbeat are looked after this often. */
-const tickMs = 250;
-/** While one of them is not 0 there is something to look after. */
-const restingGauges = [counter.in_flight, counter.spooled] as const;
-/** So many ticks, a second, lie between two looks at what the control plane has to know without asking. */
-const ticksPerLook = 4;
-/** It is told at every look that finds a change, and after so many looks in any case. */
-const looksPerReport = 10;
-/** Of sinks that are ready as a whole or not at all. */
-const noTroubles: SinkTroubles = { texts: [], stalled: false };
 /** How often a drain looks whether it is done. */
 const drainPollMs = 5;
 
 /** Everything of one worker. */
 export class WorkerPipeline {
-  readonly #config: Config;
+  /** Compiles rules, and keeps them until they are adopted. */
+  readonly rules: WorkerRules;
+  /** Who looks at lines as they pass. */
+  readonly taps: Taps;
+  /** What is done without being asked. */
+  readonly ticks: WorkerTick;
   readonly #start: StartMessage;
   readonly #kernel: Kernel;
   readonly #counters: CounterRow;
   readonly #latency: LatencyRows;
   readonly #waits: StageTable;
-  readonly #activity: Int32Array;
   readonly #flight: FlightRecorder;
   readonly #batches: BatchWaits;
   readonly #orphans: Orphans;
+  readonly #ends: BatchEnds;
   readonly #chaos: Chaos | undefined;
-  #heldAtMs = 0;
-  /** Who looks at lines as they pass. */
-  readonly taps: Taps;
   readonly #topics = new TopicCounts();
   readonly #sink: Sink;
   readonly #stage: SpoolStage | undefined;
@@ -132,20 +90,6 @@ export class WorkerPipeline {
   readonly #listeners: Listeners;
   readonly #pacing: ReadPacing;
   #isDraining = false;
-  readonly #control: Int32Array;
-  readonly #prepared = new Map<number, Program>();
-  #ticker: ReturnType<typeof setInterval> | undefined;
-  readonly #pulse: Pulse;
-  #wakePending = false;
-  #ticks = 0;
-  /** What has come, at the last tick. */
-  #come = -1;
-  #looksSinceTold = looksPerReport;
-  /** What was told, and how. */
-  #told = "";
-  #tell: (() => void) | undefined;
-  /** Bytes of batches that are done with. */
-  #bytesDone = 0;
 
   /** @throws ForwarderError when memory or rules cannot be had */
   constructor(
@@ -158,8 +102,7 @@ export class WorkerPipeline {
   ) {
     const { config, worker } = start;
     this.#start = start;
-    this.#config = config;
-    this.#control = new Int32Array(start.control);
+    this.rules = new WorkerRules(start);
     this.#counters = new CounterRow(start.counters, worker);
     this.#chaos = chaosOf(process.env.CORNDOG_CHAOS);
     const blind = this.#chaos?.blind === true;
@@ -170,9 +113,10 @@ export class WorkerPipeline {
       undefined,
       this.#latency.waitEnded,
     );
-    this.#activity = activityOf(start.activity, worker);
-    noteThread(this.#activity);
-    this.#pulse = new Pulse(this.#activity);
+    const activity = activityOf(start.activity, worker);
+    noteThread(activity);
+    const pulse = new Pulse(activity);
+    this.#ends = new BatchEnds(this.#counters, this.#topics, this.#latency);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({
       frameBytesMax: config.frameBytesMax,
@@ -183,7 +127,7 @@ export class WorkerPipeline {
     const sink = createSink(start, this.#kernel, {
       settled: (batch, outcome) => {
         if (this.#chaos?.forgets(performance.now()) === true) return;
-        this.#settled(batch, outcome);
+        this.#ends.settled(batch, outcome);
       },
       wants: () => {
         if (this.#stage === undefined) return this.#batcher.wants();
@@ -211,8 +155,19 @@ export class WorkerPipeline {
       resend: (batch) => this.#sink.send(batch),
       endConnection: (id) => this.#listeners.endConnection(id),
     });
-    this.#stage = this.#createStage(log);
-    this.#compression = this.#createCompression(spawnPacker, log);
+    const parts: StageParts = {
+      start,
+      kernel: this.#kernel,
+      sink: this.#sink,
+      counters: this.#counters,
+      batches: this.#batches,
+      topics: this.#topics,
+      ends: this.#ends,
+      batcher: () => this.#batcher,
+      log,
+    };
+    this.#stage = createSpoolStage(parts);
+    this.#compression = createCompression(parts, this.#stage, spawnPacker);
     const front = this.#compression?.compressor ?? this.#stage ?? this.#sink;
     const frontStage = this.#compression === undefined ? stage.spool : stage.compress;
     const timers = {
@@ -224,8 +179,7 @@ export class WorkerPipeline {
       kernel: this.#kernel,
       batchBytesMax: config.kafka.batchBytesMax,
       lingerMs: config.kafka.lingerMs,
-      // The default topic and that of the dead letters beside those that lines choose.
-      lanesMax: Math.max(lanesMin, config.kafka.topicsMax + 2),
+      lanesMax: lanesMaxOf(config),
       sink: front,
       timers,
       emit: (batch) => {
@@ -244,7 +198,7 @@ export class WorkerPipeline {
         path: config.deadLetter.file,
         bytesMax: config.deadLetter.bytesMax,
         memory: this.#kernel.bytes,
-        room: () => this.#wakeSoon(),
+        room: () => this.#ends.wakeSoon(),
       }),
       topic: letterTopic === undefined || config.sink !== "kafka" ? undefined : {
         lane: new LetterTopic(letterTopic, this.#kernel, this.#batcher),
@@ -254,7 +208,7 @@ export class WorkerPipeline {
       },
       counters: this.#counters,
       topics: this.#topics,
-      release: (batch) => this.#release(batch),
+      release: (batch) => this.#ends.release(batch),
       done: (batch) => this.#stage?.settled(batch, "dead_lettered"),
     });
     const gate = new TopicGate(config.kafka.topicsAllow, config.kafka.topicsMax, letterTopic);
@@ -263,8 +217,8 @@ export class WorkerPipeline {
       batcher: this.#batcher,
       gate,
       timers,
-      waitingBytesMax: Math.floor(config.limits.memoryBytes * submissionsShare / config.workers),
-      bytesDone: () => this.#bytesDone,
+      waitingBytesMax: waitingBytesMaxOf(config),
+      bytesDone: () => this.#ends.bytesDone,
       blocked: () => this.#stage?.blocked === true ? "spool_full" : undefined,
     });
     this.#intake = new Intake({
@@ -273,7 +227,7 @@ export class WorkerPipeline {
       letters: this.#letters,
       gate,
       counters: this.#counters,
-      program: this.#compile(config.rules),
+      program: this.rules.compile(config.rules),
       lanes: new RecordLanes(
         this.#batcher,
         this.#kernel.bytes,
@@ -284,22 +238,26 @@ export class WorkerPipeline {
       rulesVersion: start.version,
       waits: this.#waits,
       worker,
-      activity: this.#activity,
-      pulse: this.#pulse,
+      activity,
+      pulse,
       taps: this.taps,
       flight: this.#flight,
       work: this.#latency.work,
-      halfBytesMax: Math.max(
-        arenaBytesMin,
-        Math.floor(config.limits.memoryBytes * halfLinesShare / config.workers),
-      ),
+      halfBytesMax: halfBytesMaxOf(config),
       log,
-      adopt: (version) => this.#adopt(version),
+      adopt: (version) => this.rules.adopt(version),
       besideThin: (nowMs) => this.#listeners.besideThin(nowMs),
       spoolFull: () => this.#stage?.full === true,
       submissionEnded: this.#submissions.submissionEnded,
     });
     this.#submissions.join(this.#intake);
+    this.#ends.join({
+      batches: this.#batches,
+      batcher: this.#batcher,
+      letters: this.#letters,
+      intake: this.#intake,
+      spool: this.#stage,
+    });
     this.#pacing = createPacing(
       {
         isDraining: () => this.#isDraining,
@@ -346,15 +304,32 @@ export class WorkerPipeline {
       // One worker tells for all: they run on one machine.
       openTcp: () => openTcpSource(config, this.#kernel, worker === 0 ? log : () => {}),
     });
+    const names = () => this.#intake.program.names;
+    this.ticks = new WorkerTick({
+      pulse,
+      counters: this.#counters,
+      orphans: this.#orphans,
+      held: this.#chaos === undefined || worker !== 0
+        ? undefined
+        : new HeldOnPurpose(this.#chaos, activity, names),
+      http: this.#http,
+      listeners: this.#listeners,
+      submissions: this.#submissions,
+      spool: this.#stage,
+      intake: this.#intake,
+      letters: this.#letters,
+      ends: this.#ends,
+      sink: this.#sink,
+    });
   }
+
   /** Connects the sink and binds the listeners. @throws ForwarderError */
   async start(): Promise<void> {
-    await this.#openSpool();
+    await joinSpool(this.#stage, this.#start, this.#kernel, this.#chaos?.diskMs ?? 0);
     this.#sink.start();
     this.#letters.start();
     await this.#listeners.start();
-    this.#ticker = setInterval(() => this.#tick(), tickMs);
-    this.#tick();
+    this.ticks.start();
   }
 
   /** The listeners, for those who change them. */
@@ -367,28 +342,10 @@ export class WorkerPipeline {
     await this.#stage?.adoptFolders(isOn);
   }
 
-  /** Compiles `rules` beside the program in force, to be adopted as `version`. */
-  prepare(version: number, rules: RuleSet): readonly Fault[] {
-    const compiled = compileRules(rules, this.#compileOptions);
-    if (!compiled.ok) return compiled.faults.map(locateInRule);
-    this.#prepared.set(version, compiled.program);
-    return [];
-  }
-
-  /** Forgets a prepared version that was not committed. */
-  discard(version: number): void {
-    this.#prepared.delete(version);
-  }
-
   /** Adopts the version in force without waiting for a line. */
   adopt(): void {
     this.#intake.checkRules();
-    this.#tick();
-  }
-
-  /** Where sources that answer hand over their requests. */
-  get submissions(): Submissions {
-    return this.#submissions;
+    this.ticks.tick();
   }
 
   /** What this worker knows of itself. Its counters in shared memory are those of now, not of the last tick. */
@@ -405,7 +362,7 @@ export class WorkerPipeline {
       listeners: this.#listeners.report(),
       io: this.#listeners.io,
       sink: this.#sink.status(),
-      sinkTroubles: this.#sink.troubles?.() ?? noTroubles,
+      sinkTroubles: troublesOf(this.#sink),
       deadLetterProblem: this.#letters.problem,
       deadLetter: this.#letters.report(),
       topics: this.#topics.report(),
@@ -418,11 +375,6 @@ export class WorkerPipeline {
       lost: this.#orphans.lost,
       spool: this.#stage?.report(),
     };
-  }
-
-  /** `tell` is called when readiness or anything else changed that the control plane acts on without asking. */
-  tellChanges(tell: () => void): void {
-    this.#tell = tell;
   }
 
   /** What waits and who is connected, for people who ask. */
@@ -466,8 +418,7 @@ export class WorkerPipeline {
       this.#intake.wake();
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
-    clearInterval(this.#ticker);
-    this.#pulse.stop();
+    this.ticks.stop();
     const waiting = this.#intake.abandon();
     this.#submissions.close();
     await this.#listeners.close();
@@ -477,142 +428,6 @@ export class WorkerPipeline {
     this.#compression?.close();
     const lost = endRow(this.#counters);
     return lost + waiting;
-  }
-
-  get #compileOptions() {
-    return {
-      version: this.#start.programVersion,
-      defaultTopic: this.#config.kafka.topic,
-      workers: this.#config.workers,
-      seed: this.#start.worker,
-    };
-  }
-
-  #compile(rules: RuleSet): Program {
-    const compiled = compileRules(rules, this.#compileOptions);
-    if (!compiled.ok) {
-      throw new ForwarderError(
-        "rules_invalid",
-        compiled.faults.map((fault) => fault.message).join("; "),
-      );
-    }
-    return compiled.program;
-  }
-
-  #createStage(log: WorkerLog): SpoolStage | undefined {
-    const { spool } = this.#config;
-    if (spool === undefined) return undefined;
-    return new SpoolStage({
-      durability: spool.durability,
-      sink: this.#sink,
-      memory: {
-        reserve: (recordBytes) => this.#batcher.reserve(recordBytes),
-        free: (at) => this.#batcher.free(at),
-        bytesOf: (at) => this.#batcher.bytesOf(at),
-        roomy: () => this.#batcher.roomy,
-      },
-      counters: this.#counters,
-      sinkBytesMax: () => Math.floor((arenaBytesOf(this.#config) - this.#batcher.recordBytesMax) * sinkShare),
-      recordBytesMax: () => this.#batcher.recordBytesMax,
-      wants: () => this.#batcher.wants(),
-      gaveUp: (batch) => this.#batches.end(batch, flightKind["batch committed"]),
-      freed: (bytes) => this.#freed(bytes),
-      replayed: (batch) => this.#topics.submitted(batch.topic, batch.count),
-      nowMs: () => performance.now(),
-      log,
-    });
-  }
-
-  /** Takes the spool's folder, with what an earlier process left in it. @throws ForwarderError */
-  async #openSpool(): Promise<void> {
-    const { spool: settings, workers } = this.#config;
-    if (this.#stage === undefined || settings === undefined) return;
-    const { worker } = this.#start;
-    const { events } = this.#stage;
-    const { succeeds } = this.#start;
-    const disk = slowDisk(promptDisk(), this.#chaos?.diskMs ?? 0);
-    const options = { settings, worker, workers, memory: this.#kernel, events, succeeds, disk };
-    this.#stage.join(await openSpool(options));
-  }
-
-  #createCompression(spawn: SpawnPacker, log: WorkerLog): Compression | undefined {
-    const { codec } = this.#config.kafka.compression;
-    if (codec === "none" || this.#config.sink !== "kafka") return undefined;
-    return new Compression({
-      config: this.#config,
-      kernel: this.#kernel,
-      sink: this.#stage === undefined ? this.#sink : spooling(this.#stage, this.#batches),
-      spawn,
-      log,
-      batchBytesMaxOf: (topic) => this.#sink.batchBytesMaxOf?.(topic) ?? Infinity,
-      wants: () => this.#batcher.wants(),
-      trim: (batch) => this.#batcher.trim(batch),
-    }, codec);
-  }
-
-  #settled(batch: ClosedBatch, outcome: BatchOutcome): void {
-    this.#batches.end(batch, flightKind[outcome.kind === "delivered" ? "batch delivered" : "batch rejected"]);
-    if (this.#letters.settled(batch, outcome)) return;
-    const delivered = batch.count - (outcome.kind === "delivered" ? outcome.refused ?? 0 : 0);
-    this.#counters.add(counter.delivered, delivered);
-    this.#counters.add(counter.in_flight, -delivered);
-    this.#topics.delivered(batch.topic, delivered);
-    if (this.#stage?.isReplayed(batch) !== true) {
-      this.#latency.receiveToAck.record(performance.now() - batch.openedAtMs, delivered);
-    }
-    settleReceipts(batch, outcome);
-    this.#stage?.settled(batch, "delivered");
-    this.#counters.publish();
-    this.#release(batch);
-  }
-
-  #release(batch: ClosedBatch): void {
-    if (this.#stage !== undefined) {
-      this.#stage.released(batch);
-      return;
-    }
-    const bytes = batch.end - batch.at;
-    this.#batcher.release(batch);
-    this.#freed(bytes);
-  }
-
-  #freed(bytes: number): void {
-    this.#bytesDone += bytes;
-    this.#letters.wake();
-    this.#wakeSoon();
-  }
-
-  /** Not at once: a sink may settle several batches in one go, or from inside `send`. */
-  #wakeSoon(): void {
-    if (this.#wakePending || this.#intake.waiting.connections === 0) return;
-    this.#wakePending = true;
-    setImmediate(() => {
-      this.#wakePending = false;
-      this.#intake.wake();
-    });
-  }
-
-  #adopt(version: number): { program: Program; version: number } | undefined {
-    const inForce = Atomics.load(this.#control, controlWord.rulesVersion);
-    if (inForce === version) return undefined;
-    const program = this.#prepared.get(inForce);
-    invariant(program !== undefined, "a version in force was prepared by every worker");
-    this.#prepared.clear();
-    return { program, version: inForce };
-  }
-
-  /** @see chaosOf */
-  #holdOnPurpose(): void {
-    const chaos = this.#chaos;
-    if (chaos === undefined || chaos.holdEveryMs === 0 || this.#start.worker !== 0) return;
-    const { holdEveryMs, holdRule } = chaos;
-    const nowMs = performance.now();
-    if (!keepGarbage(chaos) || nowMs < this.#heldAtMs + holdEveryMs) return;
-    this.#heldAtMs = nowMs;
-    const rule = holdRule === undefined ? -1 : this.#intake.program.names.indexOf(holdRule);
-    Atomics.store(this.#activity, activityWord.rule, rule + 1);
-    holdLoop(chaos);
-    Atomics.store(this.#activity, activityWord.rule, 0);
   }
 
   /** True when a drain has nothing left to wait for. */
@@ -626,76 +441,4 @@ export class WorkerPipeline {
     }
     return this.#letters.idle;
   }
-
-  /** Few times a second in any case. What looks after lines and connections has a turn each second while there are none. */
-  #tick(): void {
-    this.#pulse.beat();
-    this.#counters.set(counter.heartbeat, performance.now());
-    if (this.#rests() && this.#ticks % ticksPerLook !== 0) this.#counters.publish();
-    else this.#lookAfterAll();
-    this.#ticks++;
-  }
-
-  /** True while nothing is held or under way, and nothing has come since it was asked last. */
-  #rests(): boolean {
-    const { waiting, rulesVersion } = this.#intake;
-    const come = this.#counters.value(counter.received) + this.#counters.value(counter.datagrams) +
-      rulesVersion;
-    const isQuiet = come === this.#come;
-    this.#come = come;
-    return isQuiet && waiting.connections === 0 && this.#listeners.open === 0 &&
-      restingGauges.every((gauge) => this.#counters.value(gauge) === 0);
-  }
-
-  #lookAfterAll(): void {
-    this.#orphans.tick(performance.now());
-    this.#holdOnPurpose();
-    this.#http.tick();
-    this.#listeners.tick();
-    this.#submissions.tick();
-    this.#stage?.tick();
-    this.#counters.set(counter.rules_version, this.#intake.rulesVersion);
-    this.#counters.publish();
-    // A safety net: a wake that was missed costs a tick, never a hang.
-    if (this.#intake.waiting.connections > 0) this.#wakeSoon();
-    this.#letters.wake();
-    if (this.#ticks % ticksPerLook === 0) this.#tellChange();
-  }
-
-  /** A report is some hundred objects; an idle worker has nothing new to tell in it. */
-  #tellChange(): void {
-    if (this.#tell === undefined) return;
-    const { ready, problem } = this.#sink.status();
-    const { texts, stalled } = this.#sink.troubles?.() ?? noTroubles;
-    const condition = JSON.stringify([
-      [ready, problem, stalled, ...texts],
-      [this.#letters.problem, this.#stage?.problem, this.#orphans.total],
-    ]);
-    if (condition === this.#told && ++this.#looksSinceTold < looksPerReport) return;
-    this.#told = condition;
-    this.#looksSinceTold = 0;
-    this.#tell();
-  }
-}
-
-/** The spool behind the compressor: its batches wait for the disk from here on. */
-function spooling(spool: SpoolStage, batches: BatchWaits): CompressorSink {
-  return {
-    get hungry() {
-      return spool.hungry;
-    },
-    send(batch) {
-      batches.begin(batch, stage.spool);
-      spool.send(batch);
-    },
-    status: () => spool.status(),
-  };
-}
-
-/** Bytes of one worker's arena. Batches and the largest records must fit twice, whatever the limit says. */
-export function arenaBytesOf(config: Config): number {
-  const share = Math.floor(config.limits.memoryBytes * arenaShare / config.workers);
-  const recordBytes = config.frameBytesMax + defaultKernelSizes.scratchBytes;
-  const least = Math.max(arenaBytesMin, 4 * config.kafka.batchBytesMax, 2 * recordBytes);
-  return Math.max(least, Math.min(share, arenaBytesMax));
 }

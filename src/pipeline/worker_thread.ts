@@ -100,7 +100,7 @@ export function runWorker(
       const started = pipeline;
       const { listeners, io } = started.report();
       post({ type: "listening", listeners, io });
-      started.tellChanges(() => post({ type: "report", id: 0, report: started.report() }));
+      started.ticks.tellChanges(() => post({ type: "report", id: 0, report: started.report() }));
     } catch (error) {
       const code = error instanceof ForwarderError ? error.code : "worker_failed";
       post({ type: "failed", code, message: messageOf(error) });
@@ -115,12 +115,12 @@ export function runWorker(
     switch (message.type) {
       case "prepare": {
         const { version } = message;
-        const faults = pipeline.prepare(version, message.rules);
+        const faults = pipeline.rules.prepare(version, message.rules);
         post(faults.length === 0 ? { type: "prepared", version } : { type: "refused", version, faults });
         return;
       }
       case "discard":
-        return pipeline.discard(message.version);
+        return pipeline.rules.discard(message.version);
       case "adopt":
         return pipeline.adopt();
       case "ask":

@@ -21,7 +21,7 @@ import type { FromWorker } from "./pipeline/protocol.ts";
 import { runForwarder } from "./pipeline/run.ts";
 import { checkRuleSet } from "./pipeline/try_rules.ts";
 import { ownCommand, passOn } from "./pipeline/upgrade.ts";
-import type { WorkerThread } from "./pipeline/workers.ts";
+import type { WorkerThread } from "./pipeline/worker_parts.ts";
 import { handoverOf } from "./runtime/inherited.ts";
 import { version } from "./version.ts";
 

@@ -13,7 +13,7 @@ import { createLogger, type Logger } from "../observe/log.ts";
 import { probeAddress } from "../io/probe.ts";
 import type { ControlPlane } from "../pipeline/control_plane.ts";
 import { runForwarder } from "../pipeline/run.ts";
-import type { SpawnWorker } from "../pipeline/workers.ts";
+import type { SpawnWorker } from "../pipeline/worker_parts.ts";
 import type { Stats } from "../admin/stats_view.ts";
 import { liveLine, summary } from "./report.ts";
 import { demoRules } from "./rules.ts";

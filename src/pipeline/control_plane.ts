@@ -47,7 +47,8 @@ import { type Beside, type ReadConfig, RulesDesk } from "./rules_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import { startNext } from "./upgrade.ts";
 import { WorkerWatch } from "./worker_watch.ts";
-import { type SharedRows, type SpawnWorker, Workers } from "./workers.ts";
+import type { SharedRows, SpawnWorker } from "./worker_parts.ts";
+import { Workers } from "./workers.ts";
 
 /** Latencies are looked at this often, so that the last seconds are told whenever somebody asks. */
 const latencyReadMs = 1_000;

@@ -41,7 +41,7 @@ import { watchFiles } from "./file_watch.ts";
 import type { ReadConfig } from "./rules_desk.ts";
 import { ServiceManager, watchdogMsOf } from "./service_manager.ts";
 import { startReport } from "./start_report.ts";
-import type { SpawnWorker } from "./workers.ts";
+import type { SpawnWorker } from "./worker_parts.ts";
 
 /** What a run needs. */
 export interface RunParts {

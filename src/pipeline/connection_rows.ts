@@ -5,7 +5,7 @@
  * @module
  */
 import type { ConnectionInfo } from "../io/tracked.ts";
-import type { Stream } from "./intake.ts";
+import type { Stream } from "./stream.ts";
 import type { Wait } from "./line_placer.ts";
 
 /** Which connections are wanted. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { stage, type StageTable } from "../observe/stage_table.ts";
-import type { Stream } from "./intake.ts";
+import type { Stream } from "./stream.ts";
 import type { WorkerLog } from "./protocol.ts";
 
 /** What the books of half lines join. */

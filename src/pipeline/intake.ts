@@ -13,7 +13,9 @@
  *    stream has a share, which is small while others send little: they wait for a part of a turn, not for all of it.
  *  - Every line is counted as received in the moment in which its state is known, so that the ledger balances.
  *  - A new version of the rules begins between two lines: before a chunk, or where a stream goes on after a wait.
- *  - Half lines are bounded: over the bound the connection whose half line is oldest is ended.
+ *  - What streams hold while they wait is bounded: chunks (held_chunks.ts) and half lines (half_lines.ts).
+ *
+ * Hot path: `received`, once per chunk, and what it calls; `datagram`, once per packet.
  *
  * @module
  */
@@ -25,75 +27,29 @@ import { activityWord, type Pulse } from "../observe/activity.ts";
 import { flightKind, type FlightRecorder } from "../observe/flight.ts";
 import type { Latencies } from "../observe/stage_latency.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
-import type { StageTable, Waiting, WaitingView } from "../observe/stage_table.ts";
+import type { StageTable } from "../observe/stage_table.ts";
 import type { Program } from "../rules/program.ts";
 import type { Connection } from "../runtime/runtime.ts";
+import { FrameCounts } from "./frame_counts.ts";
 import { HalfLines } from "./half_lines.ts";
+import { HeldChunks } from "./held_chunks.ts";
 import type { Letters } from "./letters.ts";
+import { LineJoins } from "./line_joins.ts";
 import { type LineOptions, plainLines } from "./line_options.ts";
 import { LinePlacer, type Wait } from "./line_placer.ts";
 import { PeerTroubles } from "./peer_troubles.ts";
-import type { PendingLine } from "./pending_line.ts";
 import type { WorkerLog } from "./protocol.ts";
-import type { FrameSource } from "./request_frames.ts";
-import type { Taps } from "./tap.ts";
-import { type TurnShare, TurnShares } from "./turn_shares.ts";
-import type { Submission } from "./submission.ts";
 import type { RecordLanes } from "./record_lanes.ts";
+import type { FrameSource } from "./request_frames.ts";
+import { bytesOf, connectionOf, newStream, type Stream, type StreamHolders } from "./stream.ts";
+import type { Submission } from "./submission.ts";
+import type { Taps } from "./tap.ts";
+import { TurnShares } from "./turn_shares.ts";
 import type { TopicGate } from "./topic_gate.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
-/** Chunks that paused connections may pin before all others are paused too; a chunk of Bun's is at most 512 KiB. */
-const heldBytesMax = 4 * 1024 * 1024;
-
-/** How often lines that wait for a continuation are looked after. */
-const joinLookMs = 50;
-
 /** A wait in the flight recorder. */
 const waitNumber: Readonly<Record<Wait, number>> = { room: 0, letters: 1, turn: 2 };
-
-/** What the intake does with a connection. */
-export type StreamPeer = Pick<Connection, "peer" | "pause" | "resume" | "destroy"> & {
-  /** Its number within the worker, where it is a connection with books. */
-  readonly id?: number;
-  readonly listener?: string;
-};
-
-/** One connection's way through the intake, or one request's: a stream of one chunk that has ended. */
-export interface Stream extends TurnShare {
-  readonly connection: StreamPeer;
-  readonly framer: FrameSource;
-  /** The request, if it is one. */
-  readonly submission: Submission | undefined;
-  /** When its last chunk came (`performance.now()`). */
-  receivedMs: number;
-  /** Bytes of the chunk that waits with it. */
-  heldBytes: number;
-  /** Bytes of its half line, and since when there is one (`performance.now()`). */
-  halfBytes: number;
-  halfSinceMs: number;
-  /** What it waits for, since when, and its places in the table of waits; -1 without one. */
-  wait: Wait | undefined;
-  waitSinceMs: number;
-  waitSlot: number;
-  halfSlot: number;
-  /** Itself, as the table of waits sees it. */
-  readonly waiting: Waiting;
-  /** Lines of it that were placed. */
-  lines: number;
-  /** What of the framer's counts is in ours; it counts from the connection's beginning. */
-  emptyFrames: number;
-  joinedLines: number;
-  damagedFrames: number;
-  readonly options: LineOptions;
-  /** Until its first bytes came. */
-  isNew: boolean;
-  /** When a line that waits for a continuation has waited for long enough; 0 where none does. */
-  joinUntilMs: number;
-  state: "reading" | "waiting" | "ended";
-  /** What is left of the row at which it was suspended. */
-  pending: PendingLine | undefined;
-}
 
 /** What the intake joins; all of one worker. */
 export interface IntakeParts {
@@ -136,15 +92,14 @@ export class Intake {
   readonly #placer: LinePlacer;
   readonly #streams = new Set<Stream>();
   readonly #waiting: WaitingStreams;
+  readonly #holders: StreamHolders;
   readonly #halfLines: HalfLines;
+  readonly #held: HeldChunks;
+  readonly #joins: LineJoins;
+  readonly #frames: FrameCounts;
   #rulesVersion: number;
-  #heldBytes = 0;
-  #allPaused = false;
   readonly #troubles = new PeerTroubles();
   readonly #plain: LineOptions;
-  /** Streams with a line that waits for a continuation. */
-  readonly #joining = new Set<Stream>();
-  #joinTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #turns: TurnShares;
 
   constructor(parts: IntakeParts) {
@@ -153,10 +108,15 @@ export class Intake {
     this.#placer = new LinePlacer({ ...parts, troubles: this.#troubles });
     this.#plain = plainLines("newline", parts.kernel.sizes.frameBytesMax);
     this.#rulesVersion = parts.rulesVersion;
-    const { waits, log, halfBytesMax, besideThin } = parts;
+    const { waits, log, halfBytesMax, worker, counters, besideThin } = parts;
+    const streams = this.#streams;
     this.#turns = new TurnShares(() => this.#nextTurn(), besideThin ?? (() => false));
     this.#waiting = new WaitingStreams(waits);
-    this.#halfLines = new HalfLines({ streams: this.#streams, waits, bytesMax: halfBytesMax, log });
+    this.#holders = { worker, streams, waiting: this.#waiting };
+    this.#halfLines = new HalfLines({ streams, waits, bytesMax: halfBytesMax, log });
+    this.#held = new HeldChunks(streams);
+    this.#joins = new LineJoins({ counters, goOn: (stream) => this.#endJoin(stream) });
+    this.#frames = new FrameCounts(counters, this.#placer, this.#troubles);
   }
 
   /** The rules in force and their hits. */
@@ -172,7 +132,7 @@ export class Intake {
   get waiting(): { readonly connections: number; readonly heldBytes: number; readonly halfBytes: number } {
     return {
       connections: this.#waiting.size,
-      heldBytes: this.#heldBytes,
+      heldBytes: this.#held.bytes,
       halfBytes: this.#halfLines.bytes,
     };
   }
@@ -192,8 +152,10 @@ export class Intake {
     const { sizes } = this.#parts.kernel;
     const options = typeof framing === "string" ? plainLines(framing, sizes.frameBytesMax) : framing;
     const framer = new Framer(this.#parts.kernel, options.framing);
-    const stream = this.#stream(connection, framer, undefined, options);
-    if (this.#allPaused) connection.pause();
+    const stream = newStream(connection, framer, undefined, options, this.#holders);
+    this.#streams.add(stream);
+    this.#record(flightKind["connection opened"], stream);
+    if (this.#held.allPaused) connection.pause();
     return stream;
   }
 
@@ -226,7 +188,8 @@ export class Intake {
    */
   submit(submission: Submission, framer: FrameSource): Stream {
     const { lines: { bytes }, options = this.#plain } = submission.request;
-    const stream = this.#stream(connectionOf(submission), framer, submission, options);
+    const stream = newStream(connectionOf(submission), framer, submission, options, this.#holders);
+    this.#streams.add(stream);
     this.checkRules();
     this.#counters.add(counter.bytes_received, bytes.byteLength);
     framer.begin(bytes);
@@ -255,7 +218,7 @@ export class Intake {
     if (this.#parts.taps?.tracing === true) this.#placer.receivedMs = performance.now();
     const rows = frameDatagram(this.#parts.kernel, packet, { frameBytesMax, splits: oversize === "split" });
     lines.tally.lines += rows;
-    if (rows === 0) this.#emptyFrames(1);
+    if (rows === 0) this.#frames.empty(1);
     else {
       const placed = this.#placer.place(rows, peer, undefined, Infinity, undefined, lines);
       if (placed < rows) this.#placer.drop(rows - placed, this.#placer.left, this.#noRoomReason);
@@ -286,6 +249,11 @@ export class Intake {
     this.#counters.publish();
   }
 
+  /** @see HalfLines.endOld */
+  endOldHalves(ageMs: number): string[] {
+    return this.#halfLines.endOld(ageMs);
+  }
+
   /**
    * Gives up what waiting streams hold, at the end of a drain: their lines are counted as received and dropped.
    *
@@ -304,7 +272,7 @@ export class Intake {
       for (let rows = framer.finish(); rows > 0; rows = framer.finish()) {
         lines += this.#giveUp(stream, rows);
       }
-      this.#countFrames(stream);
+      this.#frames.count(stream);
     }
     this.#counters.publish();
     return lines;
@@ -330,12 +298,12 @@ export class Intake {
     this.#parts.flight?.record(flightKind.chunk, sinceMs, ms, stream.connection.id ?? 0, stream.heldBytes);
     if (stream.lines > linesBefore) this.#parts.work?.record(ms, stream.lines - linesBefore);
     this.#parts.activity[activityWord.connection] = 0;
-    this.#countFrames(stream);
+    this.#frames.count(stream);
     this.#halfLines.count(stream);
     if (wait !== undefined) this.#park(stream, wait);
     else {
       stream.heldBytes = 0;
-      if (stream.options.joinWaitMs > 0) this.#watchJoin(stream);
+      if (stream.options.joinWaitMs > 0) this.#joins.watch(stream);
       if (stream.state === "ended") this.#forget(stream);
       if (stream.submission !== undefined) this.#parts.submissionEnded?.(stream.submission, undefined);
     }
@@ -391,7 +359,6 @@ export class Intake {
       stream.state = "waiting";
       stream.connection.pause();
     }
-    this.#heldBytes += stream.heldBytes;
     this.#waiting.add(stream, wait);
     this.#parts.flight?.record(
       flightKind.waits,
@@ -401,7 +368,7 @@ export class Intake {
       waitNumber[wait],
     );
     if (wait !== "turn" && stream.submission === undefined) this.#counters.add(counter.pauses, 1);
-    if (this.#heldBytes > heldBytesMax && !this.#allPaused) this.#pauseAll();
+    this.#held.add(stream);
   }
 
   /** Lets streams of a queue go on, each at most once, while there is room. */
@@ -411,7 +378,7 @@ export class Intake {
       // A stream before it may have ended this one.
       if (stream.wait !== wait) continue;
       this.#waiting.delete(stream);
-      this.#heldBytes -= stream.heldBytes;
+      this.#held.delete(stream);
       this.checkRules();
       const before = stream.state;
       if (before === "waiting") stream.state = "reading";
@@ -420,7 +387,7 @@ export class Intake {
       const goesOn = before === "waiting" && stream.state === "reading";
       if (goesOn || stream.state === "ended" && stream.wait === undefined) stream.connection.resume();
     }
-    if (this.#allPaused && this.#heldBytes <= heldBytesMax / 2) this.#resumeAll();
+    this.#held.resume();
   }
 
   #nextTurn(): void {
@@ -429,149 +396,20 @@ export class Intake {
     this.#counters.publish();
   }
 
-  #pauseAll(): void {
-    this.#allPaused = true;
-    for (const stream of this.#streams) if (stream.state === "reading") stream.connection.pause();
-  }
-
-  #resumeAll(): void {
-    this.#allPaused = false;
-    for (const stream of this.#streams) if (stream.state === "reading") stream.connection.resume();
-  }
-
-  /** Counts what the framer did beside giving rows. */
-  #countFrames(stream: Stream): void {
-    const { emptyFrames, joinedLines = 0, damagedFrames = 0 } = stream.framer;
-    this.#emptyFrames(emptyFrames - stream.emptyFrames);
-    stream.emptyFrames = emptyFrames;
-    if (joinedLines !== stream.joinedLines) {
-      this.#counters.add(counter.received, joinedLines - stream.joinedLines);
-      this.#counters.add(counter.joined, joinedLines - stream.joinedLines);
-      stream.joinedLines = joinedLines;
-    }
-    if (damagedFrames !== stream.damagedFrames) {
-      this.#counters.add(counter.frames_damaged, damagedFrames - stream.damagedFrames);
-      this.#troubles.add(stream.connection.peer, "damaged", damagedFrames - stream.damagedFrames);
-      stream.damagedFrames = damagedFrames;
-    }
-  }
-
-  /** A line that waits for its continuation waits from the last byte on. */
-  #watchJoin(stream: Stream): void {
-    if (stream.state !== "reading" || stream.framer.holds !== true) {
-      this.#joining.delete(stream);
-      return;
-    }
-    stream.joinUntilMs = performance.now() + stream.options.joinWaitMs;
-    this.#joining.add(stream);
-    this.#joinTimer ??= setTimeout(() => this.#endJoins(), joinLookMs);
-  }
-
-  /** Lets lines go on that have waited for a continuation for long enough. */
-  #endJoins(): void {
-    this.#joinTimer = undefined;
-    const nowMs = performance.now();
-    for (const stream of [...this.#joining]) {
-      // One that waits for room has its turn there.
-      if (stream.state === "reading" && nowMs < stream.joinUntilMs) continue;
-      this.#joining.delete(stream);
-      if (stream.state !== "reading") continue;
-      this.checkRules();
-      stream.framer.flush!();
-      this.#goOn(stream);
-    }
-    if (this.#joining.size > 0) this.#joinTimer ??= setTimeout(() => this.#endJoins(), joinLookMs);
-    this.#counters.publish();
-  }
-
-  #emptyFrames(frames: number): void {
-    if (frames === 0) return;
-    this.#counters.add(counter.frames_empty, frames);
-    this.#placer.dropped(counter.dropped_empty_frame, frames);
-  }
-
-  #stream(
-    connection: StreamPeer,
-    framer: FrameSource,
-    submission: Submission | undefined,
-    options: LineOptions,
-  ): Stream {
-    const stream: Stream = {
-      connection,
-      framer,
-      submission,
-      options,
-      isNew: true,
-      turn: 0,
-      turnMs: 0,
-      joinedLines: 0,
-      damagedFrames: 0,
-      joinUntilMs: 0,
-      // Requests have their own bound; what they hold does not pause connections.
-      heldBytes: 0,
-      receivedMs: performance.now(),
-      halfBytes: 0,
-      halfSinceMs: 0,
-      wait: undefined,
-      waitSinceMs: 0,
-      waitSlot: -1,
-      halfSlot: -1,
-      waiting: {
-        // Whoever waits stands in a queue that is served; a half line waits for its sender.
-        isHeld: () => stream.wait === undefined ? this.#streams.has(stream) : this.#waiting.has(stream),
-        describe: () => describe(stream, this.#parts.worker),
-      },
-      lines: 0,
-      emptyFrames: 0,
-      state: submission === undefined ? "reading" : "ended",
-      pending: undefined,
-    };
-    this.#streams.add(stream);
-    if (submission === undefined) {
-      this.#parts.flight?.record(
-        flightKind["connection opened"],
-        performance.now(),
-        0,
-        connection.id ?? 0,
-        0,
-      );
-    }
-    return stream;
-  }
-
-  /** @see HalfLines.endOld */
-  endOldHalves(ageMs: number): string[] {
-    return this.#halfLines.endOld(ageMs);
+  /** A line that waited for a continuation waits no more. */
+  #endJoin(stream: Stream): void {
+    this.checkRules();
+    stream.framer.flush!();
+    this.#goOn(stream);
   }
 
   #forget(stream: Stream): void {
     this.#halfLines.forget(stream);
-    if (stream.submission === undefined) {
-      const { id = 0 } = stream.connection;
-      this.#parts.flight?.record(flightKind["connection closed"], performance.now(), 0, id, 0);
-    }
+    if (stream.submission === undefined) this.#record(flightKind["connection closed"], stream);
     this.#streams.delete(stream);
   }
-}
 
-function describe({ connection, submission, heldBytes, halfBytes }: Stream, worker: number): WaitingView {
-  return {
-    kind: submission === undefined ? "connection" : "request",
-    ...(connection.id === undefined ? {} : { connection: `${worker}-${connection.id}` }),
-    ...(connection.listener === undefined ? {} : { listener: connection.listener }),
-    peer: connection.peer,
-    bytes: submission?.request.lines.bytes.byteLength ?? Math.max(heldBytes, halfBytes),
-  };
+  #record(kind: number, { connection }: Stream): void {
+    this.#parts.flight?.record(kind, performance.now(), 0, connection.id ?? 0, 0);
+  }
 }
-
-/** Bytes of the chunk that is placed. */
-function bytesOf({ submission, heldBytes }: Stream): number {
-  return submission?.request.lines.bytes.byteLength ?? heldBytes;
-}
-
-/** A request has no connection of its own here: who took it knows how to stop reading. */
-function connectionOf({ request }: Submission): StreamPeer {
-  return { peer: request.peer, pause: nothing, resume: nothing, destroy: nothing };
-}
-
-function nothing(): void {}

@@ -19,12 +19,13 @@ import { readStdin } from "../runtime/stdin.ts";
 import type { Bound } from "./bound_listener.ts";
 import { DatagramDoor } from "./datagram_door.ts";
 import type { HttpListeners } from "./http_listener.ts";
-import type { Intake, Stream } from "./intake.ts";
+import type { Intake } from "./intake.ts";
 import { lineOptionsOf } from "./line_options.ts";
 import type { WorkerLog } from "./protocol.ts";
 import { datagramQuietMs, quietMs, type ReadPacing } from "./read_pacing.ts";
 import type { Refusals } from "./refusals.ts";
 import type { RelpConnection, RelpListeners } from "./relp_listener.ts";
+import type { Stream } from "./stream.ts";
 
 /** What is wrong where a sender speaks something else than syslog, and the cure. */
 const foreignProblems: Readonly<Record<ForeignProtocol, string>> = {

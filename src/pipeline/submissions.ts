@@ -21,8 +21,9 @@ import { Framer } from "../framing/framer.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { DrainRate } from "./drain_rate.ts";
 import { Gathering, gatherMs } from "./gathering.ts";
-import type { Intake, Stream } from "./intake.ts";
+import type { Intake } from "./intake.ts";
 import { type FrameSource, RequestFrames } from "./request_frames.ts";
+import type { Stream } from "./stream.ts";
 import {
   type RefusalReason,
   type RequestLines,

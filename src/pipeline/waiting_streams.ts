@@ -4,7 +4,7 @@
  * @module
  */
 import { stage, type StageTable } from "../observe/stage_table.ts";
-import type { Stream } from "./intake.ts";
+import type { Stream } from "./stream.ts";
 import type { Wait } from "./line_placer.ts";
 
 /** What a wait is called where people look. */

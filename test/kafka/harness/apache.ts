@@ -74,8 +74,9 @@ const protocols: Readonly<Record<ListenerName, string>> = {
 
 /** How long a broker may take to be listed by its cluster, on a busy machine with two cores. */
 const startDeadlineMs = 90_000;
-/** A broker that ends by itself while it starts is started so often. */
+/** A broker that ends by itself while it starts, or comes to nothing for so long, is started so often. */
 const restartsMax = 3;
+const restartDeadlineMs = 30_000;
 /** How long a broker may take to end after SIGTERM before it is killed. */
 const stopDeadlineMs = 15_000;
 
@@ -157,10 +158,10 @@ export async function startApache(options: ApacheOptions): Promise<ApacheCluster
         await end(node, "SIGKILL");
         await launch(node);
         try {
-          return await listed(nodes, [node.id]);
+          return await listed(nodes, [node.id], restartDeadlineMs);
         } catch (cause) {
           // A controller that is starved takes a broker for its own predecessor, until the broker gives up.
-          if (tries < restartsMax && node.process?.alive !== true) continue;
+          if (tries < restartsMax) continue;
           const log = tail(join(node.directory, "broker.log"));
           throw new Error(`Cannot restart broker ${node.id}: ${cause}\n${log}`, { cause });
         }
@@ -306,18 +307,28 @@ async function format(node: Node, jars: string, clusterId: string, options: Apac
   ]);
 }
 
-/** Resolves when the cluster lists these brokers; throws at once if one of them ended. */
-async function listed(nodes: readonly Node[], ids: readonly number[]): Promise<void> {
+/**
+ * Resolves when the cluster lists these brokers, and has a leader for every partition where it has but one broker; throws
+ * at once if one of them ended.
+ */
+async function listed(
+  nodes: readonly Node[],
+  ids: readonly number[],
+  deadlineMs = startDeadlineMs,
+): Promise<void> {
   const waited = nodes.filter((node) => ids.includes(node.id));
   const bootstrap = waited.map((node) => `127.0.0.1:${node.ports.plain}`).join(",");
   const dead = (): Node | undefined => waited.find((node) => node.process?.alive !== true);
-  await until(`brokers ${ids.join(", ")} are listed`, startDeadlineMs, async () => {
+  await until(`brokers ${ids.join(", ")} are listed`, deadlineMs, async () => {
     if (dead() !== undefined) return true;
     if (!(await Promise.all(waited.map((node) => accepts(node.ports.plain)))).every(Boolean)) {
       return undefined;
     }
-    const known = (await describe(bootstrap)).brokers.map((broker) => broker.id);
-    return ids.every((id) => known.includes(id)) ? true : undefined;
+    const { brokers, topics } = await describe(bootstrap);
+    if (!ids.every((id) => brokers.some((broker) => broker.id === id))) return undefined;
+    const leaderless = nodes.length === 1 &&
+      topics.some(({ partitions }) => partitions.some(({ leader }) => leader === -1));
+    return leaderless ? undefined : true;
   });
   const ended = dead();
   if (ended !== undefined) throw new Error(`Broker ${ended.id} ended by itself`);

@@ -16,27 +16,22 @@
  * @module
  */
 import { invariant } from "../core/invariant.ts";
-import {
-  batchHeaderBytes,
-  framePart,
-  frameRowBytes,
-  jsonFormResult,
-  type Kernel,
-  recordBytesMax,
-} from "../kernel/kernel.ts";
-import { markFlags, markHeaderBytesMax } from "../kernel/marks.ts";
+import { batchHeaderBytes, type Kernel, recordBytesMax } from "../kernel/kernel.ts";
+import { takeBatch } from "./closed_lane.ts";
+import { HurriedLanes, type HurryOptions } from "./hurried_lanes.ts";
 import { Lane, LaneTable, OpenLanes } from "./lane.ts";
 import { LaneMemory } from "./lane_memory.ts";
 import { type BatchTimers, Linger, type SinkAppetite } from "./linger.ts";
 import { noteOrigin } from "./origins.ts";
 import type { Receipt } from "./receipt.ts";
 import type { ClosedBatch } from "./record_batch.ts";
+import { jsonRowBytesMax, rowBytesMax } from "./row_sizes.ts";
 
 /** A batch spans less than 12 days, so that timestamp deltas fit any integer they pass through; a clock that is set may jump by decades. */
 const timestampDeltaMax = 2 ** 30;
 
 /** What a batcher is made of. */
-export interface BatcherOptions {
+export interface BatcherOptions extends HurryOptions {
   readonly kernel: Kernel;
   /** Bytes of the records of one batch, uncompressed. */
   readonly batchBytesMax: number;
@@ -47,15 +42,6 @@ export interface BatcherOptions {
   readonly timers: BatchTimers;
   /** Takes a closed batch; `release` it when nobody reads its bytes any more. */
   emit(batch: ClosedBatch): void;
-  /** An answer waits for an open batch: call `closeHurried` when this turn is over. Not again before that. */
-  hurried?(): void;
-  /**
-   * Whether a batch would go to the end of its way at once. Until then one that nobody else waits for grows: behind
-   * others it would only stand in line. `closeHurried` is called when it turns true. Missing: whenever the sink is hungry.
-   */
-  endHungry?(): boolean;
-  /** True while such a batch stays open all the same: `closeHurried` is called again soon. */
-  gathers?(): boolean;
 }
 
 /** What `/admin/stats` shows of a batcher. */
@@ -93,14 +79,8 @@ export class Batcher {
   readonly #sink: SinkAppetite;
   readonly #timers: BatchTimers;
   readonly #emit: (batch: ClosedBatch) => void;
-  readonly #tellHurried: (() => void) | undefined;
-  readonly #gathers: (() => boolean) | undefined;
-  readonly #endHungry: (() => boolean) | undefined;
-  /** `hurried` was called, and nobody has looked yet. */
-  #told = false;
+  readonly #hurried: HurriedLanes;
   #noRoom = 0;
-  /** Lanes with a batch that an answer waits for; a lane may have closed it meanwhile. */
-  #hurried: Lane[] = [];
 
   constructor(options: BatcherOptions) {
     const { kernel } = options;
@@ -120,9 +100,7 @@ export class Batcher {
     this.#sink = options.sink;
     this.#timers = options.timers;
     this.#emit = options.emit;
-    this.#tellHurried = options.hurried;
-    this.#gathers = options.gathers;
-    this.#endHungry = options.endHungry;
+    this.#hurried = new HurriedLanes(options.sink, options, (lane) => this.close(lane));
   }
 
   /**
@@ -151,7 +129,7 @@ export class Batcher {
     let row = from;
     while (row < to) {
       if (lane.at === 0 || this.#farFrom(lane, nowMs)) {
-        if (!this.#makeRoom(lane, this.#rowBytesMax(row, part), nowMs)) return row - from;
+        if (!this.#makeRoom(lane, rowBytesMax(this.#kernel, row, part), nowMs)) return row - from;
       }
       // In an extent made for one oversized record only that record goes.
       const alone = lane.limit - lane.at - batchHeaderBytes > this.#batchBytesMax;
@@ -168,7 +146,7 @@ export class Batcher {
         this.#tookRows(lane, next - row, alone, nowMs);
         row = next;
       } else {
-        const need = this.#rowBytesMax(row, part);
+        const need = rowBytesMax(this.#kernel, row, part);
         invariant(lane.limit - lane.end < need, "the kernel takes a row that has room");
         if (!this.#makeRoom(lane, need, nowMs)) return row - from;
       }
@@ -251,7 +229,9 @@ export class Batcher {
   /** Closes a lane's batch before its time, if it has one. */
   close(lane: Lane): void {
     if (lane.at === 0) return;
-    const batch = this.#detach(lane);
+    const batch = takeBatch(lane);
+    this.trim(batch);
+    this.#open.remove(lane);
     this.#linger.arm();
     this.#emit(batch);
   }
@@ -266,19 +246,7 @@ export class Batcher {
    * over in which requests came: those of one turn share batches, and those that come while the sink is busy too.
    */
   closeHurried(): void {
-    this.#told = false;
-    if (this.#hurried.length === 0 || !this.#sink.hungry || this.#gathers?.() === true) return;
-    const endHungry = this.#endHungry?.() ?? true;
-    const lanes = this.#hurried;
-    this.#hurried = [];
-    for (const lane of lanes) {
-      if (lane.hurried && !lane.hurriedToDisk && !endHungry) {
-        this.#hurried.push(lane);
-        continue;
-      }
-      lane.listed = false;
-      if (lane.hurried) this.close(lane);
-    }
+    this.#hurried.close();
   }
 
   /** The sink became hungry: what is due goes out. Call it from `SinkEvents.wants`. */
@@ -380,27 +348,12 @@ export class Batcher {
 
   /** Room for the JSON form of a row; how much that is is known when it is written. False: refused, or no room now. */
   #makeJsonRoom(lane: Lane, row: number, tailLength: number, nowMs: number): boolean {
-    const { scratchAt, sizes, words, rowsAt } = this.#kernel;
-    const end = this.#kernel.writeJsonForm(row, scratchAt, scratchAt + sizes.scratchBytes, 0, 0, tailLength);
-    if (end === jsonFormResult.refused || end === jsonFormResult.needsTime) {
+    const need = jsonRowBytesMax(this.#kernel, row, tailLength);
+    if (need < 0) {
       this.refusedRow = true;
       return false;
     }
-    const flags = words[((rowsAt + row * frameRowBytes) >>> 2) + 2]!;
-    const headersBytes = (flags & markFlags) === 0 ? 0 : markHeaderBytesMax;
-    return this.#makeRoom(lane, recordBytesMax(-1, end - scratchAt, headersBytes), nowMs);
-  }
-
-  /** Upper bound of a row's record. */
-  #rowBytesMax(row: number, part: number): number {
-    const { words, rowsAt } = this.#kernel;
-    const at = (rowsAt + row * frameRowBytes) >>> 2;
-    const start = words[part === framePart.message ? at + 3 : at]!;
-    return recordBytesMax(
-      -1,
-      words[at + 1]! - start,
-      (words[at + 2]! & markFlags) === 0 ? 0 : markHeaderBytesMax,
-    );
+    return this.#makeRoom(lane, need, nowMs);
   }
 
   /** True if the clock was set while the batch was open, by more than a delta can hold. */
@@ -414,18 +367,7 @@ export class Batcher {
     if (receipts.length > 0 && receipts[receipts.length - 1] === receipt) return;
     receipts.push(receipt);
     receipt.attached();
-    if (!receipt.hurries) return;
-    const isToDisk = receipt.until === "disk";
-    if (lane.hurried && (lane.hurriedToDisk || !isToDisk)) return;
-    lane.hurried = true;
-    lane.hurriedToDisk ||= isToDisk;
-    if (!lane.listed) {
-      lane.listed = true;
-      this.#hurried.push(lane);
-    }
-    if (this.#told) return;
-    this.#told = true;
-    this.#tellHurried?.();
+    if (receipt.hurries) this.#hurried.add(lane, receipt);
   }
 
   /** Makes `need` bytes free behind `lane.end`, in the open batch or in a new one. False: no room now. */
@@ -455,40 +397,6 @@ export class Batcher {
     this.#open.add(lane);
     this.#linger.arm();
     return true;
-  }
-
-  /** Takes the finished batch out of its lane. */
-  #detach(lane: Lane): ClosedBatch {
-    invariant(lane.count > 0, "an open batch has a record");
-    const rawBytes = lane.end - lane.at - batchHeaderBytes;
-    const batch: ClosedBatch = {
-      topic: lane.topic,
-      partition: lane.partition,
-      at: lane.at,
-      end: lane.end,
-      count: lane.count,
-      rawBytes,
-      attributes: 0,
-      baseTimestampMs: lane.baseTimestampMs,
-      maxTimestampMs: lane.maxTimestampMs,
-      openedAtMs: lane.openedAtMs,
-      receipts: lane.receipts,
-      origins: lane.origins,
-      recordsCrc: undefined,
-      committed: false,
-    };
-    lane.receipts = undefined;
-    lane.origins = undefined;
-    lane.hurried = lane.hurriedToDisk = false;
-    this.trim(batch);
-    lane.at =
-      lane.end =
-      lane.limit =
-      lane.count =
-        0;
-    lane.bytesLast = rawBytes;
-    this.#open.remove(lane);
-    return batch;
   }
 
   /** Memory is used up. If the sink has nothing to do, then open batches hold it: they go out. */

@@ -32,7 +32,7 @@ const levelEntries = Object.fromEntries(
 >;
 
 /** The keys of `log`. */
-export const logSchema = section("What corndog tells of itself on stderr; a reload changes it", {
+export const logSchema = section("What corndog tells of itself on stderr; a reload changes the levels", {
   level: v.optional(level("The least important events that are written"), "info"),
   levels: v.optional(section("The same for components that are to tell more, or less", levelEntries), {}),
   format: v.optional(

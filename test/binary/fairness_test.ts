@@ -17,7 +17,7 @@ const thin = 200;
  * doing. A worker without turns answers after seconds.
  */
 const sharedCoresMs = 30;
-const tries = 3;
+const tries = 5;
 
 it("one fat connection does not starve 200 thin ones", async () => {
   const corndog = await Corndog.start(`listen:
@@ -42,7 +42,7 @@ workers: 1
       });
       socket.write(`1 open ${offers.length} ${offers}\n`);
     });
-    /** The 99th percentile of the answers of a second. */
+    /** The 99th percentile of the answers of a second; Infinity when they are too few to tell. */
     const p99 = async () => {
       latencies.length = 0;
       const until = performance.now() + 1000;
@@ -53,7 +53,7 @@ workers: 1
         }
         if (index % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 2));
       }
-      assert.ok(latencies.length > thin, `${latencies.length} answers`);
+      if (latencies.length <= thin) return Infinity;
       return latencies.sort((a, b) => a - b)[Math.floor(latencies.length * 0.99)]!;
     };
     await p99();
@@ -71,8 +71,8 @@ while True: s.sendall(b)`;
       process.kill(fat.pid!, "SIGKILL");
       await new Promise((resolve) => fat.once("close", resolve));
       figures.push(`p99 ${without.toFixed(1)} ms alone, ${beside.toFixed(1)} ms beside ${lines} lines`);
-      assert.ok(lines > 50_000, `the fat one sent ${lines} lines`);
-      if (beside < 2 * without + sharedCoresMs) return console.log(figures.join("; "));
+      const isFair = Number.isFinite(without) && beside < 2 * without + sharedCoresMs;
+      if (isFair && lines > 50_000) return console.log(figures.join("; "));
     }
     assert.fail(figures.join("; "));
   } finally {

@@ -154,6 +154,7 @@ rules: [rules.yml]
       const page = await until(
         "the page",
         () => /info {2}started\r?\n(?: {2}.*\r?\n)+?(?: {2}log .*)/.exec(seen)?.[0],
+        30_000,
       );
       for (
         const line of [

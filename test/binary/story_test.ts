@@ -169,9 +169,11 @@ describe("corndog why", () => {
         // Judged anew until it is over.
         const { ms, evidence } = await until("a stall by garbage that is over", async () => {
           const { stalls } = await (await fetch(`${stage.corndog.admin}/admin/stalls`)).json() as StallList;
-          return stalls.find(({ cause, over }) => cause === "gc" && over);
+          return stalls.find(({ cause, over, evidence }) =>
+            cause === "gc" && over && (evidence?.collector_ms ?? 0) > 0
+          );
         }, 50_000);
-        assert.ok(evidence!.collector_ms! > 0 && evidence!.cpu_ms! < ms, JSON.stringify(evidence));
+        assert.ok(evidence!.cpu_ms! < ms, JSON.stringify(evidence));
       });
     });
   }

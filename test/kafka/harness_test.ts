@@ -13,7 +13,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type ClientSettings, describe as describeCluster } from "./harness/kcat.ts";
 import { type Kafka, needs, saslUser, sharedKafka, startKafka, values } from "./harness/kafka.ts";
-import { freePorts, run, spawnGuarded, until } from "./harness/processes.ts";
+import { run, spawnGuarded, until } from "./harness/processes.ts";
+import { freePorts } from "../support/free_port.ts";
 
 /** A cluster of three JVMs on a busy machine with two cores. */
 const slow = { timeout: 120_000 };

@@ -15,9 +15,9 @@ import { freePort } from "../support/free_port.ts";
 import { needs, sharedKafka, uniqueTopic, values } from "./harness/kafka.ts";
 
 /** HTTP into Kafka; `more` are further keys. */
-function config(bootstrap: string, topic: string, more = ""): string {
+function config(bootstrap: string, topic: string, ackTimeout: string, more = ""): string {
   return `
-listen: [{ http: "http://127.0.0.1:0", ack_timeout: 700ms }]
+listen: [{ http: "http://127.0.0.1:0", ack_timeout: ${ackTimeout} }]
 admin: { listen: "127.0.0.1:0" }
 sink: kafka
 kafka: { brokers: ["${bootstrap}"], topic: "${topic}", topics: { allow: ["*"] } }
@@ -76,7 +76,7 @@ describe("corndog over HTTP with a broker", { skip: needs.broker }, () => {
     const kafka = await sharedKafka();
     const topic = await kafka.createTopic("http", { partitions: 3 });
     const other = await kafka.createTopic("http-other");
-    const corndog = await (await Corndog.start(config(kafka.bootstrap, topic))).started();
+    const corndog = await (await Corndog.start(config(kafka.bootstrap, topic, "30s"))).started();
     const client = new Client(corndog.port("http"), 16);
     try {
       await corndog.statsWhen("the sink is ready", ({ sink }) => sink.ready);
@@ -112,7 +112,7 @@ describe("corndog over HTTP with a broker", { skip: needs.broker }, () => {
     const topic = await kafka.createTopic("http-spool");
     const spool = "spool: { dir: spool }";
     const away = `127.0.0.1:${await freePort()}`;
-    const first = await (await Corndog.start(config(away, topic, spool))).started();
+    const first = await (await Corndog.start(config(away, topic, "5s", spool))).started();
     const client = new Client(first.port("http"), 8);
     const want: string[] = [];
     try {
@@ -129,8 +129,9 @@ describe("corndog over HTTP with a broker", { skip: needs.broker }, () => {
       want.push("kept late");
       first.signal("SIGKILL");
       await first.ended();
-      const second = await (await Corndog.start(config(kafka.bootstrap, topic, spool), { dir: first.dir }))
-        .started();
+      const second =
+        await (await Corndog.start(config(kafka.bootstrap, topic, "5s", spool), { dir: first.dir }))
+          .started();
       try {
         const records = await kafka.readUntil(topic, want.length);
         assert.deepEqual([...new Set(values(records))].sort(), want.sort());
@@ -147,7 +148,12 @@ describe("corndog over HTTP with a broker", { skip: needs.broker }, () => {
   it("says 503, and when to come again, when nothing but memory has the events in time", async () => {
     const away = `127.0.0.1:${await freePort()}`;
     const corndog = await (await Corndog.start(
-      config(away, uniqueTopic("http-away"), "spool: { durability: none, dir: spool }\ndrain_timeout: 1s"),
+      config(
+        away,
+        uniqueTopic("http-away"),
+        "3s",
+        "spool: { durability: none, dir: spool }\ndrain_timeout: 1s",
+      ),
     )).started();
     const client = new Client(corndog.port("http"), 4);
     try {

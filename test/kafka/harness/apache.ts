@@ -16,7 +16,8 @@ import { type Certificates, makeCertificates } from "./certificates.ts";
 import { classpath, javaProgram, type KafkaVersion } from "./classpath.ts";
 import { describe } from "./kcat.ts";
 import { NetworkProxy } from "./network_proxy.ts";
-import { freePorts, type GuardedProcess, run, spawnGuarded, until } from "./processes.ts";
+import { type GuardedProcess, run, spawnGuarded, until } from "./processes.ts";
+import { freePorts } from "../../support/free_port.ts";
 
 /**
  * Further ways into the brokers, beside plain text: TLS, TLS with client certificate, SASL, SASL over TLS, and plain

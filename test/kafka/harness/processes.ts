@@ -9,7 +9,6 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import process from "node:process";
 
 /** A process under guard. */
@@ -198,27 +197,4 @@ export async function until<T>(
     if (Date.now() > end) throw new Error(`Waited ${deadlineMs} ms in vain: ${what}`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-/**
- * Ports of the loopback interface that are free now, outside the range that Linux gives to outgoing connections
- * (32768 and up): a client that keeps dialling the port of a killed broker could else be connected to itself,
- * and the broker would not get its port back.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  for (let tries = 0; ports.size < count; tries++) {
-    if (tries > 1000) throw new Error(`Found only ${ports.size} of ${count} free ports`);
-    const port = 20000 + Math.floor(Math.random() * 12000);
-    if (!ports.has(port) && await isFree(port)) ports.add(port);
-  }
-  return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

@@ -78,13 +78,13 @@ describe("NOTIFY_SOCKET", () => {
     const site = await Generations.start(text, { env: { NOTIFY_SOCKET: systemd.path } });
     try {
       const old = site.pid;
+      const ancestors = new Set([1]);
+      for (let pid = parentOf(old); pid > 0; pid = parentOf(pid)) ancestors.add(pid);
       await site.upgrade();
       await systemd.heard(`MAINPID=${site.pid}\nWATCHDOG=1`);
       assert.notEqual(parentOf(site.pid), old);
       // systemd waits for its children alone. When the process between the two has ended, the new one is the child of
       // init, or of who stands in for it, and that is an ancestor of the old one.
-      const ancestors = new Set([1]);
-      for (let pid = parentOf(old); pid > 0; pid = parentOf(pid)) ancestors.add(pid);
       await until(
         "the end of the process between",
         () => ancestors.has(parentOf(site.pid)) || undefined,

@@ -130,7 +130,7 @@ describe("corndog tap --trace", { skip: needs.broker }, () => {
 });
 
 describe("corndog whose loop is held", () => {
-  it("names the worker while it is held", async () => {
+  it("names the worker while it is held", { timeout: 200_000 }, async () => {
     const corndog = await (await Corndog.start(
       `listen: [{ syslog: "tcp://127.0.0.1:0" }]\nadmin: { listen: "127.0.0.1:0" }\nsink: blackhole\nworkers: 2\n`,
       { env: { CORNDOG_CHAOS: "held-loop=1500ms:4s" } },
@@ -161,16 +161,22 @@ describe("corndog whose loop is held", () => {
       // It watches itself from now on: the next one is explained.
       // The compiled binary has short names.
       const names = process.env.CORNDOG_BINARY === undefined ? /holdLoop|holdOnPurpose/ : /"stack":"./;
-      // On a machine that is busy another stall may come between.
-      await until(
+      // On a machine that is busy another stall may come between; and where each one of many was the machine's, nothing
+      // is sampled.
+      const profile = await until(
         "a profile that names what holds it",
-        () =>
-          corndog.logs.find(({ event, stacks }) =>
+        () => {
+          const released = corndog.logs.filter(({ event, worker }) =>
+            event === "worker_released" && worker === 0
+          );
+          if (released.length >= 8 && released.every(({ cause }) => cause === "machine")) return "not owed";
+          return corndog.logs.find(({ event, stacks }) =>
             event === "stall_profile" && names.test(JSON.stringify(stacks))
-          ),
-        60_000,
+          );
+        },
+        100_000,
       );
-      assert.ok((await ask()).stalls.some((one) => one.profile !== undefined));
+      assert.ok(profile === "not owed" || (await ask()).stalls.some((one) => one.profile !== undefined));
       const trace = await (await fetch(`${corndog.admin}/admin/flight?seconds=60`)).json();
       assert.ok(trace.traceEvents.some(({ name }: { name: string }) => name === "worker held"));
       assert.equal(await corndog.stop(), 0);

@@ -55,16 +55,23 @@ export interface StallList {
 
 /** Which connections `GET /admin/connections` shows. */
 export interface ConnectionFilter {
+  /** Part of the peer's address. */
   readonly peer?: string;
+  /** Only those that are open for this long. */
   readonly olderMs?: number;
+  /** Only those that wait, or are read. */
   readonly state?: "reading" | "waiting";
   /** Only those that somebody should look at. */
   readonly stuck: boolean;
   readonly limit: number;
 }
 
-/** One connection. Times are ages in milliseconds; kernel queues are missing where the system does not tell them. */
-export interface ConnectionView {
+/** What a connection waits for: `room` in memory, room for dead `letters`, its next `turn`. */
+export type ConnectionWait = "room" | "letters" | "turn";
+
+/** One connection, as its worker knows it. Times are ages in milliseconds. */
+export interface ConnectionRow {
+  /** `worker-number`. */
   readonly id: string;
   readonly listener: string;
   readonly peer: string;
@@ -76,9 +83,12 @@ export interface ConnectionView {
   readonly partial_bytes: number;
   readonly partial_ms?: number;
   readonly state: "reading" | "waiting" | "paused";
-  /** `room` in memory, room for dead `letters`, its next `turn`. */
-  readonly waits_for?: "room" | "letters" | "turn";
+  readonly waits_for?: ConnectionWait;
   readonly waits_ms?: number;
+}
+
+/** One connection with what the kernel knows of it; its queues are missing where the system does not tell them. */
+export interface ConnectionView extends ConnectionRow {
   readonly recv_q?: number;
   readonly send_q?: number;
   readonly retransmits?: number;
@@ -103,15 +113,17 @@ export interface TcpView {
   readonly received_ms_ago: number;
 }
 
-/** `GET /admin/connections`. */
-export interface ConnectionList {
+/** All connections, counted. */
+export interface ConnectionCensus {
   readonly open: number;
   /** By what they wait for: how many, and how many of them for over five seconds. */
-  readonly waiting: Readonly<
-    Record<"room" | "letters" | "turn", { readonly count: number; readonly long: number }>
-  >;
+  readonly waiting: Readonly<Record<ConnectionWait, { readonly count: number; readonly long: number }>>;
   /** With a line half sent for over five seconds. */
   readonly half_lines_long: number;
+}
+
+/** `GET /admin/connections`. */
+export interface ConnectionList extends ConnectionCensus {
   /** Workers that did not answer in time; their connections are missing. */
   readonly workers_held: readonly number[];
   /** Those first that somebody should look at. */

@@ -4,52 +4,18 @@
  *
  * @module
  */
+import type { ConnectionCensus, ConnectionFilter, ConnectionRow } from "../admin/looks_view.ts";
 import type { ConnectionInfo } from "../io/tracked.ts";
 import type { Stream } from "./stream.ts";
-import type { Wait } from "./line_placer.ts";
 
-/** Which connections are wanted. */
-export interface ConnectionQuery {
-  /** Part of the peer's address. */
-  readonly peer?: string;
-  /** Only those that are open for this long. */
-  readonly olderMs?: number;
-  /** Only those that wait, or are read. */
-  readonly state?: "reading" | "waiting";
+/** Which connections are wanted; who is `stuck` the control plane judges. */
+export interface ConnectionQuery extends Omit<ConnectionFilter, "stuck"> {
   /** Peers that the kernel has trouble with; of that a worker knows nothing, and theirs come first. */
   readonly troubled?: readonly string[];
-  readonly limit: number;
 }
 
 /** Rows that one answer holds; a worker must not be held by a question. */
 export const connectionRowsMax = 1000;
-
-/** One connection, as its worker knows it. Times are ages. */
-export interface ConnectionRow {
-  /** `worker-number`. */
-  readonly id: string;
-  readonly listener: string;
-  readonly peer: string;
-  readonly tls_peer?: string;
-  readonly age_ms: number;
-  readonly idle_ms: number;
-  readonly bytes: number;
-  readonly lines: number;
-  readonly partial_bytes: number;
-  readonly partial_ms?: number;
-  readonly state: "reading" | "waiting" | "paused";
-  readonly waits_for?: Wait;
-  readonly waits_ms?: number;
-}
-
-/** All connections of a worker, counted. */
-export interface ConnectionCensus {
-  readonly open: number;
-  /** By what they wait for: how many, and how many of them for over `longMs`. */
-  readonly waiting: Readonly<Record<Wait, { readonly count: number; readonly long: number }>>;
-  /** With a line half sent for over `longMs`. */
-  readonly half_lines_long: number;
-}
 
 /** Waits that the census calls long. */
 export const longMs = 5_000;

@@ -6,7 +6,14 @@
  *
  * @module
  */
-import type { ConnectionFilter, ConnectionList, ConnectionView } from "../admin/looks_view.ts";
+import type {
+  ConnectionCensus,
+  ConnectionFilter,
+  ConnectionList,
+  ConnectionRow,
+  ConnectionView,
+  ConnectionWait,
+} from "../admin/looks_view.ts";
 import type { Config } from "../config/config.ts";
 import { type Inflight, inflightOf, type LostWaits, oldestOf } from "../observe/inflight.ts";
 import { type SeenWait, StageTableReader } from "../observe/stage_table.ts";
@@ -18,7 +25,7 @@ import {
   type SocketTable,
 } from "../runtime/kernel_sockets.ts";
 import { readTcpInfos, type TcpInfo } from "../runtime/tcp_info.ts";
-import { type ConnectionCensus, type ConnectionRow, connectionRowsMax, rankOf } from "./connection_rows.ts";
+import { connectionRowsMax, rankOf } from "./connection_rows.ts";
 import type { Seen } from "./protocol.ts";
 import type { Workers } from "./workers.ts";
 
@@ -215,10 +222,10 @@ function portOf(listener: string, ports: ReadonlyMap<string, number>): number {
   return only ?? 0;
 }
 
-function censusOf(all: readonly ConnectionCensus[]): Omit<ConnectionList, "connections" | "workers_held"> {
+function censusOf(all: readonly ConnectionCensus[]): ConnectionCensus {
   const sum = (pick: (census: ConnectionCensus) => number) =>
     all.reduce((total, census) => total + pick(census), 0);
-  const wait = (name: "room" | "letters" | "turn") => ({
+  const wait = (name: ConnectionWait) => ({
     count: sum(({ waiting }) => waiting[name].count),
     long: sum(({ waiting }) => waiting[name].long),
   });

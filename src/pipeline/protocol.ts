@@ -25,6 +25,7 @@
  */
 import type { CompressionReport } from "./compression.ts";
 import type { PeerTrouble } from "./peer_troubles.ts";
+import type { ConnectionCensus, ConnectionRow } from "../admin/looks_view.ts";
 import type { TapEvent, TapFilter } from "../admin/tap_view.ts";
 import type { Config, Listen, RuleSet } from "../config/config.ts";
 import type { Fault } from "../core/errors.ts";
@@ -35,7 +36,7 @@ import type { SpoolReport } from "./spool_stage_parts.ts";
 import type { StallProfile } from "./stall_profile.ts";
 import type { InheritedSocket } from "../runtime/inherited.ts";
 import type { SinkStatus, SinkTroubles } from "../sink/sink.ts";
-import type { ConnectionCensus, ConnectionQuery, ConnectionRow } from "./connection_rows.ts";
+import type { ConnectionQuery } from "./connection_rows.ts";
 import type { LettersReport } from "./letters.ts";
 import type { ReadPacingStats } from "./read_pacing.ts";
 import type { IoReport } from "./tcp_source.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { until } from "./processes.ts";
 
 /** The part of kafkajs in use here. Its own declarations want @types/node, which this project does not have. */
 interface KafkaJs {
@@ -16,6 +17,9 @@ interface Admin {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   createTopics(options: { waitForLeaders: boolean; topics: readonly NewTopic[] }): Promise<boolean>;
+  fetchTopicMetadata(options: { topics: string[] }): Promise<
+    { topics: readonly { partitions: readonly { leader: number }[] }[] }
+  >;
   createPartitions(options: { topicPartitions: readonly { topic: string; count: number }[] }): Promise<void>;
   alterPartitionReassignments(options: {
     topics: readonly {
@@ -59,8 +63,8 @@ export async function createTopic(
   assignment?: readonly (readonly number[])[],
 ): Promise<void> {
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-  await asAdmin(addresses, (admin) =>
-    admin.createTopics({
+  await asAdmin(addresses, async (admin) => {
+    await admin.createTopics({
       waitForLeaders: true,
       topics: [
         assignment === undefined
@@ -70,7 +74,15 @@ export async function createTopic(
             replicaAssignment: assignment.map((ids, partition) => ({ partition, replicas: ids })),
           },
       ],
-    }));
+    }).catch((cause: Error & { type?: string }) => {
+      // A broker was asked for the leaders that has not heard of the topic yet, as one that stood still.
+      if (cause.type !== "UNKNOWN_TOPIC_OR_PARTITION") throw cause;
+    });
+    await until(`leaders of topic "${topic}"`, 30_000, async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]!.partitions.every(({ leader }) => leader >= 0) || undefined;
+    });
+  });
 }
 
 /** Raises the number of a topic's partitions to `count`. */

@@ -250,7 +250,7 @@ check imports bun tools/import_table.ts
 check packages bun tools/packages.ts
 check words bun tools/words.ts
 if wants generated; then
-  for generator in tools/build_kernel.ts tools/build_schema.ts tools/build_dashboard.ts tools/build_kafka_errors.ts; do
+  for generator in tools/build_kernel.ts tools/build_schema.ts tools/build_reference.ts tools/build_kafka_errors.ts; do
     if [ -f "$generator" ]; then one_test "$(basename "$generator" .ts)" bun "$generator" --check; fi
   done
 fi

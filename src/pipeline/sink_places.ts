@@ -51,11 +51,14 @@ export class SinkPlaces {
     books.sinkBytes += bytes;
   }
 
-  /** A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place. */
+  /**
+   * A topic may have as much as is left for the others; whoever has nothing may have one batch, while there is place, or
+   * nothing moves in the sink.
+   */
   has(bytes: number, books: TopicBooks): boolean {
-    if (this.bytes === 0) return true;
     if (books.stalls && books.sinkBytes > 0) return false;
-    const left = this.bytesMax - this.bytes - bytes;
+    if (this.#moving <= 0) return true;
+    const left = this.#movingMax - this.#moving - bytes;
     return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
   }
 
@@ -67,7 +70,16 @@ export class SinkPlaces {
 
   /** Half of what topics that move may have is free. */
   get halfFree(): boolean {
-    return (this.bytes - this.stalledBytes) * 2 <= this.bytesMax - this.stalledBytes;
+    return this.#moving * 2 <= this.#movingMax;
+  }
+
+  get #moving(): number {
+    return this.bytes - this.stalledBytes;
+  }
+
+  /** What cannot be given back, because brokers may know it, can be more than all of the place: half is for what moves. */
+  get #movingMax(): number {
+    return this.bytesMax - Math.min(this.stalledBytes, this.bytesMax / 2);
   }
 
   /** Closes the books of a topic that has nothing anywhere; `held` batches of it wait in memory. */

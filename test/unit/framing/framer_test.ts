@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { Framer, type FramingMode } from "../../../src/framing/framer.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { frameFlag, type Kernel, receiveBufferBytes, receiveHeadBytes } from "../../../src/kernel/kernel.ts";
+import { bestMs } from "../../support/best_ms.ts";
 import { frameOracle, type OracleFrame, type OracleStream } from "./oracle_framer.ts";
 
 const frameBytesMax = 80;
@@ -592,16 +593,17 @@ test("a dripping frame costs its length when chunks are single bytes", () => {
       ["octet", "3 <1>65000 x", ">", 8000],
     ] as const
   ) {
-    const framer = new Framer(large, mode);
-    framer.begin(latin1(head));
-    while (framer.next() > 0);
     const byte = latin1(drip);
-    const start = performance.now();
-    for (let i = 0; i < 64_000; i++) {
-      framer.begin(byte);
-      assert.equal(framer.next(), 0);
-    }
-    assert.ok(performance.now() - start < eachMs, `${mode}: copied again and again it takes seconds`);
+    const takes = bestMs(() => {
+      const framer = new Framer(large, mode);
+      framer.begin(latin1(head));
+      while (framer.next() > 0);
+      for (let i = 0; i < 64_000; i++) {
+        framer.begin(byte);
+        assert.equal(framer.next(), 0);
+      }
+    }, eachMs);
+    assert.ok(takes < eachMs, `${mode}: copied again and again it takes seconds, ${takes} ms`);
   }
 });
 

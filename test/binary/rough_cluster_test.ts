@@ -13,8 +13,9 @@ import { Corndog, dial, finish, write } from "../support/corndog.ts";
 import { type Misdeed, SocketBroker } from "../unit/kafka/socket_broker.ts";
 import { Random } from "../unit/spool/random.ts";
 
-const seeds = process.env.TEST_LONG ? 60 : 2;
-const firstSeed = Number(process.env.ROUGH_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const isLong = Boolean(process.env.TEST_LONG);
+const seeds = isLong ? 60 : 2;
+const firstSeed = Number(process.env.ROUGH_SEED ?? (isLong ? Math.floor(Math.random() * 2 ** 31) : 1));
 const lines = 1000;
 
 const config = (port: number): string => `

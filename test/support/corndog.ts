@@ -125,7 +125,9 @@ export class Corndog {
 
   /** Rejects with a "TimeoutError" when there is no answer for ten seconds. */
   async stats(): Promise<Stats> {
-    const response = await fetch(`${this.admin}/admin/stats`, { signal: AbortSignal.timeout(10_000) });
+    // A connection of its own: one that is kept may be to a process that ends at this moment (an upgrade).
+    const options = { signal: AbortSignal.timeout(10_000), headers: { connection: "close" } };
+    const response = await fetch(`${this.admin}/admin/stats`, options);
     if (!response.ok) throw new Error(`/admin/stats answered ${response.status}: ${await response.text()}`);
     return await response.json() as Stats;
   }

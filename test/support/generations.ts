@@ -33,7 +33,9 @@ export class Generations {
 
   /** Asks for an upgrade; the new process serves when it resolves. */
   async upgrade(): Promise<void> {
-    const answer = await fetch(`${this.corndog.admin}/admin/upgrade`, { method: "POST" });
+    // A connection of its own: one that is kept may be to the process before, which ends at this moment.
+    const options = { method: "POST", headers: { connection: "close" } };
+    const answer = await fetch(`${this.corndog.admin}/admin/upgrade`, options);
     const body = await answer.json() as { ok?: boolean; pid?: number; detail?: string };
     if (!answer.ok || body.pid === undefined) throw new Error(`no upgrade: ${JSON.stringify(body)}`);
     this.#pids.push(body.pid);

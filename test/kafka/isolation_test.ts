@@ -12,7 +12,7 @@ import { type Kafka, needs, startKafka, uniqueTopic } from "./harness/kafka.ts";
 const slow = { timeout: 400_000 };
 const topics = 50;
 /** Turns of measuring without the trouble and with it. */
-const turnsMax = 6;
+const turnsMax = 3;
 
 /** The line names its topic. */
 const config = (bootstrap: string, prefix: string, more: string) => `
@@ -100,9 +100,9 @@ describe("corndog with topics that stop", { skip: needs.ownRealBroker }, () => {
         let holds = false;
         // In turns: what neighbours take from one measurement they take from the other.
         for (let turn = 0; turn < turnsMax && !holds; turn++) {
-          const whole = await best(2);
+          const whole = await best(3);
           await begin();
-          const without = await best(2, whole / 0.9);
+          const without = await best(12, whole / 0.9);
           const { ledger } = await corndog.stats();
           assert.equal(ledger.balanced, true);
           assert.equal(ledger.dead_lettered, 0);

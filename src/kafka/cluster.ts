@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly lanes: LaneOptions;
   /** A topic changed between known, unknown and unavailable. */
   topicChanged(topic: TopicQueue): void;
+  /** A batch has its partition, and that no leader that is known. */
+  leaderMissing(): void;
 }
 
 /** Topics and lanes of one sink. */
@@ -65,13 +67,19 @@ export class Cluster {
     });
   }
 
-  /** Lets the partition's leader know whether there is something to send; it is connected if it is not. */
+  /** True where some partition of the topic has a leader. */
+  hasLeader(topic: TopicQueue): boolean {
+    return topic.partitions.some((partition) => this.laneOf(partition) !== undefined);
+  }
+
+  /** Lets the partition's leader know whether there is something to send; it is connected, or looked for, if need be. */
   activate(partition: PartitionQueue): void {
     const lane = this.laneOf(partition);
     if (partition.waiting === 0) lane?.active.delete(partition);
+    else if (lane === undefined) this.#options.leaderMissing();
     else {
-      lane?.active.add(partition);
-      lane?.want();
+      lane.active.add(partition);
+      lane.want();
     }
   }
 
@@ -99,16 +107,13 @@ export class Cluster {
         continue;
       }
       known.push(topic.name);
-      if (unsettled > 0 && topic.state.kind === "known") isUrgent ||= this.missesLeader(topic);
+      if (unsettled > 0 && topic.state.kind === "known") isUrgent ||= this.#missesLeader(topic);
     }
     return { known, wanted, isUrgent, hasParked };
   }
 
-  /** True while batches of the topic wait for a leader. */
-  missesLeader(topic: TopicQueue): boolean {
-    if (topic.waiting > 0 && !topic.partitions.some((partition) => this.laneOf(partition) !== undefined)) {
-      return true;
-    }
+  #missesLeader(topic: TopicQueue): boolean {
+    if (topic.waiting > 0 && !this.hasLeader(topic)) return true;
     return topic.partitions.some((partition) =>
       partition.waiting > 0 && this.laneOf(partition) === undefined
     );

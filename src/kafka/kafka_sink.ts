@@ -120,6 +120,7 @@ export class KafkaSink implements Sink {
         },
       },
       topicChanged: (topic) => this.#outcomes.topicChanged(topic),
+      leaderMissing: () => this.#metadata.ask(),
     });
     this.#metadata = new MetadataLoop({
       carrier: this.#carrier,
@@ -181,9 +182,11 @@ export class KafkaSink implements Sink {
     if (!this.#outcomes.taken(batch)) return;
     const partition = topic.push(batch);
     if (topic.state.kind === "known" && partition !== undefined) this.#cluster.activate(partition);
-    else this.#dispatcher.waits(topic);
-    // When it was last asked about, nobody waited for its leader; the next question is a minute away.
-    if (topic.state.kind === "known" && this.#cluster.missesLeader(topic)) this.#metadata.ask();
+    else {
+      this.#dispatcher.waits(topic);
+      // When the cluster was last asked nobody waited for a leader, and the next question is a minute away.
+      if (topic.state.kind === "known" && !this.#cluster.hasLeader(topic)) this.#metadata.ask();
+    }
     this.#dispatcher.ask();
   }
 

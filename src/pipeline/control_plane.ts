@@ -44,6 +44,7 @@ import { Health, sinkProblems } from "./plane_health.ts";
 import { statsOf } from "./plane_stats.ts";
 import type { IoReport } from "./tcp_source.ts";
 import { type Beside, type ReadConfig, RulesDesk } from "./rules_desk.ts";
+import { TapDesk } from "./tap_desk.ts";
 import { TraceDesk } from "./trace_desk.ts";
 import { startNext } from "./upgrade.ts";
 import { WorkerWatch } from "./worker_watch.ts";
@@ -52,8 +53,6 @@ import { Workers } from "./workers.ts";
 
 /** Latencies are looked at this often, so that the last seconds are told whenever somebody asks. */
 const latencyReadMs = 1_000;
-/** Taps at a time: each costs the workers some text per line that it shows. */
-const tapsMax = 4;
 
 /** What the control plane needs from outside. */
 export interface ControlPlaneParts {
@@ -95,8 +94,7 @@ export class ControlPlane implements Control {
   readonly #watch: WorkerWatch;
   readonly #looks: LookDesk;
   readonly #traces: TraceDesk;
-  readonly #taps = new Map<number, TapSink>();
-  #lastTap = 0;
+  readonly #taps = new TapDesk(() => this.#workers);
   readonly #rows: SharedRows;
   readonly #readers: CounterRowReader[];
   readonly #latency: LatencyReaders;
@@ -162,7 +160,7 @@ export class ControlPlane implements Control {
         if (this.#state !== "draining") this.#health.tell();
       },
       stdinEnded: () => this.drain(),
-      tapped: (id, events, leftOut) => this.#taps.get(id)?.(events, leftOut),
+      tapped: (id, events, leftOut) => this.#taps.show(id, events, leftOut),
       profiled: (worker, profile) => this.#watch.profiled(worker, profile),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
@@ -242,13 +240,7 @@ export class ControlPlane implements Control {
   }
 
   tap(filter: TapFilter, sink: TapSink): (() => void) | undefined {
-    if (this.#taps.size >= tapsMax) return undefined;
-    const id = ++this.#lastTap;
-    this.#taps.set(id, sink);
-    this.#workers.tap(id, filter);
-    return () => {
-      if (this.#taps.delete(id)) this.#workers.tap(id, undefined);
-    };
+    return this.#taps.open(filter, sink);
   }
 
   /** What all threads did in the last seconds, as a Chrome trace. */
@@ -301,7 +293,7 @@ export class ControlPlane implements Control {
   drain(): void {
     if (this.#state === "draining") return;
     this.#state = "draining";
-    void this.#drain();
+    void this.#drain(false);
   }
 
   /** Ends at once; what is in memory alone is lost, and said. */
@@ -338,7 +330,7 @@ export class ControlPlane implements Control {
         note: "it serves; this process reads its connections to the end",
       });
       handedOver?.(pid);
-      void this.#drainHandedOver();
+      void this.#drain(true);
       return { ok: true, pid };
     } catch (error) {
       const problem = messageOf(error);
@@ -349,17 +341,14 @@ export class ControlPlane implements Control {
     }
   }
 
-  async #drainHandedOver(): Promise<void> {
-    await this.#workers.drain(this.#configs.config.drainTimeoutMs, true);
-    await this.#finish(this.#health.hasFailed ? 1 : 0);
-  }
-
-  async #drain(): Promise<void> {
+  async #drain(handedOver: boolean): Promise<void> {
     const { log, beforeDrain } = this.#parts;
     const { drainTimeoutMs } = this.#configs.config;
-    log.info("draining", { timeout_ms: drainTimeoutMs });
-    await beforeDrain?.();
-    await this.#workers.drain(drainTimeoutMs);
+    if (!handedOver) {
+      log.info("draining", { timeout_ms: drainTimeoutMs });
+      await beforeDrain?.();
+    }
+    await this.#workers.drain(drainTimeoutMs, handedOver);
     await this.#finish(this.#health.hasFailed ? 1 : 0);
   }
 

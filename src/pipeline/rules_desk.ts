@@ -8,9 +8,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import type { RollbackResult, RulesConflict, RulesView, SwapResult } from "../admin/rules_view.ts";
-import { findRuleFile } from "../admin/rule_file_name.ts";
 import type { Config, RuleSet } from "../config/config.ts";
 import { inReadingOrder } from "../config/load.ts";
 import { type ParsedRules, parseRuleFile } from "../config/rule_files.ts";
@@ -18,6 +16,7 @@ import { mergeRuleText, shownText } from "../config/rule_text.ts";
 import { type Fault, ForwarderError, messageOf } from "../core/errors.ts";
 import { ruleName } from "../rules/compile.ts";
 import { readPrevious, stageRuleFile } from "./rule_file.ts";
+import { etagOf, faultOf, hashOf, meantFile, sameRules, sourceOf } from "./rule_texts.ts";
 import { checkRuleSet } from "./try_rules.ts";
 
 /** How faults of a `PUT` are told apart from those of files. */
@@ -147,8 +146,9 @@ export class RulesDesk {
    */
   rollback(file?: string): Promise<RollbackResult> {
     return this.#inTurn(async (): Promise<RollbackResult> => {
-      const path = this.#pathOf(file);
-      if (path === undefined) return { ok: false, conflict: this.#whichFile(file).message };
+      const meant = meantFile(this.#ruleSet.files, file);
+      if (!meant.ok) return { ok: false, conflict: meant.fault.message };
+      const { path } = meant.file;
       let current: string;
       let previous: string;
       try {
@@ -197,7 +197,7 @@ export class RulesDesk {
   /** Puts the rules of a configuration in force, unless they are. */
   async #putInForce({ rules, file }: Config): Promise<SwapResult> {
     const source = rules.files.map(({ path }) => path).join(", ") || (file ?? "embedded default");
-    if (!sameText(rules, this.#ruleSet)) return await this.#swap(rules, source, source);
+    if (!sameRules(rules, this.#ruleSet)) return await this.#swap(rules, source, source);
     // The workers have these rules; the names behind them may be others.
     this.#ruleSet = rules;
     if (this.#lastErrorInFiles) this.#lastError = undefined;
@@ -248,10 +248,10 @@ export class RulesDesk {
     if (this.#ruleSet.files.length === 0) {
       return this.#unsaved.etag === base ? undefined : changed(`version ${this.#version} is in force`);
     }
-    const path = this.#pathOf(file);
+    const meant = meantFile(this.#ruleSet.files, file);
     // What is wrong with the name is told by the change itself.
-    const inForce = this.#ruleSet.files.find((one) => one.path === path);
-    if (inForce === undefined) return undefined;
+    if (!meant.ok) return undefined;
+    const inForce = meant.file;
     if (etagOf(inForce.text) !== base) return changed(`version ${this.#version} is in force`);
     const onDisk = await readFile(inForce.path, "utf8").catch(() => undefined);
     return onDisk === undefined || etagOf(shownText(onDisk)) === base
@@ -348,8 +348,9 @@ export class RulesDesk {
         file: undefined,
       };
     }
-    const path = this.#pathOf(file);
-    if (path === undefined) return { ok: false, faults: [this.#whichFile(file)] };
+    const meant = meantFile(files, file);
+    if (!meant.ok) return { ok: false, faults: [meant.fault] };
+    const { path } = meant.file;
     const parsed = this.#parse(text, path);
     if (!parsed.ok) return parsed;
     let current: string;
@@ -362,55 +363,4 @@ export class RulesDesk {
     const read = this.#read(edited);
     return read.ok ? { ok: true, ruleSet: read.config.rules, file: edited } : read;
   }
-
-  #pathOf(file: string | undefined): string | undefined {
-    const paths = this.#ruleSet.files.map((one) => one.path);
-    if (file === undefined) return paths.length === 1 ? paths[0] : undefined;
-    const found = findRuleFile(paths, file);
-    return found.ok ? found.path : undefined;
-  }
-
-  #whichFile(file: string | undefined): Fault {
-    const names = this.#ruleSet.files.map((one) => one.path).join(", ");
-    if (names === "") return faultOf(file ?? "", "No rule file is loaded");
-    if (file === undefined) {
-      return faultOf("", `Several rule files are loaded: name one with ?file=, one of ${names}`);
-    }
-    const found = findRuleFile(this.#ruleSet.files.map((one) => one.path), file);
-    return found.ok || found.several.length === 0
-      ? faultOf(file, `No rule file "${file}" is loaded, only ${names}`)
-      : faultOf(
-        file,
-        `"${file}" fits several rule files: write more of the path, ${found.several.join(", ")}`,
-      );
-  }
-}
-
-/** Tells texts apart. */
-function etagOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
-}
-
-/** Tells rules apart, wherever they stand and however they are written: 48 bits of it are enough to compare by eye. */
-function hashOf({ dialect, rules }: RuleSet): string {
-  const text = JSON.stringify([dialect, rules.map(({ value }) => value)]);
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
-}
-
-/** A fault of a whole file. */
-function faultOf(file: string, message: string): Fault {
-  return { file, line: 0, column: 0, path: "", message };
-}
-
-function sameText(a: RuleSet, b: RuleSet): boolean {
-  return a.files.length === b.files.length && a.dialect === b.dialect &&
-    a.files.every((file, index) =>
-      file.path === b.files[index]!.path && file.text === b.files[index]!.text
-    ) &&
-    JSON.stringify(a.rules.map((rule) => rule.value)) === JSON.stringify(b.rules.map((rule) => rule.value));
-}
-
-function sourceOf(ruleSet: RuleSet): string {
-  if (ruleSet.files.length > 0) return ruleSet.files.map((file) => file.path).join(", ");
-  return ruleSet.rules.length > 0 ? ruleSet.rules[0]!.file : "no rules";
 }

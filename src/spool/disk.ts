@@ -1,8 +1,9 @@
 /**
  * The file system as the spool uses it, and the real one behind it.
  *
- * Everything is asynchronous and done by the runtime's own threads (but see prompt_disk.ts). Calls reject with the system's error (`code` is
- * `ENOSPC`, `EIO`, …); nothing is retried here. Tests give a disk that crashes, tears and refuses.
+ * Everything is asynchronous and done by the runtime's own threads (but see prompt_disk.ts). Calls reject with the
+ * system's error (`code` is `ENOSPC`, `EIO`, …); nothing is retried here. Tests give a disk that crashes, tears and
+ * refuses.
  *
  * @module
  */

@@ -108,13 +108,13 @@ class Turn {
 }
 
 class PromptFile extends NodeFile {
-  readonly #fd: number;
+  readonly #handle: FileHandle;
   readonly #promptness: Promptness;
   readonly #turn: Turn;
 
   constructor(handle: FileHandle, promptness: Promptness, turn: Turn) {
     super(handle);
-    this.#fd = handle.fd;
+    this.#handle = handle;
     this.#promptness = promptness;
     this.#turn = turn;
   }
@@ -124,7 +124,8 @@ class PromptFile extends NodeFile {
     if (this.#turn.isSpent) await new Promise<void>((resolve) => setImmediate(resolve));
     const startMs = performance.now();
     try {
-      return writevSync(this.#fd, views as Uint8Array[], position);
+      // Asked for now: of a file that was closed meanwhile it is -1, and never another file's.
+      return writevSync(this.#handle.fd, views as Uint8Array[], position);
     } finally {
       const ms = performance.now() - startMs;
       this.#promptness.took(ms);

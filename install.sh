@@ -140,12 +140,18 @@ sha256_of() {
 
 # Makes a directory of its own beside the binary, which whatever happens is removed at the end.
 make_work() {
-  mkdir -p "$dir" || die "cannot make $dir" "Choose another place: --dir DIR"
   work=$dir/.corndog-install.$$
-  trap 'rm -rf "$work"' EXIT
+  trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  mkdir -p "$dir" || die "cannot make $dir" "Choose another place: --dir DIR"
   mkdir "$work" || die "cannot write to $dir" "Choose another place with --dir DIR, or run this as its owner."
+}
+
+# Directories that were made for a binary that did not come go too; rmdir leaves those with something in them.
+clean_up() {
+  rm -rf "$work"
+  [ "$dir" = "$above" ] || (cd "$above" && rmdir -p "${dir#"${above%/}"/}") 2>/dev/null || true
 }
 
 download() {
@@ -284,11 +290,26 @@ unit_dir=/etc/systemd/system
 config_dir=/etc/corndog
 state_dir=/var/lib/corndog
 
+# Whether systemd runs, sd_booted(3).
+is_booted() { [ -d /run/systemd/system ]; }
+
+need_systemd() {
+  need_root
+  have systemctl || [ -n "$dry" ] ||
+    die "there is no systemd here" "Install without --systemd, and run corndog under your own supervisor."
+  # It goes into the unit as it is.
+  case $dir in *[!0-9A-Za-z/_.+-]*) die "systemd would not understand the path $dir" "Choose a plain one: --dir DIR" ;; esac
+}
+
+# Sets dir to that of the service, if there is one.
+find_service() {
+  found=$(sed -n 's|^ExecStart=\(.*\)/corndog run.*$|\1|p' "$unit_dir/corndog.service" 2>/dev/null | head -n 1) || true
+  dir=${found:-$dir}
+}
+
 need_root() { [ "$(id -u)" = 0 ] || [ -n "$dry" ] || die "--systemd needs root" "Run it with sudo."; }
 
 set_up_systemd() {
-  need_root
-  have systemctl || [ -n "$dry" ] || die "there is no systemd here" "The binary is installed: run it with your own supervisor."
   if ! id corndog >/dev/null 2>&1; then
     run useradd --system --home-dir "$state_dir" --no-create-home --shell /usr/sbin/nologin corndog
   fi
@@ -302,10 +323,13 @@ set_up_systemd() {
     new_config=yes
     run cp "${package:-PACKAGE}/corndog.yml" "$config_dir/corndog.yml"
   fi
-  run write_units
-  run systemctl daemon-reload
+  write_units
+  if is_booted; then run systemctl daemon-reload; fi
   run systemctl enable corndog.service
-  if [ -n "$new_config" ]; then
+  if ! is_booted; then
+    say "systemd is not running here (a chroot, a container); the service starts when it boots. Before that:"
+    say "  write your brokers into $config_dir/corndog.yml; $dir/corndog check -c $config_dir/corndog.yml"
+  elif [ -n "$new_config" ]; then
     say "write your brokers into $config_dir/corndog.yml, check it, then start the service:"
     say "  $dir/corndog check -c $config_dir/corndog.yml && systemctl start corndog"
   else
@@ -316,6 +340,10 @@ set_up_systemd() {
 # The service, and the sockets that it may have (they are not enabled).
 write_units() {
   for unit in corndog.service corndog.socket; do
+    if [ -n "$dry" ]; then
+      say "would write $unit_dir/$unit"
+      continue
+    fi
     [ -f "$package/$unit" ] || continue # a release that has none
     sed "s|/usr/local/bin/corndog|$dir/corndog|g" "$package/$unit" >"$unit_dir/.$unit.$$" &&
       mv -f "$unit_dir/.$unit.$$" "$unit_dir/$unit"
@@ -323,7 +351,7 @@ write_units() {
 }
 
 advise_restart() {
-  [ -e "$unit_dir/corndog.service" ] || return 0
+  [ -e "$unit_dir/corndog.service" ] && is_booted || return 0
   say "the service runs the old binary until it is told to take the new one, without a lost line:  corndog upgrade"
   say "  (where the admin API is elsewhere or wants a token: systemctl kill --signal=USR1 --kill-who=main corndog)"
 }
@@ -333,10 +361,12 @@ uninstall() {
   if [ -e "$unit_dir/corndog.service" ] && grep -q "$dir/corndog" "$unit_dir/corndog.service"; then
     found=yes
     need_root
-    if [ -e "$unit_dir/corndog.socket" ]; then run systemctl disable --now corndog.socket || true; fi
-    run systemctl disable --now corndog.service || say "the service could not be stopped; going on"
+    now=
+    if is_booted; then now=--now; fi
+    if [ -e "$unit_dir/corndog.socket" ]; then run systemctl disable $now corndog.socket || true; fi
+    run systemctl disable $now corndog.service || say "the service could not be stopped; going on"
     run rm -f "$unit_dir/corndog.service" "$unit_dir/corndog.socket"
-    run systemctl daemon-reload || true
+    if is_booted; then run systemctl daemon-reload || true; fi
   fi
   for file in "$dir/corndog" "$dir/corndog.previous"; do
     [ -e "$file" ] || continue
@@ -420,6 +450,8 @@ main() {
     if [ -n "$systemd" ]; then dir=/usr/local/bin
     elif [ -n "$root" ]; then dir=$root/bin
     else dir=${HOME:?no HOME: choose a place with --dir DIR}/.local/bin; fi
+    # What there is to take away or back may be the service's.
+    if [ "$action" != install ] && [ ! -e "$dir/corndog" ]; then find_service; fi
   fi
   case $action in
     rollback) rollback ;;
@@ -427,11 +459,7 @@ main() {
     install)
       find_target
       check_dir
-      if [ -n "$systemd" ]; then
-        need_root
-        # It goes into the unit as it is.
-        case $dir in *[!0-9A-Za-z/_.+-]*) die "systemd would not understand the path $dir" "Choose a plain one: --dir DIR" ;; esac
-      fi
+      if [ -n "$systemd" ]; then need_systemd; fi
       if [ -n "$source" ] || { [ -n "$root" ] && [ -z "$version$base_url" ]; }; then build; else download; fi
       put_into_place
       if [ -n "$systemd" ]; then set_up_systemd; fi

@@ -3,11 +3,11 @@
  *
  *     bun tools/release.ts [--target TARGET]... [--outdir DIR] [--base-url URL] [--quick] [--record]
  *
- *     --target     default: all six
+ *     --target     default: all six, with --record this machine's
  *     --outdir     default: dist/release/v<version>
  *     --base-url   where the release will be downloaded from; written into its install.sh
  *     --quick      gzip only, at its fastest: to try things out
- *     --record     writes sizes and start-up into docs/INSTALL.md; a quiet machine is wanted
+ *     --record     writes sizes and start-up into docs/INSTALL.md; takes two quiet minutes
  *
  * The same sources give the same bytes: owners, order and times in the archives are fixed, the time is that of the
  * last commit (or SOURCE_DATE_EPOCH). RELEASE.json says from what and with what it was made, and how large it is.
@@ -28,6 +28,8 @@ import { sbomOf } from "./sbom.ts";
 import { measureStartUp } from "./start_up.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+/** This machine's, if it is one of them. */
+const ownTarget = `${process.platform}-${process.arch}`;
 const allTargets = [
   "linux-x64",
   "linux-arm64",
@@ -64,20 +66,20 @@ function readOptions(): Options {
   try {
     const { values } = parseArgs({
       options: {
-        target: { type: "string", multiple: true, default: [...allTargets] },
+        target: { type: "string", multiple: true },
         outdir: { type: "string", default: join(root, "dist/release", `v${version}`) },
         "base-url": { type: "string", default: "" },
         quick: { type: "boolean", default: false },
         record: { type: "boolean", default: false },
       },
     });
-    const unknown = values.target.find((name) => !(allTargets as readonly string[]).includes(name));
+    const names = values.target ?? (values.record ? [ownTarget] : allTargets);
+    const unknown = names.find((name) => !(allTargets as readonly string[]).includes(name));
     if (unknown !== undefined) {
       throw new Error(`unknown target "${unknown}"; one of ${allTargets.join(", ")}`);
     }
-    const targets = values.target as Target[];
     return {
-      targets,
+      targets: names as Target[],
       outdir: values.outdir,
       baseUrl: values["base-url"],
       quick: values.quick,
@@ -224,7 +226,7 @@ ${rows.map((row) => `| ${row} |`).join("\n")}`;
 
 /** What RELEASE.json says of the binary of this machine beside its size. */
 async function startUp(binary: string) {
-  const { firstAcceptMs, idleRssMb } = await measureStartUp(binary);
+  const { firstAcceptMs, idleRssMb } = await measureStartUp([binary]);
   return { first_accept_ms: firstAcceptMs, idle_rss_mb: idleRssMb };
 }
 
@@ -246,6 +248,7 @@ for (const target of options.targets) {
   const path = join(root, "dist", target, "corndog");
   output("bun", ["compile.ts", "--target", target]);
   const binary = readFileSync(path);
+  const measured = target === ownTarget && !options.quick ? await startUp(path) : {};
   const name = `corndog-${version}-${target}`;
   const packed = tar([{ path: `${name}/corndog`, bytes: binary, mode: 0o755 }, ...companions(name)], time);
   const small = options.quick ? undefined : xz(packed);
@@ -256,14 +259,13 @@ for (const target of options.targets) {
   if (architecture !== undefined) {
     put(`corndog_${version}_${architecture}.deb`, debianPackage(architecture, binary, time, options.quick));
   }
-  const isHere = target === `${process.platform}-${process.arch}`;
   binaries.push({
     target,
     sha256: sha256(binary),
     bytes: binary.length,
     tar_gz_bytes: large.length,
     ...(small === undefined ? {} : { tar_xz_bytes: small.length }),
-    ...(isHere && !options.quick ? await startUp(path) : {}),
+    ...measured,
   });
 }
 put("install.sh", text("install.sh").replace("release_url=''", `release_url='${options.baseUrl}'`));

@@ -85,6 +85,8 @@ function purlOf({ name, version }: Package): string {
   return `pkg:npm/${name.replace("@", "%40")}@${version}`;
 }
 
+/** One licence of SPDX's list is an id; several, such as "(MIT AND Zlib)", are an expression. */
 function licensesOf({ license }: Package) {
-  return license === undefined ? [] : [{ license: { id: license } }];
+  if (license === undefined) return [];
+  return [/^[\w.+-]+$/.test(license) ? { license: { id: license } } : { expression: license }];
 }

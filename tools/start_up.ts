@@ -1,12 +1,13 @@
 /**
  * How quickly a binary takes its first connection, and how much memory it holds when nothing comes.
  *
- *     start_up.ts BINARY     prints both
+ *     start_up.ts BINARY                          prints both
+ *     start_up.ts deno run -A "$PWD/src/main.ts"  the same of any command; in a folder of its own
  *
  * @module
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -28,12 +29,12 @@ export interface StartUp {
   readonly idleRssMb: number;
 }
 
-/** Starts `binary` some times. Linux. @throws Error when it does not come to listen */
-export async function measureStartUp(binary: string): Promise<StartUp> {
+/** Starts `command` some times. Linux. @throws Error when it does not come to listen */
+export async function measureStartUp(command: readonly string[]): Promise<StartUp> {
   const accepts: number[] = [];
   const memories: number[] = [];
   for (let n = 0; n < starts; n++) {
-    const { firstAcceptMs, idleRssMb } = await start(binary, n === 0);
+    const { firstAcceptMs, idleRssMb } = await start(command, n === 0);
     accepts.push(firstAcceptMs);
     if (idleRssMb > 0) memories.push(idleRssMb);
   }
@@ -41,7 +42,7 @@ export async function measureStartUp(binary: string): Promise<StartUp> {
   return { firstAcceptMs: Math.round(accepts[starts >> 1]! * 10) / 10, idleRssMb: Math.round(memories[0]!) };
 }
 
-async function start(binary: string, isWeighed: boolean): Promise<StartUp> {
+async function start([program, ...first]: readonly string[], isWeighed: boolean): Promise<StartUp> {
   const dir = mkdtempSync(join(tmpdir(), "corndog-start-"));
   const port = await freePort();
   writeFileSync(
@@ -49,13 +50,13 @@ async function start(binary: string, isWeighed: boolean): Promise<StartUp> {
     `listen: [{ syslog: "tcp://127.0.0.1:${port}" }]\nadmin: { listen: "127.0.0.1:0" }\nsink: blackhole\nworkers: 2\n`,
   );
   const started = performance.now();
-  const child = spawn(binary, ["run", "-c", "corndog.yml"], { cwd: dir, stdio: "ignore" });
+  const child = spawn(program!, [...first, "run", "-c", "corndog.yml"], { cwd: dir, stdio: "ignore" });
   const ended = new Promise<void>((done) => child.once("close", () => done()));
   try {
     let firstAcceptMs = 0;
     while (!await accepts(port, () => firstAcceptMs = performance.now() - started)) {
       if (child.exitCode !== null || performance.now() - started > startMsMax) {
-        throw new Error(`${binary} does not come to listen`);
+        throw new Error(`${program} does not come to listen`);
       }
       await new Promise((done) => setTimeout(done, 1));
     }
@@ -101,6 +102,8 @@ function freePort(): Promise<number> {
 }
 
 if (import.meta.main) {
-  const { firstAcceptMs, idleRssMb } = await measureStartUp(resolve(process.argv[2]!));
+  const [program, ...first] = process.argv.slice(2);
+  const place = existsSync(program!) ? resolve(program!) : program!;
+  const { firstAcceptMs, idleRssMb } = await measureStartUp([place, ...first]);
   console.log(`first connection after ${firstAcceptMs} ms, ${idleRssMb} MB when idle`);
 }

@@ -16,8 +16,8 @@ import type { RelpListeners } from "./relp_listener.ts";
 const quietMs = 50;
 /** At a drain, connections that never fall quiet are read for this long, then closed. */
 const readOnMs = 1_000;
-/** At an upgrade, HTTP connections without a request are ended after this long. */
-const httpIdleMs = 2_000;
+/** At an upgrade, connections of HTTP without a request and of RELP without an `open` are ended after this long. */
+const idleMs = 2_000;
 /** While it waits it looks so often. */
 const lookMs = 10;
 
@@ -51,15 +51,16 @@ export class ConnectionEnds {
     const { connections, http, relp } = this.#parts;
     const started = performance.now();
     http.finish();
-    relp.stop();
+    relp.stop(false);
     this.#askToEnd(() => true);
     let idleEnded = false;
     while (connections.counts().open > 0) {
       const waited = performance.now() - started;
       if (waited >= deadlineMs) return;
-      if (!idleEnded && waited >= Math.min(httpIdleMs, deadlineMs / 2)) {
+      if (!idleEnded && waited >= Math.min(idleMs, deadlineMs / 2)) {
         idleEnded = true;
         http.stop();
+        relp.stop(true);
       }
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
@@ -73,7 +74,7 @@ export class ConnectionEnds {
   async readToTheEnd(): Promise<void> {
     const { connections, http, relp } = this.#parts;
     http.stop();
-    relp.stop();
+    relp.stop(true);
     const answered = this.#answered;
     const started = performance.now();
     let bytes = -1;

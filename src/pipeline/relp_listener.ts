@@ -70,9 +70,9 @@ export class RelpListeners {
     };
   }
 
-  /** Reads no more; each connection is told so when it has its answers. */
-  stop(): void {
-    for (const { session } of this.#connections.keys()) session.drain();
+  /** Reads no more; each connection is told so when it has its answers. @see RelpSession.drain */
+  stop(isLate: boolean): void {
+    for (const { session } of this.#connections.keys()) session.drain(isLate);
   }
 
   /** Connections whose unfinished frame does not go on for `ageMs` are ended; gives their peers. */

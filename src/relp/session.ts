@@ -87,6 +87,8 @@ export class RelpSession {
   /** Transaction of the sender's `close`. */
   #closing = 0;
   #draining = false;
+  /** At a drain, an `open` that has not come is waited for no more. */
+  #isLate = false;
   #framesDone = 0;
   /** Bytes came while lines were placed: whole frames may lie in `held`. */
   #more = false;
@@ -137,11 +139,13 @@ export class RelpSession {
     this.#goOn();
   }
 
-  /** Takes no more lines; what is read is answered, then the sender is told that the server closes. */
-  drain(): void {
-    if (this.#draining || this.#state === "ended") return;
+  /**
+   * Takes no more lines; what is read is answered, then the sender is told that the server closes. A sender that has not
+   * opened yet is let in first, unless `isLate`: one whose `open` fails takes the server for dead, and rests.
+   */
+  drain(isLate = false): void {
     this.#draining = true;
-    this.#stopReading();
+    this.#isLate ||= isLate;
     this.#endWhenAnswered();
   }
 
@@ -303,14 +307,19 @@ export class RelpSession {
     this.#host.pause();
   }
 
+  get #drains(): boolean {
+    return this.#draining && this.#state !== "ended" && (this.#state !== "opening" || this.#isLate);
+  }
+
   #endWhenAnswered(): void {
+    if (this.#drains) this.#stopReading();
     if (this.#unansweredLines > 0 || this.#placing) return;
     if (this.#state === "closing") {
       this.#state = "ended";
       this.#host.write(answer(this.#closing, ""));
       this.#host.write(serverClose);
       this.#host.end();
-    } else if (this.#draining && this.#state !== "ended") {
+    } else if (this.#drains) {
       this.#state = "ended";
       this.#host.write(serverClose);
       this.#host.end();

@@ -116,7 +116,9 @@ function pathOf(...programs: string[]): string {
 }
 
 const tools = [
-  ..."uname sysctl mkdir rm mv cp ln chmod sed head tr cut tar gzip dirname cat id grep sh sleep".split(" "),
+  ..."uname sysctl mkdir rm rmdir mv cp ln chmod sed head tr cut tar gzip dirname cat id grep sh sleep".split(
+    " ",
+  ),
   "sha256sum",
 ];
 
@@ -313,6 +315,21 @@ describe("install.sh", () => {
     assert.match(stderr, /--base-url URL or CORNDOG_BASE_URL, or clone/);
   });
 
+  it("leaves no directory that it made for nothing", async () => {
+    files.clear();
+    const { code } = await run(["--dir", join(dir, "of its/own")]);
+    assert.equal(code, 1);
+    assert.deepEqual(readdirSync(dir), []);
+  });
+
+  it("--systemd changes nothing where there is no systemd", async () => {
+    const without = pathOf(...tools, "curl");
+    const { code, stderr } = await run(["--systemd"], { PATH: without });
+    assert.equal(code, 1);
+    assert.match(stderr, process.getuid!() === 0 ? /no systemd here\n.*without --systemd/ : /needs root/);
+    assert.deepEqual(readdirSync(dir), []);
+  });
+
   it("puts the binary into ~/.local/bin by default", async () => {
     const home = mkdtempSync(join(work, "home-"));
     const { code, stderr } = await install(["sh"], ["--target", target], { HOME: home }).done;
@@ -324,7 +341,14 @@ describe("install.sh", () => {
   it("--systemd says what it would do for the service", async () => {
     const { code, stdout, stderr } = await run(["--systemd", "--dry-run"]);
     assert.equal(code, 0, stderr);
-    for (const part of ["useradd --system", "/etc/corndog/corndog.yml", "write_units", "systemctl enable"]) {
+    for (
+      const part of [
+        "useradd --system",
+        "/etc/corndog/corndog.yml",
+        "would write /etc/systemd/system/corndog.service",
+        "systemctl enable",
+      ]
+    ) {
       assert.ok(stdout.includes(part), part);
     }
   });

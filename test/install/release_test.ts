@@ -100,7 +100,13 @@ describe("tools/release.ts", () => {
     const names = bill.components.map((one: { name: string }) => one.name);
     const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     for (const name of ["bun", ...Object.keys(dependencies)]) assert.ok(names.includes(name), name);
-    for (const { name, licenses } of bill.components) assert.ok(licenses.length > 0, name);
+    for (const { name, licenses } of bill.components) {
+      assert.equal(licenses.length, 1, name);
+      const [{ license, expression }] = licenses;
+      // CycloneDX takes a list's id or an expression, and neither in the other's place.
+      assert.match(license?.id ?? "", expression === undefined ? /^[A-Za-z0-9.+-]+$/ : /^$/, name);
+      assert.match(expression ?? " OR ", / (AND|OR|WITH) /, name);
+    }
   });
 
   it(

@@ -334,7 +334,8 @@ export function describeService(release: string, debianName: string): void {
       await successorOf(pid);
       send("by install.sh");
       await arrived("by install.sh");
-      guest.do("sh", "/srv/share/release/install.sh", "--systemd", "--uninstall", "--purge");
+      // Where the service is, its unit says.
+      guest.do("sh", "/srv/share/release/install.sh", "--uninstall", "--purge");
       for (
         const path of [
           "/usr/local/bin/corndog",

@@ -326,6 +326,27 @@ describe("RelpSession", () => {
     assert.deepEqual(calls, ["pause", "end"]);
   });
 
+  it("drain() lets a sender in that has connected and not opened yet, takes what came with it, and ends", () => {
+    const { receive, session, calls, lines, written } = setUp();
+    receive(open.slice(0, 5));
+    session.drain();
+    assert.deepEqual(calls, []);
+    receive(open.slice(5) + line(2, "x"));
+    assert.deepEqual(lines, ["x"]);
+    assert.match(written(), /^1 rsp \d+ 200 OK\n/);
+    assert.ok(written().endsWith(`${okTo(2)}0 serverclose 0\n`));
+    assert.deepEqual(calls, ["pause", "end"]);
+  });
+
+  it("drain() waits no more for an open that is late", () => {
+    const { session, calls, written } = setUp();
+    session.drain();
+    assert.deepEqual(calls, []);
+    session.drain(true);
+    assert.equal(written(), "0 serverclose 0\n");
+    assert.deepEqual(calls, ["pause", "end"]);
+  });
+
   it("close waits for the answers to the lines before it", () => {
     const { receive, calls, answer, written } = setUp({ placed: "at once", answered: "later" });
     receive(`${open}${line(2, "x")}3 close 0\n`);

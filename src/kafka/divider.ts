@@ -8,9 +8,12 @@
  * It promises
  *   - the parts of a batch take its place in their partition's line, in its order;
  *   - the batch is settled when each of its records is in the log or was taken by its owner as refused;
- *   - it always gets on: a part that finds no memory takes the place of the batch itself, one after the other;
- *   - copies on the heap live while parts are placed: one batch per partition that is in the way there, and of those
- *     that are in nobody's way `copyBytesMax` (one may be larger).
+ *   - it always gets on: a part that finds no memory takes the place of the batch itself, one after the other. What it
+ *     writes over is kept on the heap until the batch is finished: `restore` puts it back, for whoever keeps what the
+ *     end leaves;
+ *   - copies on the heap are bounded: a few batches per partition that are in the way there (those that are placed, and
+ *     what was written over while it is in flight), and of those that are in nobody's way `copyBytesMax` (one may be
+ *     larger).
  *
  * Parts of a compressed batch are compressed like it, on the loop: this is rare.
  *
@@ -102,6 +105,8 @@ interface Division {
   out: number;
   refused: number;
   isHomeFree: boolean;
+  /** What lay where the batch lies, once a part took its place. */
+  original: Uint8Array | undefined;
 }
 
 /** One part. */
@@ -131,8 +136,17 @@ export class Divider {
   /** Bytes of records on the heap. */
   get bytesHeld(): number {
     let bytes = 0;
-    for (const { records } of this.#placing) bytes += records?.bytes ?? 0;
+    for (const { records, original } of this.#divisions) {
+      bytes += (records?.bytes ?? 0) + (original?.length ?? 0);
+    }
     return bytes;
+  }
+
+  /** @see Sink.restore */
+  restore(): void {
+    for (const { batch, original } of this.#divisions) {
+      if (original !== undefined) this.#options.kernel.bytes.set(original, batch.at);
+    }
   }
 
   /** Adds the batches that are divided or wait for it. Their parts are held where they stand. */
@@ -209,7 +223,17 @@ export class Divider {
       keyOf: (record) => records.keyOf(record),
     });
     const part = this.#parts.get(batch);
-    const division = { batch, part, plan, records, pending, out: 0, refused: 0, isHomeFree: true };
+    const division = {
+      batch,
+      part,
+      plan,
+      records,
+      pending,
+      out: 0,
+      refused: 0,
+      isHomeFree: true,
+      original: undefined,
+    };
     this.#divisions.add(division);
     this.#placing.add(division);
   }
@@ -242,8 +266,12 @@ export class Divider {
     const isAtHome = reserved === 0;
     if (isAtHome && (!division.isHomeFree || need > batch.end - batch.at)) return undefined;
     const at = isAtHome ? batch.at : reserved;
+    if (isAtHome) {
+      // Nobody keeps a part: what matters is the batch that it comes from.
+      if (division.part === undefined) division.original ??= kernel.bytes.slice(batch.at, batch.end);
+      division.isHomeFree = false;
+    }
     kernel.bytes.set(bytes, at + batchHeaderBytes);
-    if (isAtHome) division.isHomeFree = false;
     const { topic, partition, baseTimestampMs, openedAtMs } = batch;
     return {
       division,

@@ -269,6 +269,11 @@ export class KafkaSink implements Sink {
     await this.#carrier.close();
   }
 
+  /** @inheritdoc */
+  restore(): void {
+    this.#outcomes.restore();
+  }
+
   #applyMetadata(metadata: ClusterMetadata): void {
     this.#log.debug("kafka_metadata", {
       brokers: metadata.brokers.map(({ id, host, port }) => `${id}=${host}:${port}`).join(","),

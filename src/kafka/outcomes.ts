@@ -107,6 +107,11 @@ export class Outcomes {
     this.#divider.addHeld(into);
   }
 
+  /** @see Divider.restore */
+  restore(): void {
+    this.#divider.restore();
+  }
+
   /** The sink took a batch. False if it was settled at once: its topic waits for an operator and has its share. */
   taken(batch: ClosedBatch): boolean {
     const topic = this.#options.cluster.topic(batch.topic);

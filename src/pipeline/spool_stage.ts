@@ -258,6 +258,7 @@ export class SpoolStage {
     if (this.#spool === undefined) return 0;
     const spool = this.#spool;
     this.#giveUpHeld();
+    this.#parts.sink.restore?.();
     for (const [batch, spooled] of this.#inSink.takeAll()) {
       if (spooled !== undefined) this.#ledger.gaveUp(batch);
       else spool.append(batch, ({ batch }) => this.#ledger.spooled(batch));

@@ -66,4 +66,9 @@ export interface Sink {
   brokerOf?(batch: ClosedBatch): string | undefined;
   /** Ends connections and files. Batches that are not settled by then stay unsettled and are reported lost by the pipeline. */
   close(): Promise<void>;
+  /**
+   * Makes unsettled batches lie in memory as they were given, for whoever keeps them. Called after `close`, when what
+   * took refused records is closed too; missing where nothing writes over them.
+   */
+  restore?(): void;
 }

@@ -93,13 +93,7 @@ export class BenchSink {
           this.onSettled(batch);
         },
         refused: (part, { reason, message }, watch) => {
-          const opened = openBatch(this.#kernel.bytes, part);
-          assert.ok(opened.ok);
-          while (opened.records.next()) {
-            const value = Buffer.from(opened.records.value()!).toString();
-            this.refused.push({ value, reason, message });
-          }
-          assert.ok(opened.records.done);
+          for (const value of this.valuesOf(part)) this.refused.push({ value, reason, message });
           this.clock.after(1, () => {
             watch.released();
             this.clock.after(1, () => watch.settled());
@@ -124,6 +118,16 @@ export class BenchSink {
         },
       },
     });
+  }
+
+  /** The values of a batch as it lies in memory. */
+  valuesOf(batch: ClosedBatch): string[] {
+    const opened = openBatch(this.#kernel.bytes, batch);
+    assert.ok(opened.ok);
+    const values: string[] = [];
+    while (opened.records.next()) values.push(Buffer.from(opened.records.value()!).toString());
+    assert.ok(opened.records.done);
+    return values;
   }
 
   get slotsTotal(): number {

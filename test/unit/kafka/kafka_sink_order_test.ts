@@ -318,6 +318,40 @@ describe("KafkaSink", () => {
     },
   );
 
+  it("restore() makes unsettled batches lie as they were given when the end comes amid divisions", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(),
+        fc.array(fc.constantFrom(undefined, "gzip" as const, "zstd" as const), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.constantFrom(120, 180, 300),
+        fc.constantFrom(0.5, 1),
+        fc.nat({ max: 200 }),
+        async (seed, codecs, limit, memoryScarcity, msToTheEnd) => {
+          const bench = new BenchSink({ seed });
+          bench.memoryScarcity = memoryScarcity;
+          bench.cluster.create("t0", 2);
+          bench.cluster.limits.set("t0", limit);
+          bench.cluster.ackMs = 20;
+          bench.sink.start();
+          const given = codecs.map((codec, number) => {
+            const values = Array.from({ length: 8 }, (_, index) => `${number}/${index} `.padEnd(60, "x"));
+            return { values, batch: bench.send("t0", values, 0, codec === undefined ? {} : { codec }) };
+          });
+          await bench.clock.advance(msToTheEnd);
+          await bench.sink.close();
+          bench.sink.restore();
+          for (const { values, batch } of given) {
+            if (!bench.outcomes.has(batch)) assert.deepEqual(bench.valuesOf(batch), values);
+          }
+        },
+      ),
+      { numRuns: 100, seed: 20260105 },
+    );
+  });
+
   it(
     "sends records where their key says, in the order of each key, when partitions become known late",
     slow,

@@ -218,10 +218,25 @@ function readEntry(entry: ProtoReader, labels: Labels, events: Events): boolean 
   return true;
 }
 
-/** Labels as Prometheus writes them: `{name="value", other="with \"quotes\""}`. */
+/** What the escapes of one letter stand for (Go, "String literals"); every other character is itself. */
+const escapes = new Map(Object.entries({ a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" }));
+
+/** Text without the quoting of Go, which is that of Prometheus. Bytes that are no character become U+FFFD. */
+function unquoted(text: string): string {
+  if (!text.includes("\\")) return text;
+  const form = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/gs;
+  return text.replace(form, (_, byte?: string, short?: string, long?: string, letter?: string) => {
+    if (letter !== undefined) return escapes.get(letter) ?? letter;
+    const point = parseInt(byte ?? short ?? long!, 16);
+    const isCharacter = byte === undefined ? point <= 0x10ffff : point < 0x80;
+    return isCharacter ? String.fromCodePoint(point) : "\ufffd";
+  });
+}
+
+/** Labels as Prometheus writes them: `{name="value", "other.name"="with \"quotes\""}`. */
 export function parseLabels(text: string): Labels | undefined {
   const labels: Record<string, string> = {};
-  const pair = /\s*([a-zA-Z_][a-zA-Z0-9_.:/-]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,?)/y;
+  const pair = /\s*(?:([a-zA-Z_][a-zA-Z0-9_.:/-]*)|"((?:[^"\\]|\\.)*)")\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,?)/y;
   let at = text.indexOf("{") + 1;
   const end = text.lastIndexOf("}");
   if (at === 0 || end < at) return undefined;
@@ -229,11 +244,10 @@ export function parseLabels(text: string): Labels | undefined {
     pair.lastIndex = at;
     const match = pair.exec(text);
     if (match === null || count === labelsMax) return undefined;
-    if (match[1] !== "__proto__") {
-      labels[match[1]!] = match[2]!.replace(/\\(.)/g, (_, next: string) => next === "n" ? "\n" : next);
-    }
+    const name = match[1] ?? unquoted(match[2]!);
+    if (name !== "__proto__") labels[name] = unquoted(match[3]!);
     at = pair.lastIndex;
-    if (match[3] === "" && at < end) return undefined;
+    if (match[4] === "" && at < end) return undefined;
   }
   return labels;
 }

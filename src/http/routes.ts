@@ -25,6 +25,8 @@ export type Route =
 
 const hecPaths = /^\/services\/collector(?:\/(event|raw|ack|health))?(?:\/1\.0)?$/;
 const bulkPath = /^(?:\/([^/_][^/]*))?(?:\/_doc)?\/_bulk$/;
+/** Names that begin so are Elasticsearch's: `/INDEX/_doc`, `/_index_template/NAME`. */
+const elasticPath = /^\/(?:(?!v1\/)[^/]+\/)?_/;
 const ingestPath = /^\/v1\/ingest(?:\/([^/]+))?$/;
 
 /** The route of a head. */
@@ -63,7 +65,8 @@ export function routeOf(head: RequestHead, options: RouteOptions): Route {
       code: "not_found",
       detail: `Cannot find "${printable(head.path)}": send events to /v1/ingest or /v1/ingest/TOPIC`,
     },
-    refuse,
+    // Its clients cannot read another answer, and say only that.
+    refuse: elasticPath.test(path) ? refuseElastic : refuse,
   };
 }
 

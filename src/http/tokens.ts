@@ -221,9 +221,13 @@ function stampOf(stats: FileStats): string {
   return [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs, stats.mode].join(" ");
 }
 
+/** What may stand in a pair of name and password; bytes that are no text come of a key that is none. */
+const pairForm = /^[\x20-\x7e]*:[\x20-\x7e]*$/;
+
 /**
- * The token in an `Authorization`: `Bearer T` (RFC 6750), `Splunk T`, `ApiKey base64(id:T)` (Elasticsearch), or
- * `Basic`, whose password it is (RFC 7617); Splunk's clients may send a token as the user of it too.
+ * The token in an `Authorization`: `Bearer T` (RFC 6750), `Splunk T`, `ApiKey base64(id:T)` (Elasticsearch) or
+ * `ApiKey T` (what its clients send where the key is one string), or `Basic`, whose password it is (RFC 7617);
+ * Splunk's clients may send a token as the user of it too.
  */
 export function tokenOfField(field: string | undefined): string | undefined {
   const match = /^(bearer|splunk|basic|apikey) +(\S+) *$/i.exec(field ?? "");
@@ -231,6 +235,7 @@ export function tokenOfField(field: string | undefined): string | undefined {
   const scheme = match[1]!.toLowerCase();
   if (scheme === "bearer" || scheme === "splunk") return match[2];
   const pair = atobText(match[2]!);
+  if (scheme === "apikey" && !pairForm.test(pair ?? "")) return match[2];
   return pair === undefined ? undefined : pair.slice(pair.indexOf(":") + 1);
 }
 

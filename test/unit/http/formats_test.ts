@@ -343,6 +343,11 @@ describe("lokiEndpoint()", () => {
     { text: 'a="b"', want: undefined },
     { text: '{a="b', want: undefined },
     { text: '{__proto__="x"}', want: {} },
+    { text: '{"k8s.pod"="a", "q\\"x"="b"}', want: { "k8s.pod": "a", 'q"x': "b" } },
+    {
+      text: String.raw`{a="\t\x1b\u00ad\U0001f9ff\xff\Uffffffff\\x41"}`,
+      want: { a: "\t\x1b\xad\u{1f9ff}\ufffd\ufffd\\x41" },
+    },
   ];
   for (const { text, want } of labels) {
     it(`parseLabels() gives ${JSON.stringify(want)} of ${text}`, () =>

@@ -242,6 +242,7 @@ describe("IngestService", () => {
     { line: "/nowhere", status: 404 },
     { line: "GET /v1/ingest", status: 405 },
     { line: "/v1/ingest/a/b", status: 404 },
+    { line: "/logs/_doc", status: 404 },
     { line: "/v1/ingest?ack=yes", status: 400 },
     { line: "/v1/logs", status: 415 },
     { line: "GET /healthz", status: 200 },
@@ -257,6 +258,15 @@ describe("IngestService", () => {
       assert.equal(new ServiceRig().send(line, "a", ...fields).answered!.status, status);
     });
   }
+
+  it("answers in the words of Elasticsearch where only its clients ask", () => {
+    const fieldsOf = (line: string) => new ServiceRig().send(line, "{}").answered!.fields;
+    for (const line of ["/logs/_doc", "PUT /logs/_create/1", "GET /_index_template/logs"]) {
+      assert.equal(fieldsOf(line)["content-type"], "application/json", line);
+      assert.equal(fieldsOf(line)["x-elastic-product"], "Elasticsearch", line);
+    }
+    assert.equal(fieldsOf("/v1/_doc")["content-type"], "application/problem+json");
+  });
 
   it("answers pages of allowed origins only", () => {
     const rig = new ServiceRig({ origins: ["https://app.example"], ack: "memory" });
@@ -479,6 +489,9 @@ describe("IngestService", () => {
     it("tokenOfField() reads what agents send", () => {
       assert.equal(tokenOfField("Bearer  abc "), "abc");
       assert.equal(tokenOfField(`Basic ${btoa("u:p:q")}`), "p:q");
+      assert.equal(tokenOfField(`ApiKey ${btoa("id:0123456789abcdef")}`), "0123456789abcdef");
+      assert.equal(tokenOfField("ApiKey 0123456789abcdef0123"), "0123456789abcdef0123", "as one string");
+      assert.equal(tokenOfField("ApiKey no-base64_0123456789"), "no-base64_0123456789");
       assert.equal(tokenOfField("abc"), undefined);
       assert.equal(tokenOfField(undefined), undefined);
     });

@@ -12,10 +12,8 @@
 export type ErrorCode =
   | "address_in_use"
   | "address_not_available"
-  | "admin_unreachable"
   | "certificate_unusable"
   | "config_invalid"
-  | "connection_limit"
   | "deadline_exceeded"
   | "disk_failed"
   | "kafka_authentication_failed"

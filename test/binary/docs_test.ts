@@ -316,6 +316,17 @@ describe("pages", () => {
     assert.deepEqual([...events].filter((event) => !textOf("OPERATIONS.md").includes(`\`${event}\``)), []);
   });
 
+  it("OPERATIONS.md names every code of an error", () => {
+    const union = /type ErrorCode =([^;]*);/.exec(sources)![1]!;
+    const own = [...union.matchAll(/"([a-z_]+)"/g)].map((match) => match[1]!);
+    const admin = [...sources.matchAll(/\b(?:problem|refuse)\(\s*\d{3},\s*"([a-z_]+)"/g)].map((match) =>
+      match[1]!
+    );
+    assert.ok(own.length > 15 && admin.length > 20);
+    const page = textOf("OPERATIONS.md");
+    assert.deepEqual([...new Set([...own, ...admin])].filter((code) => !page.includes(`\`${code}\``)), []);
+  });
+
   it("OPERATIONS.md names every metric and reason of a drop", () => {
     const metrics = [...sources.matchAll(/"(corndog_[a-z_]+)"/g)].map((match) => match[1]!);
     const names = [...new Set(metrics), ...dropReasons];

@@ -72,6 +72,8 @@ class Load {
     this.name = name;
     this.#path = join(dir, `${name}.json`);
     const words = ["clobber", ...args, "-d", `${secondsMax}s`, "-q", "--threads", "1", "--json", this.#path];
+    // A handshake or an answer that nobody works on, and not one on a machine without time.
+    words.push("--connect-timeout", "60s", "--read-timeout", "60s");
     this.#child = spawn(command!, [...first, ...words], { stdio: ["ignore", "ignore", "pipe"] });
     this.#child.stderr!.on("data", (data) => this.#said += data);
     this.#ended = new Promise((resolve) => this.#child.on("close", resolve));

@@ -74,7 +74,6 @@ interface DatagramOptions {
 async function listenUdp(address: ListenAddress, handler: DatagramHandler): Promise<Listener> {
   const { hostname, port, reusePort, fd } = address;
   const libc = await openLibc();
-  if (fd !== undefined) libc?.setReceiveBuffer(fd, receiveBufferBytes);
   const options: DatagramOptions = {
     type: hostname.includes(":") ? "udp6" : "udp4",
     reusePort,
@@ -96,6 +95,8 @@ async function listenUdp(address: ListenAddress, handler: DatagramHandler): Prom
     socket.bind(where as { port: number }, () => {
       socket.off("error", refuse);
       socket.on("error", (error: Error) => reportFault("udp", error));
+      // The runtime stays below net.core.rmem_max also where CAP_NET_ADMIN allows more.
+      libc?.setReceiveBuffer(descriptorOf(socket), receiveBufferBytes);
       const bound = socket.address();
       let closed: Promise<void> | undefined;
       resolve({

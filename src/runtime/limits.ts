@@ -6,7 +6,7 @@
 
 import { reportFault } from "./fault.ts";
 
-/** Room for a burst of about 16,000 lines; the kernel cuts it to `net.core.rmem_max` unless it may not. */
+/** Room for a burst of about 13,000 datagrams of 200 bytes; the kernel cuts it to `net.core.rmem_max` unless it may not. */
 export const receiveBufferBytes = 8 * 1024 * 1024;
 
 /** The largest UDP payload over IPv4 and IPv6 is under it. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { accessSync, constants, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import { openSpool } from "../../../src/spool/open_spool.ts";
@@ -29,6 +29,68 @@ after(() => {
   execFileSync("umount", [disk]);
   rmSync(disk, { recursive: true });
 });
+
+/** An ext4 that becomes read-only at its first error, and can be told to have one. */
+class FragileDisk {
+  readonly folder = mkdtempSync(join(tmpdir(), "corndog-fragile-"));
+  readonly #image = join(mkdtempSync(join(tmpdir(), "corndog-image-")), "ext4");
+  #device = "";
+
+  /** @throws where this user, or this machine, has none */
+  constructor() {
+    try {
+      writeFileSync(this.#image, "");
+      truncateSync(this.#image, 32 * 1024 * 1024);
+      run("mkfs.ext4", "-q", "-J", "size=4", this.#image);
+      this.#device = run("losetup", "-f", "--show", this.#image).trim();
+      this.mount();
+      accessSync(this.#trigger, constants.W_OK);
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
+  }
+
+  get #trigger(): string {
+    return `/sys/fs/ext4/${basename(this.#device)}/trigger_fs_error`;
+  }
+
+  mount(): void {
+    run("mount", "-o", "errors=remount-ro", this.#device, this.folder);
+  }
+
+  fail(): void {
+    writeFileSync(this.#trigger, "a test wants one");
+  }
+
+  /** Mends it and mounts it anew. */
+  mend(): void {
+    run("umount", this.folder);
+    // It answers 1 when it mended something.
+    spawnSync("e2fsck", ["-p", this.#device], { stdio: "pipe" });
+    this.mount();
+  }
+
+  remove(): void {
+    spawnSync("umount", ["-l", this.folder], { stdio: "pipe" });
+    if (this.#device !== "") spawnSync("losetup", ["-d", this.#device], { stdio: "pipe" });
+    rmSync(dirname(this.#image), { recursive: true });
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { stdio: "pipe", encoding: "utf8" });
+}
+
+function fragileDisk(): FragileDisk | undefined {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined;
+  try {
+    return new FragileDisk();
+  } catch {
+    return undefined;
+  }
+}
 
 const memory = new BatchMemory(16 * 1024 * 1024);
 
@@ -101,4 +163,37 @@ test("openSpool() finds what was committed when a real disk is full at the start
   await until("the segments to be removed", () => second.stats().segments === 0 ? true : undefined);
   assert.deepEqual(events.damages, []);
   await second.close(1000);
+});
+
+test("append() says that a real disk became read-only, and openSpool() finds all that was committed before", async (t) => {
+  const fragile = fragileDisk();
+  if (fragile === undefined) return t.skip("needs root, ext4 and a loop device");
+  try {
+    memory.reset();
+    const events = new CountedEvents();
+    const first = await opened(fragile.folder, events);
+    const texts: string[] = [];
+    const append = (text: string): void => {
+      first.append(memory.batch("t", text), () => texts.push(text));
+    };
+    for (let i = 0; i < 10; i++) append(`${i} ${"x".repeat(100_000)}`);
+    await until("commits", () => texts.length === 10 ? true : undefined);
+    fragile.fail();
+    append("too late");
+    await until("the disk to refuse", () => first.state.kind === "failing" ? true : undefined);
+    assert.match(first.stats().problem!, /the file system is read-only \(EROFS\)/);
+    assert.equal((await first.close(500)).length, 1, "what the disk did not take is given back");
+    fragile.mend();
+    const second = await opened(fragile.folder, events);
+    const wish = memory.wish();
+    await until("the backlog", async () => {
+      while ((await second.next(wish)).kind === "batch");
+      return wish.taken.length >= texts.length ? true : undefined;
+    });
+    assert.deepEqual(wish.taken.map(({ batch }) => memory.text(batch)), texts);
+    assert.deepEqual(events.damages, []);
+    await second.close(1000);
+  } finally {
+    fragile.remove();
+  }
 });

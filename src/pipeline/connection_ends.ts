@@ -18,6 +18,8 @@ const quietMs = 50;
 const readOnMs = 1_000;
 /** At an upgrade, connections of HTTP without a request and of RELP without an `open` are ended after this long. */
 const idleMs = 2_000;
+/** Connections that were in their handshake when all others were asked to end are asked this much later, and again. */
+const askAgainMs = 1_000;
 /** While it waits it looks so often. */
 const lookMs = 10;
 
@@ -54,6 +56,7 @@ export class ConnectionEnds {
     relp.stop(false);
     this.#askToEnd(() => true);
     let idleEnded = false;
+    let askedMs = 0;
     while (connections.counts().open > 0) {
       const waited = performance.now() - started;
       if (waited >= deadlineMs) return;
@@ -61,6 +64,10 @@ export class ConnectionEnds {
         idleEnded = true;
         http.stop();
         relp.stop(true);
+      }
+      if (waited >= askedMs + askAgainMs) {
+        askedMs = waited;
+        this.#askToEnd(() => true);
       }
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }

@@ -32,11 +32,16 @@ const timeout = isLong ? 900_000 : 240_000;
 /** Nobody answers there. */
 const nowhere = "127.0.0.1:1";
 
-/** Sends over TLS, waits for the end of what it never reads, and sends what it still has. */
+/**
+ * Sends over TLS, waits for the end of what it never reads, and sends what it still has. With a second word it waits
+ * for a line on standard input before the handshake.
+ */
 const tlsSender = `import select, socket, ssl, sys
 context = ssl.create_default_context()
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-s = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+if len(sys.argv) > 2: sys.stdin.readline()
+s = context.wrap_socket(s)
 s.sendall(b"<13>1 - h a - - - before\\n<13>1 - h a - - - ha")
 ends = select.poll()
 ends.register(s, select.POLLRDHUP)
@@ -285,23 +290,30 @@ drain_timeout: 30s
 admin: { listen: "127.0.0.1:${admin}" }
 sink: file
 file: { dir: out }
+limits: { handshake: 60s }
 workers: 2
 drain_timeout: 60s
 `);
-    const sender = spawn("python3", ["-c", tlsSender, String(tls)], { stdio: ["ignore", "pipe", "inherit"] });
+    const senders = [[], ["late"]].map((words) =>
+      spawn("python3", ["-c", tlsSender, String(tls), ...words], { stdio: ["pipe", "pipe", "inherit"] })
+    );
     let said = "";
-    sender.stdout.on("data", (data) => said += data);
+    for (const { stdout } of senders) stdout.on("data", (data) => said += data);
     try {
-      await site.corndog.statsWhen("the first line", ({ ledger }) => ledger.received === 1);
+      await site.corndog.statsWhen(
+        "the first line, and a connection without a handshake",
+        ({ ledger, totals }) => ledger.received === 1 && totals.connections_open === 2,
+      );
       await site.upgrade();
-      await until("the end that the sender saw", () => said.includes("end") || undefined);
+      senders[1]!.stdin.end("\n");
+      await until("the end that both saw", () => said === "end\nend\n" || undefined, 40_000);
       await site.oldOnesEnded();
       await site.stop();
       const [first, last] = site.corndog.logs.filter(({ event }) => event === "drained")
         .map(({ ledger }) => ledger as Stats["ledger"]);
-      assert.deepEqual([first!.received, first!.delivered, last!.received], [3, 3, 0]);
+      assert.deepEqual([first!.received, first!.delivered, last!.received], [6, 6, 0]);
     } finally {
-      if (sender.exitCode === null) process.kill(sender.pid!, "SIGKILL");
+      for (const sender of senders) if (sender.exitCode === null) process.kill(sender.pid!, "SIGKILL");
       await site.dispose();
       rmSync(dir, { recursive: true });
     }

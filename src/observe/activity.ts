@@ -5,7 +5,8 @@
  *     per worker, i32: pulse | rule + 1, 0: none | connection, 0: none | bytes of the chunk | pulse comes every ... ms |
  *                      the thread's number for the kernel | collections of garbage
  *
- * The pulse is quick while there is work and slow while there is none: idle loops are not woken for it.
+ * The pulse is quick while there is work, slow while there is none, and slower still when there has been none for
+ * seconds: idle loops are not woken for it.
  *
  * @module
  */
@@ -28,6 +29,8 @@ const wordsPerWorker = 16;
 export const pulseMs = 50;
 /** And while it has none. */
 export const idlePulseMs = 250;
+/** And while it has had none for seconds: once a second, at latest after this time (core/beat.ts). */
+export const restPulseMs = 1_250;
 /** What stands for "not any more". */
 const endedPulseMs = 2 ** 30;
 
@@ -66,9 +69,13 @@ export class Pulse {
   readonly #words: Int32Array;
   #timer: ReturnType<typeof setInterval> | undefined;
   #worked = false;
+  #rests = false;
+  readonly #woken: () => void;
 
-  constructor(words: Int32Array) {
+  /** `woken` is called when work comes, or something to look after, while it rests. */
+  constructor(words: Int32Array, woken: () => void = () => {}) {
     this.#words = words;
+    this.#woken = woken;
     Atomics.store(words, activityWord.everyMs, idlePulseMs);
   }
 
@@ -80,9 +87,29 @@ export class Pulse {
     this.beat();
     Atomics.store(this.#words, activityWord.everyMs, pulseMs);
     this.#timer = setInterval(() => this.#quickBeat(), pulseMs);
+    this.#wake();
   }
 
-  /** Called every `idlePulseMs`, work or not. */
+  /** True while beats may come only every `restPulseMs`. */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
+  /** There has been no work for long. */
+  rest(): void {
+    if (this.#rests || this.#timer !== undefined) return;
+    this.#rests = true;
+    Atomics.store(this.#words, activityWord.everyMs, restPulseMs);
+  }
+
+  /** There is something to look after, if no work. Called behind a beat. */
+  rouse(): void {
+    if (!this.#rests) return;
+    Atomics.store(this.#words, activityWord.everyMs, idlePulseMs);
+    this.#wake();
+  }
+
+  /** Called every `idlePulseMs`, work or not; at rest every `restPulseMs`. */
   beat(): void {
     Atomics.add(this.#words, activityWord.pulse, 1);
   }
@@ -91,6 +118,12 @@ export class Pulse {
   stop(): void {
     clearInterval(this.#timer);
     Atomics.store(this.#words, activityWord.everyMs, endedPulseMs);
+  }
+
+  #wake(): void {
+    if (!this.#rests) return;
+    this.#rests = false;
+    this.#woken();
   }
 
   #quickBeat(): void {

@@ -10,7 +10,16 @@
  */
 import type { StallEvidence, StallProfileView } from "../admin/looks_view.ts";
 import type { ReadFacts, ThreadFacts } from "./thread_facts.ts";
-import { type Activity, activityOf, activityWord, idlePulseMs, pulseMs, readActivity } from "./activity.ts";
+import { untilBeatMs } from "../core/beat.ts";
+import {
+  type Activity,
+  activityOf,
+  activityWord,
+  idlePulseMs,
+  pulseMs,
+  readActivity,
+  restPulseMs,
+} from "./activity.ts";
 
 /** A worker without a pulse for this long is held. */
 export const warnMs = 100;
@@ -20,6 +29,8 @@ export const errorMs = 1_000;
 export const lookMs = 50;
 /** And while no worker has work. */
 const idleLookMs = 200;
+/** And while all have had none for seconds; the first that has some again calls. */
+const restLookMs = 1_000;
 /** The watcher was late by this much: the machine gave nobody time. */
 const lateMsMax = 60;
 /**
@@ -27,6 +38,8 @@ const lateMsMax = 60;
  * that time, and whatever holds it for longer shows all the same.
  */
 const idleFactsMs = 2_000;
+/** And while it has had none for seconds. */
+const restFactsMs = 20_000;
 /** Collectors that are at work for this part of a stall are its reason, where the worker slept for the other part. */
 const collectedShare = 0.6;
 const waitedShare = 0.2;
@@ -96,6 +109,7 @@ export class Sentinel {
   #total = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #intervalMs = lookMs;
+  #stopped = false;
 
   constructor(parts: SentinelParts, nowMs: number) {
     this.#parts = parts;
@@ -121,7 +135,15 @@ export class Sentinel {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
+  }
+
+  /** A worker that rested has work: it looks at once, and often from now on. */
+  wake(): void {
+    if (this.#timer === undefined || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#lookAndWatch();
   }
 
   /** Stalls since the start. */
@@ -148,7 +170,7 @@ export class Sentinel {
       const pulse = Atomics.load(one.words, activityWord.pulse);
       if (pulse !== one.pulse) return this.#pulsed(one, pulse, nowMs);
       const ms = nowMs - one.pulsedAtMs;
-      const everyMs = Atomics.load(one.words, activityWord.everyMs);
+      const everyMs = everyMsOf(one.words);
       if (ms < warnMs + (everyMs === 0 ? pulseMs : everyMs)) return;
       if (one.stall === undefined) this.#begin(one, worker, ms, epochMs, isLate);
       else one.stall.ms = ms;
@@ -156,19 +178,23 @@ export class Sentinel {
       // A late watcher looks again before it accuses anybody.
       if (isLate) return;
       if (one.told === 0) this.#tell(one, "warn");
-      if (one.told === 1 && ms >= errorMs) this.#tell(one, "error");
+      // One that rests is not held for as long as it is not seen.
+      const errorAtMs = everyMs === restPulseMs ? errorMs + everyMs : errorMs;
+      if (one.told === 1 && ms >= errorAtMs) this.#tell(one, "error");
     });
   }
 
   #watch(): void {
-    this.#timer = setTimeout(() => {
-      this.look(performance.now(), Date.now());
-      const isIdle = this.#watched.every(({ words, stall }) =>
-        stall === undefined && Atomics.load(words, activityWord.everyMs) === idlePulseMs
-      );
-      this.#intervalMs = isIdle ? idleLookMs : lookMs;
-      this.#watch();
-    }, this.#intervalMs);
+    this.#timer = setTimeout(() => this.#lookAndWatch(), this.#intervalMs);
+  }
+
+  #lookAndWatch(): void {
+    this.look(performance.now(), Date.now());
+    const paces = this.#watched.map(({ stall, words }) => stall === undefined ? everyMsOf(words) : 0);
+    if (paces.every((everyMs) => everyMs === restPulseMs)) {
+      this.#intervalMs = untilBeatMs(restLookMs, Date.now());
+    } else this.#intervalMs = paces.every(isIdlePace) ? idleLookMs : lookMs;
+    this.#watch();
   }
 
   #begin(one: Watched, worker: number, ms: number, epochMs: number, isLate: boolean): void {
@@ -237,9 +263,10 @@ export class Sentinel {
   }
 
   #factsAtPulse(one: Watched, nowMs: number): ThreadFacts | undefined {
-    const isIdle = one.stall === undefined && one.last === undefined &&
-      Atomics.load(one.words, activityWord.everyMs) === idlePulseMs;
-    if (isIdle && one.facts !== undefined && nowMs - one.factsAtMs < idleFactsMs) {
+    const everyMs = everyMsOf(one.words);
+    const isIdle = one.stall === undefined && one.last === undefined && isIdlePace(everyMs);
+    const keptMs = everyMs === restPulseMs ? restFactsMs : idleFactsMs;
+    if (isIdle && one.facts !== undefined && nowMs - one.factsAtMs < keptMs) {
       return { ...one.facts, collections: Atomics.load(one.words, activityWord.collections) };
     }
     one.factsAtMs = nowMs;
@@ -264,6 +291,14 @@ export class Sentinel {
     one.stall = undefined;
     one.told = 0;
   }
+}
+
+function everyMsOf(words: Int32Array): number {
+  return Atomics.load(words, activityWord.everyMs);
+}
+
+function isIdlePace(everyMs: number): boolean {
+  return everyMs === idlePulseMs || everyMs === restPulseMs;
 }
 
 function rise(from: number | undefined, to: number | undefined): number | undefined {

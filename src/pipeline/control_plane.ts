@@ -20,6 +20,7 @@ import type { Stats } from "../admin/stats_view.ts";
 import type { TapFilter, TapSink } from "../admin/tap_view.ts";
 import type { Config } from "../config/config.ts";
 import { redactConfig } from "../config/print.ts";
+import { everyBeat } from "../core/beat.ts";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { createPeerTable } from "../io/peer_table.ts";
 import { createActivity } from "../observe/activity.ts";
@@ -100,7 +101,7 @@ export class ControlPlane implements Control {
   readonly #latency: LatencyReaders;
   /** Senders that are named in statistics; they stay so, or counts of others would fall. */
   readonly #senders = new LabelCap(peersMax);
-  #latencyTimer: ReturnType<typeof setInterval> | undefined;
+  #stopLatency: (() => void) | undefined;
   readonly #startedAtMs = performance.now();
   #upgrading: Promise<UpgradeResult> | undefined;
   #state: Stats["state"] = "starting";
@@ -162,6 +163,7 @@ export class ControlPlane implements Control {
       stdinEnded: () => this.drain(),
       tapped: (id, events, leftOut) => this.#taps.show(id, events, leftOut),
       profiled: (worker, profile) => this.#watch.profiled(worker, profile),
+      awake: () => this.#watch.awake(),
       failed: (worker, reason) => this.#workerFailed(worker, reason),
     });
   }
@@ -172,7 +174,7 @@ export class ControlPlane implements Control {
     await this.#workers.start(config, spawn, this.#rows, this.#desk.version, version);
     this.#state = "running";
     this.#watch.start();
-    this.#latencyTimer = setInterval(() => this.#latency.note(performance.now()), latencyReadMs);
+    this.#stopLatency = everyBeat(latencyReadMs, () => this.#latency.note(performance.now()));
   }
 
   /** Listeners in force. */
@@ -357,7 +359,7 @@ export class ControlPlane implements Control {
     if (this.#finishing) return;
     this.#finishing = true;
     this.#watch.stop();
-    clearInterval(this.#latencyTimer);
+    this.#stopLatency?.();
     await this.#workers.terminate();
     // A worker that was held, or ended at once, could not do this itself.
     for (const worker of this.#readers.keys()) endRow(new CounterRow(this.#rows.counters, worker));

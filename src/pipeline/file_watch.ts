@@ -11,6 +11,7 @@
  */
 import { stat } from "node:fs/promises";
 import { diskFiles, filesNamed } from "../config/files.ts";
+import { untilBeatMs } from "../core/beat.ts";
 
 /** A person who saves a file should see the effect at once; 20 `stat` calls a second cost nothing. */
 const intervalMsDefault = 500;
@@ -40,7 +41,10 @@ export function watchFiles(
     for (const origin of new Set(origins())) now.set(origin, await seen(origin));
     if (stopped) return;
     const tookMs = performance.now() - startedAtMs;
-    timer = setTimeout(() => void look(), Math.max(intervalMs, tookMs / lookShareMax));
+    timer = setTimeout(
+      () => void look(),
+      Math.max(untilBeatMs(intervalMs, Date.now()), tookMs / lookShareMax),
+    );
     const before = known;
     if (before !== undefined && !lookedTwice && hasLost(before, now)) {
       lookedTwice = true;

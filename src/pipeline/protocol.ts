@@ -200,6 +200,8 @@ export type FromWorker =
     readonly leftOut: number;
   }
   | { readonly type: "profiled"; readonly profile: StallProfile }
+  /** After a rest there is work, or something to look after: its pulse is to be watched closely. */
+  | { readonly type: "awake" }
   | { readonly type: "connection_ended"; readonly id: number; readonly found: boolean }
   | {
     readonly type: "listeners_prepared";

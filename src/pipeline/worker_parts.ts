@@ -57,6 +57,8 @@ export interface WorkersEvents {
   tapped(id: number, events: readonly TapEvent[], leftOut: number): void;
   /** What a worker that watches itself was doing when it was held again. */
   profiled(worker: number, profile: StallProfile): void;
+  /** A worker that rested has something to do. */
+  awake(): void;
   /** A worker ended that nobody asked to end. */
   failed(worker: number, reason: string): void;
 }

@@ -115,7 +115,7 @@ export class WorkerPipeline {
     );
     const activity = activityOf(start.activity, worker);
     noteThread(activity);
-    const pulse = new Pulse(activity);
+    const pulse = new Pulse(activity, () => this.ticks.woken());
     this.#ends = new BatchEnds(this.#counters, this.#topics, this.#latency);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({

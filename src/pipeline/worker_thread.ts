@@ -100,7 +100,10 @@ export function runWorker(
       const started = pipeline;
       const { listeners, io } = started.report();
       post({ type: "listening", listeners, io });
-      started.ticks.tellChanges(() => post({ type: "report", id: 0, report: started.report() }));
+      started.ticks.tellChanges(
+        () => post({ type: "report", id: 0, report: started.report() }),
+        () => post({ type: "awake" }),
+      );
     } catch (error) {
       const code = error instanceof ForwarderError ? error.code : "worker_failed";
       post({ type: "failed", code, message: messageOf(error) });

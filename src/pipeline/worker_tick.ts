@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { untilBeatMs } from "../core/beat.ts";
 import type { Pulse } from "../observe/activity.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { Sink } from "../sink/sink.ts";
@@ -22,6 +23,10 @@ import type { Submissions } from "./submissions.ts";
 
 /** Idle connections, counters and heartbeat are looked after this often. */
 const tickMs = 250;
+/** And when nothing has come for a while. */
+const restTickMs = 1_000;
+/** So many ticks without anything to look after are a while. */
+const ticksToRest = 8;
 /** While one of them is not 0 there is something to look after. */
 const restingGauges = [counter.in_flight, counter.spooled] as const;
 /** So many ticks, a second, lie between two looks at what the control plane has to know without asking. */
@@ -50,14 +55,18 @@ export interface TickedStages {
 /** The tick of one worker. */
 export class WorkerTick {
   readonly #stages: TickedStages;
-  #ticker: ReturnType<typeof setInterval> | undefined;
+  #ticker: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
   #ticks = 0;
+  /** In a row, with nothing to look after. */
+  #quietTicks = 0;
   /** What has come, at the last tick. */
   #come = -1;
   #looksSinceTold = looksPerReport;
   /** What was told, and how. */
   #told = "";
   #tell: (() => void) | undefined;
+  #tellAwake: (() => void) | undefined;
 
   constructor(stages: TickedStages) {
     this.#stages = stages;
@@ -65,33 +74,64 @@ export class WorkerTick {
 
   /** Ticks from now on, and now. */
   start(): void {
-    this.#ticker = setInterval(() => this.tick(), tickMs);
     this.tick();
+    this.#next();
   }
 
   /** Ticks no more, and beats no more. */
   stop(): void {
-    clearInterval(this.#ticker);
+    this.#stopped = true;
+    clearTimeout(this.#ticker);
     this.#stages.pulse.stop();
   }
 
-  /** `tell` is called when readiness or anything else changed that the control plane acts on without asking. */
-  tellChanges(tell: () => void): void {
+  /**
+   * `tell` is called when readiness or anything else changed that the control plane acts on without asking, `awake` when a
+   * rest is over.
+   */
+  tellChanges(tell: () => void, awake: () => void): void {
     this.#tell = tell;
+    this.#tellAwake = awake;
   }
 
-  /** Few times a second in any case. What looks after lines and connections has a turn each second while there are none. */
+  /** A rest is over: the next tick is not as far away as it was, and the pulse is to be watched closely. */
+  woken(): void {
+    this.#tellAwake?.();
+    this.#quietTicks = 0;
+    if (this.#ticker === undefined || this.#stopped) return;
+    clearTimeout(this.#ticker);
+    this.#next();
+  }
+
+  /**
+   * Few times a second, and once a second at rest. What looks after lines and connections has a turn each second while
+   * there are none.
+   */
   tick(): void {
     const { pulse, counters } = this.#stages;
     pulse.beat();
     counters.set(counter.heartbeat, performance.now());
-    if (this.#rests() && this.#ticks % ticksPerLook !== 0) counters.publish();
-    else this.#lookAfterAll();
+    const isQuiet = this.#isQuiet();
+    const isLook = pulse.rests || this.#ticks % ticksPerLook === 0;
+    if (isQuiet && !isLook) counters.publish();
+    else this.#lookAfterAll(isLook);
     this.#ticks++;
+    this.#quietTicks = isQuiet ? this.#quietTicks + 1 : 0;
+    if (!isQuiet) pulse.rouse();
+    else if (this.#quietTicks >= ticksToRest && this.#stages.held === undefined) pulse.rest();
+  }
+
+  #next(): void {
+    const delayMs = this.#stages.pulse.rests ? untilBeatMs(restTickMs, Date.now()) : tickMs;
+    this.#ticker = setTimeout(() => {
+      this.#ticker = undefined;
+      this.tick();
+      if (!this.#stopped) this.#next();
+    }, delayMs);
   }
 
   /** True while nothing is held or under way, and nothing has come since it was asked last. */
-  #rests(): boolean {
+  #isQuiet(): boolean {
     const { counters, intake, listeners } = this.#stages;
     const { waiting, rulesVersion } = intake;
     const come = counters.value(counter.received) + counters.value(counter.datagrams) + rulesVersion;
@@ -101,7 +141,7 @@ export class WorkerTick {
       restingGauges.every((gauge) => counters.value(gauge) === 0);
   }
 
-  #lookAfterAll(): void {
+  #lookAfterAll(isLook: boolean): void {
     const { orphans, held, http, listeners, submissions, spool, counters, intake, letters, ends } =
       this.#stages;
     orphans.tick(performance.now());
@@ -115,7 +155,7 @@ export class WorkerTick {
     // A safety net: a wake that was missed costs a tick, never a hang.
     if (intake.waiting.connections > 0) ends.wakeSoon();
     letters.wake();
-    if (this.#ticks % ticksPerLook === 0) this.#tellChange();
+    if (isLook) this.#tellChange();
   }
 
   /** A report is some hundred objects; an idle worker has nothing new to tell in it. */

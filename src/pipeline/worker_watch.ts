@@ -66,6 +66,11 @@ export class WorkerWatch {
     this.#sentinel.stop();
   }
 
+  /** A worker that rested has work. */
+  awake(): void {
+    this.#sentinel.wake();
+  }
+
   /** Times that a worker was held. */
   get total(): number {
     return this.#sentinel.total;

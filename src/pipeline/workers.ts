@@ -276,6 +276,7 @@ export class Workers {
     if (message.type === "log") return this.#events.log(worker, message.level, message.event, message.fields);
     if (message.type === "log_left_out") return this.#events.logLeftOut(message.event, message.count);
     if (message.type === "tapped") return this.#events.tapped(message.id, message.events, message.leftOut);
+    if (message.type === "awake") return this.#events.awake();
     if (message.type === "profiled") return this.#events.profiled(worker, message.profile);
     if (message.type === "give") {
       const { scope, fd } = message;

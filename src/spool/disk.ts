@@ -25,8 +25,11 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
-/** How a file is opened: `create` refuses one that is there (EEXIST), `write` makes one that is not. */
-export type OpenMode = "read" | "write" | "create";
+/**
+ * How a file is opened: `create` refuses one that is there (EEXIST), `write` makes one that is not, `update` reads and
+ * writes one that is there.
+ */
+export type OpenMode = "read" | "write" | "create" | "update";
 
 /** A name in a folder. */
 export interface DiskEntry {
@@ -100,6 +103,7 @@ export const nodeDisk: Disk = {
 export async function openHandle(path: string, mode: OpenMode): Promise<FileHandle> {
   if (mode === "read") return await open(path, "r");
   if (mode === "create") return await open(path, "wx+", fileMode);
+  if (mode === "update") return await open(path, "r+");
   // "r+" makes no file and "a+" knows no positions.
   try {
     return await open(path, "r+");
@@ -191,9 +195,14 @@ export async function readWhole(disk: Disk, path: string, bytesMax: number): Pro
     throw error;
   }
   try {
-    const bytes = new Uint8Array(Math.min(await file.size(), bytesMax));
-    return bytes.subarray(0, await file.read(bytes, 0));
+    return await readAll(file, bytesMax);
   } finally {
     await file.close();
   }
+}
+
+/** What a small file holds, up to `bytesMax`. @throws the system's error */
+export async function readAll(file: DiskFile, bytesMax: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.min(await file.size(), bytesMax));
+  return bytes.subarray(0, await file.read(bytes, 0));
 }

@@ -14,12 +14,13 @@ import { Buffer } from "node:buffer";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
+import { untilBeatMs } from "../core/beat.ts";
 import { ForwarderError, messageOf } from "../core/errors.ts";
 import { codeOf } from "../core/io_problem.ts";
 import { pause, type SpoolClock } from "./clock.ts";
-import { type Disk, type DiskFile, readWhole, writeAll } from "./disk.ts";
+import { type Disk, type DiskFile, readAll, readWhole, writeAll } from "./disk.ts";
 
-/** The lock is written so often. */
+/** The lock is written so often, at moments common to all threads. */
 const beatMs = 2000;
 /** A lock that nobody wrote for so long is stale, where its process cannot be looked up. */
 export const staleMs = 10_000;
@@ -97,6 +98,7 @@ export class FolderLock {
   readonly #path: string;
   readonly #clock: SpoolClock;
   readonly #text: Uint8Array;
+  readonly #pid: number;
   #timer: unknown;
   #beat: Promise<void> = Promise.resolve();
   readonly #lost: (message: string) => void;
@@ -150,6 +152,7 @@ export class FolderLock {
     this.#path = `${folder}/${lockName}`;
     this.#clock = clock;
     this.#text = Buffer.from(`${JSON.stringify(self)}\n`);
+    this.#pid = self.pid;
   }
 
   /** Gives the folder back. */
@@ -181,23 +184,46 @@ export class FolderLock {
         if (!isMine) this.#timer = undefined;
         else if (this.#timer !== undefined) this.#next();
       });
-    }, beatMs);
+    }, untilBeatMs(beatMs, this.#clock.epochMs(), this.#pid));
   }
 
   /** Writes the lock anew, unless it is somebody else's now. */
   async #again(): Promise<boolean> {
+    let file: DiskFile;
+    try {
+      file = await this.#disk.open(this.#path, "update");
+    } catch {
+      return await this.#apart();
+    }
+    try {
+      const found = await readAll(file, lockBytesMax);
+      if (!this.#isOwn(found)) return false;
+      await writeAll(file, [this.#text], 0).catch(() => {});
+      if (found.length > this.#text.length) await file.truncate(this.#text.length).catch(() => {});
+      return true;
+    } finally {
+      await file.close().catch(() => {});
+    }
+  }
+
+  /** The same where the file is absent, or cannot be written. */
+  async #apart(): Promise<boolean> {
     const found = await readWhole(this.#disk, this.#path, lockBytesMax);
     if (found === undefined) await this.#absent();
-    const text = Buffer.from(found ?? this.#text).toString("utf8");
-    const owner = parseOwner(text);
-    if (owner !== undefined && text !== Buffer.from(this.#text).toString("utf8")) {
-      this.#lost(
-        `Process ${owner.pid} on ${owner.host} took over "${this.#path}", because this one was silent for long; it writes nothing more there`,
-      );
-      return false;
-    }
+    else if (!this.#isOwn(found)) return false;
     await this.#write();
     return true;
+  }
+
+  /** False, and told, if another one took the folder. What cannot be read is nobody's. */
+  #isOwn(found: Uint8Array): boolean {
+    const text = Buffer.from(found);
+    const owner = parseOwner(text.toString("utf8"));
+    if (owner === undefined || text.equals(this.#text)) return true;
+    this.#lost(
+      `Process ${owner.pid} on ${owner.host} took over "${this.#path}", because this one was silent for long; it writes nothing more there`,
+    );
+    return false;
   }
 }
 

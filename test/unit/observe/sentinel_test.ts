@@ -9,6 +9,7 @@ import {
   Pulse,
   pulseMs,
   readActivity,
+  restPulseMs,
 } from "../../../src/observe/activity.ts";
 import { until } from "../../support/until.ts";
 import {
@@ -89,6 +90,54 @@ describe("Sentinel", () => {
     assert.deepEqual(told, ["warn 0 150 worker - -"]);
   });
 
+  it("waits longer for the pulse of a worker that rests, and not for one that works again", () => {
+    const { turn, told, words } = watch();
+    Atomics.store(words[0]!, activityWord.everyMs, restPulseMs);
+    turn(50, [0, 1]);
+    turn(restPulseMs + 50, [1]);
+    assert.deepEqual(told, []);
+    turn(50, [1]);
+    assert.deepEqual(told, [`warn 0 ${restPulseMs + 100} worker - -`]);
+    turn(850, [1]);
+    assert.equal(told.length, 1);
+    turn(50, [1]);
+    assert.equal(told.at(-1), `error 0 ${restPulseMs + 1_000} worker - -`);
+    turn(50, [0, 1]);
+    Atomics.store(words[0]!, activityWord.everyMs, pulseMs);
+    turn(150, [1]);
+    assert.equal(told.at(-1), "warn 0 150 worker - -");
+  });
+
+  it("wake() looks at once", () => {
+    const activity = createActivity(1);
+    const words = activityOf(activity, 0);
+    Atomics.store(words, activityWord.everyMs, restPulseMs);
+    let looked = 0;
+    const sentinel = new Sentinel({
+      activity,
+      workers: 1,
+      facts: () => (looked++, { cpuMs: 0, queuedMs: 0, stolenMs: 0, throttledMs: 0, collections: 0 }),
+      ruleName: () => undefined,
+      held: () => {},
+      released: () => {},
+    }, performance.now());
+    sentinel.wake();
+    assert.equal(looked, 0, "it has not begun");
+    sentinel.start();
+    const wakeWithPulse = () => {
+      Atomics.add(words, activityWord.pulse, 1);
+      Atomics.store(words, activityWord.everyMs, pulseMs);
+      sentinel.wake();
+    };
+    wakeWithPulse();
+    assert.equal(looked, 1);
+    wakeWithPulse();
+    assert.equal(looked, 2);
+    sentinel.stop();
+    wakeWithPulse();
+    assert.equal(looked, 2, "it has ended");
+  });
+
   it("accuses nobody when it had no time itself", () => {
     const { turn, sleep, told, sentinel } = watch();
     turn(200, [0, 1]);
@@ -142,6 +191,45 @@ describe("Pulse", () => {
     const beats = words[activityWord.pulse]!;
     pulse.work();
     assert.equal(words[activityWord.pulse], beats + 1);
+    pulse.stop();
+  });
+});
+
+describe("Pulse at rest", () => {
+  function resting() {
+    const words = activityOf(createActivity(1), 0);
+    let woken = 0;
+    const pulse = new Pulse(words, () => woken++);
+    const every = () => Atomics.load(words, activityWord.everyMs);
+    return { pulse, every, woken: () => woken };
+  }
+
+  it("tells its own pace, and wakes at once when there is work", () => {
+    const { pulse, every, woken } = resting();
+    pulse.rest();
+    assert.deepEqual([pulse.rests, every(), woken()], [true, restPulseMs, 0]);
+    pulse.work();
+    pulse.work();
+    assert.deepEqual([pulse.rests, every(), woken()], [false, pulseMs, 1]);
+    pulse.stop();
+  });
+
+  it("does not begin while there is work", () => {
+    const { pulse, every } = resting();
+    pulse.work();
+    pulse.rest();
+    assert.deepEqual([pulse.rests, every()], [false, pulseMs]);
+    pulse.stop();
+  });
+
+  it("ends when there is something to look after, once", () => {
+    const { pulse, every, woken } = resting();
+    pulse.rouse();
+    assert.equal(woken(), 0);
+    pulse.rest();
+    pulse.rouse();
+    pulse.rouse();
+    assert.deepEqual([pulse.rests, every(), woken()], [false, idlePulseMs, 1]);
     pulse.stop();
   });
 });
@@ -223,6 +311,30 @@ describe("Sentinel with what the operating system says", () => {
     }
     assert.equal(sentinel.stalls[0]!.cause, "worker");
     assert.ok(sentinel.stalls[0]!.evidence!.cpu_ms! >= 900);
+  });
+
+  it("look() asks for facts seldom while a worker rests, and for those of now when it works again", () => {
+    const activity = createActivity(1);
+    const words = activityOf(activity, 0);
+    Atomics.store(words, activityWord.everyMs, restPulseMs);
+    let asked = 0;
+    const sentinel = new Sentinel({
+      activity,
+      workers: 1,
+      facts: () => (asked++, { cpuMs: 0, queuedMs: 0, stolenMs: 0, throttledMs: 0, collections: 0 }),
+      ruleName: () => undefined,
+      held: () => {},
+      released: () => {},
+    }, 0);
+    for (let nowMs = 0; nowMs < 40_000; nowMs += 1_000) {
+      Atomics.add(words, activityWord.pulse, 1);
+      sentinel.look(nowMs, nowMs);
+    }
+    assert.equal(asked, 2);
+    Atomics.add(words, activityWord.pulse, 1);
+    Atomics.store(words, activityWord.everyMs, pulseMs);
+    sentinel.look(40_010, 40_010);
+    assert.equal(asked, 3);
   });
 
   const table: [string, Partial<ThreadFacts>, boolean, number, Stall["cause"]][] = [

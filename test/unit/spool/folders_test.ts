@@ -316,8 +316,21 @@ test("read() brings the bytes of a live batch back, and next() says when there i
   assert.deepEqual([partition, attributes, count, baseTimestampMs, maxTimestampMs], [3, 4, 9, 1000, 2000]);
 });
 
-test("append() writes nothing more when another process took the folder", async () => {
+for (const isWritable of [true, false]) {
+  const when = isWritable ? "another process took the folder" : "it did, and the lock can only be read";
+  test(`append() writes nothing more when ${when}`, () => afterTheft(isWritable));
+}
+
+async function afterTheft(isWritable: boolean): Promise<void> {
   const machine = new SimMachine();
+  const { disk } = machine;
+  const open = disk.open.bind(disk);
+  if (!isWritable) {
+    disk.open = (path, mode) =>
+      mode === "update"
+        ? Promise.reject(Object.assign(new Error("EROFS"), { code: "EROFS" }))
+        : open(path, mode);
+  }
   const spool = await machine.open();
   await machine.append("t", "x");
   const thief = { ...processesOf(99).self };
@@ -330,7 +343,7 @@ test("append() writes nothing more when another process took the folder", async 
   assert.deepEqual(await machine.done(spool.close(100)), [waiting]);
   assert.deepEqual(machine.disk.trace, []);
   assert.ok(machine.disk.bytesOf("/s/w0/lock") !== undefined);
-});
+}
 
 test("park() moves what the pipeline has first, and it stays what it is for the pipeline", async () => {
   const machine = new SimMachine();

@@ -172,7 +172,7 @@ export class SimDisk implements Disk {
     let inode = folder.now.get(baseOf(path));
     if (inode !== undefined && mode === "create") throw fault("EEXIST");
     if (inode === undefined) {
-      if (mode === "read") throw fault("ENOENT");
+      if (mode === "read" || mode === "update") throw fault("ENOENT");
       inode = new Inode();
       folder.change([[baseOf(path), inode]]);
     }

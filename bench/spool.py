@@ -2,6 +2,7 @@
 """What the spool costs, and what it keeps up with.
 
     spool.py disk                            what the disk takes: bytes, and syncs, a second
+    spool.py cache                           what a write without a sync costs: the copy into the system's cache
     spool.py durability [--reps 5]           lines/s and CPU per line with each durability, in turns, medians, ratios
     spool.py http       [--seconds 10]       10,000 requests/s, answered when they are on the disk (fsync): p50, p99
     spool.py backlog    [--reps 3]           100,000 batches after a kill: start, and latency of live lines meanwhile
@@ -50,6 +51,48 @@ def disk(args):
                 os.unlink(path)
             print(f"{name:16} {'over old' if over else 'fresh':8} {count * size / span / 1e6:7.0f} MB/s  {count / span:6.0f} syncs/s"
                   f"  p50 {quantile(took, .5):6.2f} ms  p99 {quantile(took, .99):6.2f} ms", flush=True)
+
+
+def cache(args):
+    """A gibibyte in batches of 512 KiB into segments of 64 MiB: into new files that are removed, the same with their
+    blocks reserved (fallocate), over old ones, and the copy alone. CPU includes the kernel's part; 220 bytes are a line of 200 with its share of the batch's heads."""
+    batch, segment, count = MIB // 2, 64 * MIB, 2048
+    source, target = memoryview(bytearray(os.urandom(MIB) * 64)), bytearray(segment)
+    paths = [f"{args.rundir}/cache-{i}" for i in range(3)]
+
+    def write(paths, new, reserve=False):
+        for i in range(0, count * batch, segment):
+            path = paths[i // segment % len(paths)]
+            if new and os.path.exists(path):
+                os.unlink(path)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            if reserve:
+                os.posix_fallocate(fd, 0, segment)
+            for at in range(0, segment, batch):
+                os.pwrite(fd, source[at:at + batch], at)
+            os.close(fd)
+
+    def copy():
+        for i in range(count):
+            at = i * batch % segment
+            target[at:at + batch] = source[at:at + batch]
+
+    kinds = {"new files": lambda: write(paths, True), "reserved files": lambda: write(paths, True, True), "over old files": lambda: write(paths, False), "memory to memory": copy}
+    try:
+        write(paths, True)
+        for name, run in kinds.items():
+            rows = []
+            for _ in range(5):
+                cpu, begin = time.process_time(), time.monotonic()
+                run()
+                rows.append((time.process_time() - cpu, time.monotonic() - begin))
+            cpu, span = (statistics.median(row[i] for row in rows) for i in (0, 1))
+            gb = count * batch / 1e9
+            print(f"{name:16} {gb / span:5.2f} GB/s  CPU {cpu / gb:.3f} s/GB, {cpu / gb * 0.22:.3f} s per million lines of 200 bytes", flush=True)
+    finally:
+        for path in paths:
+            if os.path.exists(path):
+                os.unlink(path)
 
 
 SYSTEMS = ("corndog", "corndog-os", "corndog-fsync")
@@ -194,7 +237,7 @@ def backlog(args):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=["disk", "durability", "http", "backlog", "all"])
+    p.add_argument("what", choices=["disk", "cache", "durability", "http", "backlog", "all"])
     p.add_argument("--reps", type=int, default=3)
     p.add_argument("--seconds", type=float, default=5.0)
     p.add_argument("--rate", type=int, default=10_000, help="requests a second of http")
@@ -215,7 +258,7 @@ def main():
     os.makedirs(args.rundir, exist_ok=True)
     host.descriptors()
     subprocess.run(["make", "-s", "-C", HERE, "ksink", "sendlines", "tls/cert.pem"], check=True)
-    parts = dict(disk=disk, durability=durability, http=http, backlog=backlog)
+    parts = dict(disk=disk, cache=cache, durability=durability, http=http, backlog=backlog)
     for name in parts if args.what == "all" else [args.what]:
         print(f"== {name}", flush=True)
         parts[name](args)

@@ -4,10 +4,10 @@
  *     bun tools/release.ts [--target TARGET]... [--outdir DIR] [--base-url URL] [--quick] [--record]
  *
  *     --target     default: all six, with --record this machine's
- *     --outdir     default: dist/release/v<version>
+ *     --outdir     default: dist/release/v<version>, with --record dist/record
  *     --base-url   where the release will be downloaded from; written into its install.sh
  *     --quick      gzip only, at its fastest: to try things out
- *     --record     writes sizes and start-up into docs/INSTALL.md; takes two quiet minutes
+ *     --record     writes sizes and start-up into docs/INSTALL.md; takes two quiet minutes. No Debian package
  *
  * The same sources give the same bytes: owners, order and times in the archives are fixed, the time is that of the
  * last commit (or SOURCE_DATE_EPOCH). RELEASE.json says from what and with what it was made, and how large it is.
@@ -67,7 +67,7 @@ function readOptions(): Options {
     const { values } = parseArgs({
       options: {
         target: { type: "string", multiple: true },
-        outdir: { type: "string", default: join(root, "dist/release", `v${version}`) },
+        outdir: { type: "string" },
         "base-url": { type: "string", default: "" },
         quick: { type: "boolean", default: false },
         record: { type: "boolean", default: false },
@@ -80,7 +80,7 @@ function readOptions(): Options {
     }
     return {
       targets: names as Target[],
-      outdir: values.outdir,
+      outdir: values.outdir ?? join(root, values.record ? "dist/record" : `dist/release/v${version}`),
       baseUrl: values["base-url"],
       quick: values.quick,
       record: values.record,
@@ -256,7 +256,7 @@ for (const target of options.targets) {
   const large = gzip(packed, options.quick);
   put(`${name}.tar.gz`, large);
   const architecture = debianArchitectures[target];
-  if (architecture !== undefined) {
+  if (architecture !== undefined && !options.record) {
     put(`corndog_${version}_${architecture}.deb`, debianPackage(architecture, binary, time, options.quick));
   }
   binaries.push({

@@ -11,6 +11,8 @@ import { ChunkedBody } from "./chunked.ts";
 const firstBytes = 4 * 1024;
 /** A body of which so much has come gets memory for all of it: to grow by halves would cost as much again. */
 const earnestBytes = 32 * 1024;
+/** Less is copied byte by byte: a view of it would cost more. */
+const viewBytesMin = 16;
 /** The memory of larger bodies is given back at once, and not left to the garbage collector. */
 const detachedBytesMin = 16 * 1024;
 
@@ -40,18 +42,26 @@ export class Body {
     this.#bytesMax = contentLength < 0 ? bytesMax : contentLength;
   }
 
-  /** Takes from [at, chunk.length) what belongs to it; returns where that ends. */
-  read(chunk: Uint8Array, at: number): number {
+  /**
+   * Takes from [at, chunk.length) what belongs to it; returns where that ends, or before it where the body is chunked
+   * and more than `piecesMax` pieces of data are there.
+   */
+  read(chunk: Uint8Array, at: number, piecesMax: number): number {
     if (this.#chunked === undefined) {
       const end = Math.min(chunk.length, at + this.#bytesMax - this.length);
-      this.#append(chunk.subarray(at, end));
+      this.#append(chunk, at, end);
       this.done = this.length === this.#bytesMax;
       return end;
     }
-    const end = this.#chunked.read(chunk, at, (data) => this.#append(data));
+    const end = this.#chunked.read(chunk, at, piecesMax, (from, to) => this.#append(chunk, from, to));
     if (this.#chunked.broken) this.fault ??= "broken";
     this.done = this.#chunked.done;
     return end;
+  }
+
+  /** Pieces of data in the last `read`. */
+  get pieces(): number {
+    return this.#chunked?.pieces ?? 0;
   }
 
   /** All of it. */
@@ -67,9 +77,9 @@ export class Body {
     this.#bytes = new Uint8Array(0);
   }
 
-  #append(data: Uint8Array): void {
+  #append(chunk: Uint8Array, from: number, to: number): void {
     if (this.fault !== undefined) return;
-    const need = this.length + data.length;
+    const need = this.length + to - from;
     if (need > this.#bytesMax) {
       this.fault = "too_large";
       return;
@@ -78,7 +88,8 @@ export class Body {
       this.fault = "no_memory";
       return;
     }
-    this.#bytes.set(data, this.length);
+    if (to - from >= viewBytesMin) this.#bytes.set(chunk.subarray(from, to), this.length);
+    else for (let at = from, place = this.length; at < to;) this.#bytes[place++] = chunk[at++]!;
     this.length = need;
   }
 

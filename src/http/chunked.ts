@@ -28,24 +28,54 @@ export class ChunkedBody {
   done = false;
   /** The stream is not chunked as it should be. */
   broken = false;
+  /** Pieces of data in the last `read`. */
+  pieces = 0;
   #part: Part = "size";
   #size = 0;
   #digits = 0;
   #lineBytes = 0;
   #trailers = 0;
 
-  /** Reads [at, chunk.length), gives data to `take`; returns where it stopped: at the end, or behind the body. */
-  read(chunk: Uint8Array, at: number, take: (data: Uint8Array) => void): number {
+  /**
+   * Reads [at, chunk.length), gives the places of data to `take`; returns where it stopped: at the end, behind the body,
+   * or in front of the data that would be more than `piecesMax`.
+   */
+  read(chunk: Uint8Array, at: number, piecesMax: number, take: (from: number, to: number) => void): number {
+    this.pieces = 0;
     while (at < chunk.length && !this.done && !this.broken) {
       if (this.#part === "data") {
+        if (this.pieces === piecesMax) return at;
+        this.pieces++;
         const end = Math.min(chunk.length, at + this.#size);
-        take(chunk.subarray(at, end));
+        take(at, end);
         this.#size -= end - at;
         at = end;
-        if (this.#size === 0) this.#part = "data_cr";
-      } else this.#step(chunk[at++]!);
+        if (this.#size > 0) continue;
+        if (chunk[at] === cr && chunk[at + 1] === lf) {
+          at += 2;
+          this.#part = "size";
+          this.#digits = 0;
+        } else this.#part = "data_cr";
+        continue;
+      }
+      const behind = this.#part === "size" && this.#digits === 0 ? this.#sizeLine(chunk, at) : 0;
+      if (behind > 0) at = behind;
+      else this.#step(chunk[at++]!);
     }
     return at;
+  }
+
+  /** A size line without an extension that is whole, in one go: most are. Returns what is behind it, or 0. */
+  #sizeLine(chunk: Uint8Array, at: number): number {
+    const last = Math.min(chunk.length - 1, at + sizeDigitsMax);
+    let size = 0;
+    let end = at;
+    for (let digit = 0; end < last && (digit = hexDigit(chunk[end]!)) >= 0; end++) size = size * 16 + digit;
+    if (end === at || chunk[end] !== cr || chunk[end + 1] !== lf) return 0;
+    this.#size = size;
+    this.#part = size === 0 ? "trailer" : "data";
+    this.#lineBytes = 0;
+    return end + 2;
   }
 
   #step(byte: number): void {

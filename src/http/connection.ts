@@ -7,8 +7,8 @@
  *                                                                    damaged: answer, FIN, discard, close
  *
  * What came behind a request that waits for its answer stays in the chunk it came in, and the connection is paused.
- * All answers of one chunk go out in one write. Of very many requests in one chunk some are served in each turn of the
- * event loop.
+ * All answers of one chunk go out in one write. Of very many requests in one chunk, or pieces of a body, some are served
+ * in each turn of the event loop.
  *
  * It promises: an answer for every whole request, none for half of one; a body only after it was admitted; nothing is
  * read while the client does not read its answers.
@@ -187,11 +187,13 @@ export class HttpConnection<Plan> implements Answering {
       } else break; // serving
       if (this.#connection.unsentBytes > unsentBytesMax) break;
       if (this.#begun >= requestsATurn && this.#phase === "head") break;
+      // It was not read to the end of the chunk: its pieces are too many for one turn.
+      if (this.#phase === "body") break;
     }
     this.#reading = false;
     this.#flush();
     const left = this.#phase !== "closing" && at < chunk.length;
-    if (left && this.#begun >= requestsATurn) this.#yield();
+    if (left && (this.#begun >= requestsATurn || this.#phase === "body")) this.#yield();
     else this.#begun = 0;
     const isLent = this.#request?.keepsBody === true && this.#request.isLent;
     if (left || isLent || this.#connection.unsentBytes > unsentBytesMax) {
@@ -291,7 +293,9 @@ export class HttpConnection<Plan> implements Answering {
   }
 
   #readInto(body: Body, chunk: Uint8Array, at: number): number {
-    const end = body.read(chunk, at);
+    const { pieces } = this.#shared;
+    const end = body.read(chunk, at, pieces.share);
+    pieces.spend(body.pieces);
     if (body.fault !== undefined) {
       this.#refuseFault(body);
       return chunk.length;

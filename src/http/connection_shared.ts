@@ -6,6 +6,7 @@
  */
 import type { Budget } from "./budget.ts";
 import type { Heads } from "./heads.ts";
+import type { Pieces } from "./pieces.ts";
 import type { HttpService } from "./service.ts";
 
 /** A connection whose request, or end, must not take too long. */
@@ -19,6 +20,7 @@ export interface HttpShared<Plan> {
   readonly service: HttpService<Plan>;
   readonly heads: Heads<Plan>;
   readonly budget: Budget;
+  readonly pieces: Pieces;
   /** Connections with a request, or an end, that must not take too long. */
   readonly timed: Set<Timed>;
   readonly counts: HttpCounts;

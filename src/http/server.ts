@@ -12,6 +12,7 @@ import { Budget } from "./budget.ts";
 import { HttpConnection } from "./connection.ts";
 import type { HttpCounts, HttpShared } from "./connection_shared.ts";
 import { Heads } from "./heads.ts";
+import { Pieces } from "./pieces.ts";
 import type { HttpService } from "./service.ts";
 
 /**
@@ -51,6 +52,7 @@ export class HttpServer<Plan> implements ConnectionHandler<HttpConnection<Plan>>
       service,
       heads: new Heads((head) => service.plan(head)),
       budget: new Budget(heldBytesMax),
+      pieces: new Pieces(),
       timed: new Set(),
       counts: { requests: 0, failures: 0, timeouts: 0 },
       stopping: false,

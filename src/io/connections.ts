@@ -95,6 +95,7 @@ export class Connections {
           chunk = rest;
         }
         tracked.bytes += chunk.length;
+        this.#rests.receives(tracked, chunk.length);
         handler.received(tracked.state!, chunk);
         if (tracked.rateKey !== undefined) this.#pay(tracked, policy, chunk.length);
         this.#rests.received(tracked, chunk.length);

@@ -4,12 +4,16 @@
  * worker (the system's buffers, Kafka's connection) is paid after its turn.
  *
  *     alone                       |chunk|chunk|chunk|chunk|chunk|
- *     beside who sends little     |chunk|· ·|chunk|· ·|chunk|· ·|
+ *     beside who sends little     |chunk|· · · ·|chunk|· · · ·|chunk|
+ *
+ * The rest is as many times as long as the chunk took, from the end of the rest before to here, with the wait for a
+ * core: so it grows by itself where the processors are busy, and nothing has to know how fast they are.
  *
  * Who sends little is decided here, by connection, for the turns of the intake too: a request of RELP or HTTP is a new
- * stream there, and the last piece of much would be one that sends little.
+ * stream there, and the last piece of much would be one that sends little. Nor does the first piece of much count: the
+ * handler hears of a large chunk before its bytes are looked at.
  *
- * Hot path: a small chunk costs a comparison and an addition, a large one a look at the clock.
+ * Hot path: a small chunk costs two comparisons, a large one a look at the clock.
  *
  * @module
  */
@@ -21,48 +25,72 @@ export const thinBytesMax = 16 * 1024;
 const thinLatelyMs = 100;
 /** Who sent much is one who does for so many sweeps, a second or so. */
 const muchSweeps = 4;
-/** A moment: what the timers of both runtimes can keep. */
-const restMs = 1;
+/** The rest, in times of what the chunk took: those who send much have a part in so many of the worker, and one more. */
+const restTimes = 4;
+/** What the timers of both runtimes can keep. */
+const restMsMin = 1;
+/** The longest rest. A chunk that took longer had no worker to wait for, but its sender. */
+const restMsMax = 8;
 
 /** The connections of one worker that rest. */
 export class Rests {
   readonly #nowMs: () => number;
   readonly #resting = new Set<Tracked<unknown>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Chunks of connections that send little, how many there were at the last look, and when a look found more. */
-  #thinChunks = 0;
-  #seenChunks = 0;
+  /** When the last rest was over. */
+  #overMs = -Infinity;
+  /** One that sent little since the last look, whether others did too, and when a look found any. */
+  #thin: Tracked<unknown> | undefined;
+  #thinOthers = false;
   #thinMs = -Infinity;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
   }
 
+  /** A chunk of `bytes` is about to be handled. */
+  receives(tracked: Tracked<unknown>, bytes: number): void {
+    if (bytes <= thinBytesMax) return;
+    // What it sent before was the beginning of much.
+    if (this.#thin === tracked && !this.#thinOthers) this.#thin = undefined;
+    tracked.muchSweeps = muchSweeps;
+  }
+
   /** A chunk of `bytes` was handled. */
   received(tracked: Tracked<unknown>, bytes: number): void {
     if (bytes <= thinBytesMax) {
       // The last piece of much is nothing of its own.
-      if (tracked.muchSweeps === 0) this.#thinChunks++;
+      if (tracked.muchSweeps === 0 && this.#thin !== tracked) {
+        if (this.#thin === undefined) this.#thin = tracked;
+        else this.#thinOthers = true;
+      }
       return;
     }
-    tracked.muchSweeps = muchSweeps;
-    if (!this.besideThin(this.#nowMs())) return;
+    const nowMs = this.#nowMs();
+    if (!this.besideThin(nowMs)) return;
     tracked.rest();
     this.#resting.add(tracked);
-    this.#timer ??= setTimeout(this.#over, restMs);
+    this.#timer ??= setTimeout(this.#over, this.#restMs(nowMs));
   }
 
   /** True where connections that send little were here lately. */
   besideThin(nowMs: number): boolean {
-    if (this.#thinChunks !== this.#seenChunks) {
-      this.#seenChunks = this.#thinChunks;
+    if (this.#thin !== undefined) {
+      this.#thin = undefined;
+      this.#thinOthers = false;
       this.#thinMs = nowMs;
     }
     return nowMs - this.#thinMs < thinLatelyMs;
   }
 
+  #restMs(nowMs: number): number {
+    const tookMs = nowMs - this.#overMs;
+    return tookMs > restMsMax ? restMsMin : Math.min(Math.max(restMsMin, restTimes * tookMs), restMsMax);
+  }
+
   readonly #over = (): void => {
     this.#timer = undefined;
+    this.#overMs = this.#nowMs();
     const resting = [...this.#resting];
     this.#resting.clear();
     for (const tracked of resting) tracked.goOn();

@@ -41,6 +41,34 @@ describe("HttpConnection", () => {
     assert.equal(rig.service.served.length, count + 1);
   });
 
+  it("reads a part of very many chunks of a body in each turn, and the whole body in the end", async () => {
+    const body = "0123456789".repeat(2_000);
+    const rig = new Rig(new EchoService(100_000));
+    rig.send(postChunked("/a", body, 1) + post("/b", "behind it"));
+    assert.deepEqual([rig.service.served.length, rig.connection.paused], [0, true]);
+    let turns = 0;
+    for (; rig.service.served.length < 2; turns++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    assert.ok(turns >= 4, `${turns} turns`);
+    assert.deepEqual(rig.answers().map(({ body }) => body), [`POST /a ${body}`, "POST /b behind it"]);
+    assert.equal(rig.connection.paused, false);
+    assert.equal(rig.server.heldBytes, 0);
+  });
+
+  it("answers a body of very many chunks whose sender has said FIN, and forgets it where the connection ends", async () => {
+    const rig = new Rig(new EchoService(100_000));
+    rig.send(postChunked("/a", "x".repeat(10_000), 1));
+    rig.server.halfClosed(rig.state);
+    while (!rig.connection.ended) await new Promise<void>((resolve) => setImmediate(resolve));
+    assert.deepEqual(rig.answers().map(({ status }) => status), [200]);
+    const gone = new Rig(new EchoService(100_000));
+    gone.send(postChunked("/a", "x".repeat(10_000), 1));
+    gone.server.closed(gone.state);
+    for (let turn = 0; turn < 10; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+    assert.deepEqual([gone.service.served.length, gone.server.heldBytes], [0, 0]);
+  });
+
   it("gives the same answers wherever the stream is cut", () => {
     const stream = post("/a", "one") + postChunked("/b", "x".repeat(40), 7) + post("/c", "") +
       "\r\n" + post("/a", "two") + "GET /d?e=f HTTP/1.1\r\nHost: h\r\n\r\n" + post("/a", "one");

@@ -1,9 +1,9 @@
 /**
  * The time in a message's header, in all the shapes that the header parser takes, as RFC 3339 with its zone:
  *
- *     2024-03-01T18:48:50.483+01:00          RFC 5424 (RFC 3339); a space for the T, a comma, no zone, +0100
+ *     2024-03-01T18:48:50.483+01:00          RFC 5424 (RFC 3339); a space for the T, a comma, no zone, +0100, UTC
  *     Mar  1 18:48:50                        RFC 3164: no year, no zone
- *     Mar  1 2024 18:48:50.483 UTC           Cisco; the year also in front or at the end
+ *     Mar  1 2024 18:48:50.483 UTC           Cisco; the year also in front or at the end; Huawei +01:00
  *     1709318930.483                         seconds since 1970 (Meraki)
  *     date=2024-03-01 time=18:48:50          FortiOS
  *
@@ -29,11 +29,11 @@ const monthNames = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep
 
 const clock = String.raw`(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?`;
 const iso = new RegExp(
-  String.raw`^(?:date=)?(\d{4})-(\d\d)-(\d\d)(?:[Tt ]| time=)${clock}([Zz]|[+-]\d\d:?\d\d)?$`,
+  String.raw`^(?:date=)?(\d{4})-(\d\d)-(\d\d)(?:[Tt ]| time=)${clock}(?: ?([Zz]|UTC|GMT|[+-]\d\d:?\d\d))?$`,
 );
 const bsd = new RegExp(
   String
-    .raw`^(?:(\d{4}) )?([A-Z][a-z]{2}) {1,2}(\d{1,2})(?: (\d{4}))? ${clock}(?: (\d{4}))?(?: ([A-Z]{1,5}))?$`,
+    .raw`^(?:(\d{4}) )?([A-Z][a-z]{2}) {1,2}(\d{1,2})(?: (\d{4}))? ${clock}(?: (\d{4}))?(?: ?([A-Z]{1,5}|[+-]\d\d:?\d\d))?$`,
 );
 const epoch = /^(\d{10})\.(\d+)$/;
 
@@ -100,13 +100,14 @@ function readBsd(written: string): Fields | undefined {
     minute: Number(minute),
     second: Number(second),
     fraction: fraction ?? "",
-    offsetMs: zone === "UTC" || zone === "GMT" || zone === "Z" ? 0 : undefined,
+    offsetMs: zone === undefined ? undefined : offsetOf(zone),
   };
 }
 
-/** `Z`, `+01:00` or `+0100`. */
-function offsetOf(zone: string): number {
-  if (zone === "Z" || zone === "z") return 0;
+/** Of `Z`, `+01:00` or `+0100`; undefined of a name that nobody believes. */
+function offsetOf(zone: string): number | undefined {
+  if (zone === "Z" || zone === "z" || zone === "UTC" || zone === "GMT") return 0;
+  if (/^[A-Z]/.test(zone)) return undefined;
   const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2));
   return (zone.startsWith("-") ? -minutes : minutes) * 60_000;
 }

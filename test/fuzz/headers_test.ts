@@ -27,6 +27,13 @@ const frames = [
   "<166>Dec 02 2024 16:31:03 fw1 : %ASA-6-302013: Built",
   "<189>: 2024 Mar  1 18:48:50 UTC: %ETHPORT-5-IF_UP: Interface is up",
   "<189>29: router1: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: Configured",
+  "<189>46: router1: 000045: *Mar  1 18:48:50.123: %SYS-5-CONFIG_I: Configured",
+  "<132>WLC1: *spamApTask4: Mar 01 18:48:50.483: %CAPWAP-3-DTLS: closed",
+  "<189>123: cucm1: Mar 01 2024 18:48:50.010 UTC :  %UC_RTMT-2-ALERT: x",
+  "<133>Mar  1 18:48:50 bigip1 notice tmm[1234]: 01010029:5: Clock advanced",
+  "<14>Mar  1 18:48:50 ap1 US8P60,18e829f2b0c5,v4.3.13: switch: TRAPMGR: up",
+  "<189>Mar  1 2024 18:48:50+01:00 S6730 app[1]:text",
+  "<13>2024-03-01 13:48:50 -0500 web1 app: up",
   "<189>1: r1 RP/0/RSP0/CPU0:Mar  1 18:48:50.483 UTC: config[65]: %MGBL-SYS-5-CONFIG_I : x",
   "<134>1 1709318930.483 MX84 events type=vpn",
   '<189>date=2024-03-01 time=18:48:50 devname="FG100" devid="FG1" logid="1"',
@@ -36,6 +43,9 @@ const frames = [
   "plain text",
 ];
 const tokens = [
+  ",",
+  "notice ",
+  "app[1]: ",
   "date=",
   " devname=",
   "RP/0:",

@@ -5,9 +5,10 @@
  *     Mmm dd yyyy hh:mm:ss   Cisco ASA
  *     Mmm dd hh:mm:ss yyyy   Cisco IOS, "show-timezone" and others
  *     yyyy Mmm dd hh:mm:ss   Cisco NX-OS
- *     yyyy-mm-ddThh:mm:ss    rsyslog's and syslog-ng's "ISO" formats; a space for the T; Z or an offset
+ *     yyyy-mm-ddThh:mm:ss    rsyslog's and syslog-ng's "ISO" formats; a space for the T; Z or an offset, which may
+ *                            stand apart, as UTC and GMT do
  *
- * each with a fraction behind "." or ",". Shapes only: whether there is a 31st of February is nobody's matter here.
+ * Huawei writes an offset behind the others too. Each with a fraction behind "." or ",". Shapes only: whether there is a 31st of February is nobody's matter here.
  */
 import { areTwoDigits, isDigit } from "./bytes";
 
@@ -32,7 +33,19 @@ function isoEnd(p: usize, end: usize): usize {
   const separator = load<u8>(p, 10);
   if ((separator | 0x20) != 0x74 && separator != space) return 0;
   p = timeEnd(p + 11, end);
-  return p == 0 ? 0 : offsetEnd(p, end);
+  if (p == 0) return 0;
+  const stampEnd = offsetEnd(p, end);
+  return stampEnd == p ? zoneApart(p, end) : stampEnd;
+}
+
+/** Behind ` +hh:mm`, ` UTC` or ` GMT` and in front of a space, or `p`. */
+function zoneApart(p: usize, end: usize): usize {
+  if (end - p < 4 || load<u8>(p) != space) return p;
+  let stampEnd = p;
+  const word = load<u32>(p);
+  if (word == 0x43545520 || word == 0x544d4720) stampEnd = p + 4;
+  else if (load<u8>(p, 1) == 0x2b || load<u8>(p, 1) == 0x2d) stampEnd = offsetEnd(p + 1, end);
+  return stampEnd > p + 1 && (stampEnd == end || load<u8>(stampEnd) == space) ? stampEnd : p;
 }
 
 /** Behind `Z`, `+hh:mm` or `+hhmm`, or `p` where no offset is. */
@@ -55,9 +68,11 @@ function bsdEnd(p: usize, end: usize, hasYear: bool): usize {
   if (load<u8>(p) != space) return 0;
   p++;
   if (hasYear) return timeEnd(p, end);
-  const yearFirst = end - p >= 5 + timeBytes && areFourDigits(p) && load<u8>(p, 4) == space;
-  p = timeEnd(yearFirst ? p + 5 : p, end);
-  return p == 0 || yearFirst ? p : yearEnd(p, end);
+  const yearBetween = end - p >= 5 + timeBytes && areFourDigits(p) && load<u8>(p, 4) == space;
+  p = timeEnd(yearBetween ? p + 5 : p, end);
+  if (p == 0) return 0;
+  const stampEnd = offsetEnd(p, end);
+  return stampEnd > p || yearBetween ? stampEnd : yearEnd(p, end);
 }
 
 /** Behind ` 19yy` or ` 20yy`, or `p` where no year is: it ends the frame, or a space or Cisco's colon follows. */

@@ -33,12 +33,14 @@ const rfc5424 =
 
 const time = String.raw`\d\d:\d\d:\d\d(?:[.,]\d+)?`;
 const month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
-const bsdYearFirst = `${month} {1,2}\\d{1,2} \\d{4} ${time}`;
+const offset = String.raw`[+-]\d\d:?\d\d`;
+const bsdYearFirst = `${month} {1,2}\\d{1,2} \\d{4} ${time}(?:[Zz]|${offset})?`;
 const bsdYearBefore = `\\d{4} ${month} {1,2}\\d{1,2} ${time}`;
-const bsd = `${month} {1,2}\\d{1,2} ${time}(?: (?:19|20)\\d\\d(?=:?(?: |$)))?`;
-const iso = String.raw`\d{4}-\d\d-\d\d[Tt ]${time}(?:[Zz]|[+-]\d\d:?\d\d)?`;
+const bsd = `${month} {1,2}\\d{1,2} ${time}(?:[Zz]|${offset}| (?:19|20)\\d\\d(?=:?(?: |$)))?`;
+const iso = String
+  .raw`\d{4}-\d\d-\d\d[Tt ]${time}(?:[Zz]|${offset}| (?:UTC|GMT|${offset})(?= |$))?`;
 const timestamp = new RegExp(
-  `^[*.]?((?:${bsdYearFirst}|${bsdYearBefore}|${bsd}|${iso})(?: [A-Z]{1,5}(?=: (?:%|[^ []+\\[[^ ]*:(?: |$))))?):?(?= |$)`,
+  `^[*.]?((?:${bsdYearFirst}|${bsdYearBefore}|${bsd}|${iso})(?: [A-Z]{1,5}(?=: (?:%|[^ []+\\[[^ ]*:(?: |$))| : +%))?)(?::| :(?= ))?(?= |$)`,
 );
 
 function span(text: string, start: number, length: number): Span {
@@ -80,6 +82,8 @@ function parse5424(text: string, at: number): Omit<OracleHeader, "priority"> | u
 
 const spacesAt = (text: string, at: number): number => /^ */.exec(text.slice(at))![0].length;
 
+const loneColonAt = (text: string, at: number): number => /^(?:: +|:$)?/.exec(text.slice(at))![0].length;
+
 function tagAt(text: string, at: number): { appname: Span; procid: Span; message: number } | undefined {
   const rest = text.slice(at);
   const withPid = /^([^ \t"{=[]+)\[([^\] ]*)\]: ?/.exec(rest);
@@ -96,6 +100,22 @@ function tagAt(text: string, at: number): { appname: Span; procid: Span; message
   return { appname: span(text, at, plain[1]!.length), procid: undefined, message: at + plain[0].length };
 }
 
+/** `MODEL,MAC,VERSION: ` of UniFi in front of `message`. */
+function isDeviceTag(text: string, at: number, message: number): boolean {
+  return message > at + 16 && /\d:[^:]$/.test(text.slice(0, message)) &&
+    /^[^,]*,[^,]{12},/.test(text.slice(at, message - 2));
+}
+
+/** What stands behind a hostname: a tag, perhaps behind a device or F5's level. */
+function programAt(text: string, at: number): ReturnType<typeof tagAt> {
+  const tag = tagAt(text, at);
+  if (tag !== undefined) return isDeviceTag(text, at, tag.message) ? tagAt(text, tag.message) ?? tag : tag;
+  const level = /^(?:emerg|alert|crit|err|warning|notice|info|debug) /.exec(text.slice(at));
+  if (level === null || text.length - at < 8) return undefined;
+  const behind = tagAt(text, at + level[0].length);
+  return behind?.procid === undefined ? undefined : behind;
+}
+
 type Header3164 = Omit<OracleHeader, "priority">;
 
 /** A tag; before Cisco's mnemonic the host is what looks like one. */
@@ -103,7 +123,7 @@ function hostTagAt(text: string, at: number): Partial<Header3164> & { message: n
   const tag = tagAt(text, at);
   if (tag === undefined || text[at] === "%" || tag.message < at + 3) return tag;
   const isHost = text[tag.message - 2] === ":" && text[tag.message - 3] !== "]" &&
-    /^%[A-Z][^]/.test(text.slice(tag.message));
+    (/^%[A-Z][^]/.test(text.slice(tag.message)) || isDeviceTag(text, at, tag.message));
   const behind = isHost ? tagAt(text, tag.message) : undefined;
   if (behind === undefined) return tag;
   const isUptime = /^[\d:wdhy]*$/.test(text.slice(at, tag.message - 2));
@@ -135,7 +155,9 @@ function vendorAt(text: string, at: number): Header3164 | undefined {
     const start = at + 29 + 9 + (name[1] === undefined ? 0 : 1);
     return { ...found, hostname: span(text, start, (name[1] ?? name[2])!.length) };
   }
-  const origin = /^([^ :]+)(: +[*.]?| [^ :]*:|:)/.exec(rest);
+  const origin = /^([^ :]+)(: +(?:\d{1,10}: +)?(?:\*(?=[\x41-\xff])[^ ]{0,62}: |[*.])?| [^ :]*:|:)/.exec(
+    rest,
+  );
   if (origin === null) return undefined;
   const [whole, word, join] = origin;
   const isNode = !join!.startsWith(": ");
@@ -159,7 +181,7 @@ function parse3164(text: string, at: number, hasPriority: boolean): Header3164 {
   let p = at + spacesAt(text, at);
   if (hasPriority) {
     p += /^(?:: *)?/.exec(text.slice(p))![0].length;
-    p += /^(?:\d{1,10}: +)?/.exec(text.slice(p))![0].length;
+    p += /^(?:\d{1,10}: +){0,2}/.exec(text.slice(p))![0].length;
   }
   const stamp = timestamp.exec(text.slice(p));
   if (stamp === null) {
@@ -178,6 +200,7 @@ function parse3164(text: string, at: number, hasPriority: boolean): Header3164 {
   } as const;
   p += stamp[0].length;
   p += spacesAt(text, p);
+  p += loneColonAt(text, p);
   if (/^(?:last )?message repeated [^]/.test(text.slice(p))) return { ...found, message: p };
   const forwarded = /^((?:Message [Ff]|F)orwarded from )([^ ]+): /.exec(text.slice(p));
   if (forwarded !== null) {
@@ -193,8 +216,8 @@ function parse3164(text: string, at: number, hasPriority: boolean): Header3164 {
   const host = span(text, p, hostname.length);
   p += hostname.length;
   p += spacesAt(text, p);
-  p += /^(?:: +|:$)?/.exec(text.slice(p))![0].length;
-  return { ...found, hostname: host, message: p, ...tagAt(text, p) };
+  p += loneColonAt(text, p);
+  return { ...found, hostname: host, message: p, ...programAt(text, p) };
 }
 
 export function parseHeaderOracle(bytes: Uint8Array): OracleHeader {

@@ -35,6 +35,8 @@ export interface StallEvidence {
   readonly throttled_ms?: number;
   /** What threads of this process worked, or waited for a core, that do nothing but collect garbage (Bun). */
   readonly collector_ms?: number;
+  /** What the collector held the thread itself for; known when the stall is over (Deno). */
+  readonly paused_ms?: number;
   readonly collections: number;
 }
 
@@ -66,8 +68,8 @@ export interface ConnectionFilter {
   readonly limit: number;
 }
 
-/** What a connection waits for: `room` in memory, room for dead `letters`, its next `turn`. */
-export type ConnectionWait = "room" | "letters" | "turn";
+/** What a connection waits for: `room` in memory, room for dead `letters`, its next `turn`, the `answer` to its request. */
+export type ConnectionWait = "room" | "letters" | "turn" | "answer";
 
 /** One connection, as its worker knows it. Times are ages in milliseconds. */
 export interface ConnectionRow {

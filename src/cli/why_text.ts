@@ -33,6 +33,12 @@ const verdicts: Readonly<Record<string, string>> = {
   cpu: "corndog has no time for them",
 };
 
+/** The same, of connections whose requests are not answered. */
+const answers: Readonly<Record<string, string>> = {
+  kafka: "their requests are answered when Kafka acknowledges their lines",
+  disk: "their requests are answered when the disk takes their lines",
+};
+
 /** The page, and whether something is stuck. */
 export function whyText(answers: WhyAnswers): { readonly text: string; readonly stuck: boolean } {
   const parts = [held(answers), connections(answers), waits(answers), sink(answers), ledger(answers)];
@@ -81,8 +87,8 @@ function past({ total, stalls }: StallList): string[] {
 
 function connections({ connections: list }: WhyAnswers): string[] {
   const stuck = list.connections.filter((connection) => connection.stuck);
-  const { room, letters, turn } = list.waiting;
-  const long = room.long + letters.long + turn.long + list.half_lines_long;
+  const { room, letters, turn, answer } = list.waiting;
+  const long = room.long + letters.long + turn.long + answer.long + list.half_lines_long;
   const lines: string[] = [];
   if (list.workers_held.length > 0) {
     lines.push(
@@ -91,8 +97,14 @@ function connections({ connections: list }: WhyAnswers): string[] {
   }
   if (long === 0 && stuck.length === 0) return lines;
   lines.push(`${Math.max(long, stuck.length)} of ${list.open} connections wait for over ${age(longMs)}:`);
-  for (const [verdict, count] of counted(stuck)) {
-    const share = stuck.length < long ? "of those shown, " : "";
+  const share = stuck.length < long ? "of those shown, " : "";
+  const owed = stuck.filter(({ waits_for }) => waits_for === "answer");
+  for (const [verdict, count] of counted(owed)) {
+    lines.push(
+      `  ${String(count).padStart(5)}  ${verdict}: ${share}${answers[verdict] ?? reasonOf(verdict)}`,
+    );
+  }
+  for (const [verdict, count] of counted(stuck.filter(({ waits_for }) => waits_for !== "answer"))) {
     lines.push(`  ${String(count).padStart(5)}  ${verdict}: ${share}${reasonOf(verdict)}`);
   }
   for (const view of stuck.slice(0, shownMax)) lines.push(`         ${connectionLine(view)}`);

@@ -38,6 +38,7 @@ export interface KnownKey {
 /** Variables that other parts of corndog read. */
 const otherVariables: ReadonlySet<string> = new Set([
   "CORNDOG_BINARY",
+  "CORNDOG_CHAOS",
   "CORNDOG_FAULT",
   "CORNDOG_HANDOVER",
   "CORNDOG_INSTALL",

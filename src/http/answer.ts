@@ -51,15 +51,18 @@ export class Answer {
   readonly body: Uint8Array;
   /** The connection ends behind it. */
   readonly close: boolean;
+  /** The constant name of the problem that it tells; undefined where it tells none, or in another form. */
+  readonly code: string | undefined;
   #second = -1;
   #keepAlive = false;
   #bytes: Uint8Array | undefined;
 
-  constructor(status: Status, body: Uint8Array, fields: AnswerFields, close = false) {
+  constructor(status: Status, body: Uint8Array, fields: AnswerFields, close = false, code?: string) {
     this.status = status;
     this.body = body;
     this.fields = fields;
     this.close = close;
+    this.code = code;
   }
 
   /** All bytes. `nowMs` (epoch) gives the `Date`; without `withBody` they are the answer to a HEAD. */
@@ -149,12 +152,12 @@ export function problemAnswer(
     "cache-control": "no-store",
     ...options.fields,
   };
-  return new Answer(status, Buffer.from(body, "latin1"), fields, options.close);
+  return new Answer(status, Buffer.from(body, "latin1"), fields, options.close, code);
 }
 
 /** The same answer with further fields. */
 export function withFields(answer: Answer, fields: AnswerFields): Answer {
-  return new Answer(answer.status, answer.body, { ...answer.fields, ...fields }, answer.close);
+  return new Answer(answer.status, answer.body, { ...answer.fields, ...fields }, answer.close, answer.code);
 }
 
 function asciiJson(value: unknown): string {

@@ -23,7 +23,7 @@ import type { Connection } from "../runtime/runtime.ts";
 import type { Answer } from "./answer.ts";
 import { Body } from "./body.ts";
 import { bodyTooLarge, malformedChunks, memoryFull, slowBody, slowHead } from "./connection_answers.ts";
-import type { HttpShared } from "./connection_shared.ts";
+import type { EndReason, HttpShared } from "./connection_shared.ts";
 import type { RequestHead } from "./head.ts";
 import { HeadReader } from "./head_reader.ts";
 import type { KnownHead } from "./heads.ts";
@@ -82,6 +82,8 @@ export class HttpConnection<Plan> implements Answering {
   #closed = false;
   #sinceMs = 0;
   #discarded = 0;
+  #requests = 0;
+  #endReason: EndReason = "client";
 
   constructor(connection: Connection, shared: HttpShared<Plan>) {
     this.#connection = connection;
@@ -119,6 +121,7 @@ export class HttpConnection<Plan> implements Answering {
 
   closed(): void {
     this.#closed = true;
+    this.#shared.ended({ peer: this.peer, requests: this.#requests, reason: this.#endReason });
     this.#shared.timed.delete(this);
     this.#heads.forget();
     this.#held = undefined;
@@ -269,6 +272,7 @@ export class HttpConnection<Plan> implements Answering {
     const { service, budget, counts, timed } = this.#shared;
     if (this.#sinceMs !== 0) this.#untime();
     counts.requests++;
+    this.#requests++;
     this.#begun++;
     const { contentLength } = head;
     const refusal = contentLength > service.bodyBytesMax
@@ -358,9 +362,18 @@ export class HttpConnection<Plan> implements Answering {
 
   #say(answer: Answer, head: RequestHead | undefined): void {
     const keepAlive = head !== undefined && head.keepAlive && !answer.close && !this.#shared.stopping;
-    if (answer.status >= 400) this.#shared.counts.failures++;
+    this.#note(answer, head);
     this.#out.push(answer.bytes(this.#shared.dateMs(), keepAlive, head?.method !== "HEAD"));
-    if (!keepAlive) this.#beginClosing();
+    if (keepAlive) return;
+    this.#beginClosing(answer.close ? "refused" : head?.keepAlive === false ? "asked" : "draining");
+  }
+
+  /** A failure is counted and told. */
+  #note({ status, code }: Answer, head: RequestHead | undefined): void {
+    if (status < 400) return;
+    const { counts, requestRefused } = this.#shared;
+    counts.failures++;
+    requestRefused({ peer: this.peer, status, code, method: head?.method, path: head?.path });
   }
 
   /** Says a last word, and FIN. */
@@ -368,17 +381,19 @@ export class HttpConnection<Plan> implements Answering {
     if (this.#phase === "closing" || this.#closed) return;
     this.#heads.forget();
     this.#forgetBody();
-    if (answer === undefined) this.#beginClosing();
-    else {
-      if (answer.status >= 400) this.#shared.counts.failures++;
+    if (answer === undefined) {
+      this.#beginClosing(this.#peerDone ? "client" : this.#shared.stopping ? "draining" : "refused");
+    } else {
+      this.#note(answer, head);
       this.#out.push(answer.bytes(this.#shared.dateMs(), false, head?.method !== "HEAD"));
-      this.#beginClosing();
+      this.#beginClosing(answer.status === 408 ? "slow" : "refused");
     }
     if (!this.#reading) this.#flush();
   }
 
-  #beginClosing(): void {
+  #beginClosing(reason: EndReason): void {
     this.#phase = "closing";
+    this.#endReason = reason;
     this.#time();
   }
 

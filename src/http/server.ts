@@ -10,7 +10,7 @@
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
 import { Budget } from "./budget.ts";
 import { HttpConnection } from "./connection.ts";
-import type { HttpCounts, HttpShared } from "./connection_shared.ts";
+import type { EndedConnection, HttpCounts, HttpShared, RefusedRequest } from "./connection_shared.ts";
 import { Heads } from "./heads.ts";
 import { Pieces } from "./pieces.ts";
 import type { HttpService } from "./service.ts";
@@ -33,6 +33,10 @@ export interface HttpServerOptions<Plan> {
   dateMs(): number;
   /** A client spoke no HTTP, or bad HTTP. */
   refused(peer: string, detail: string): void;
+  /** A request was answered with a status of 400 or more. */
+  requestRefused?(request: RefusedRequest): void;
+  /** A connection is no more. */
+  ended?(connection: EndedConnection): void;
   /** Requests have left garbage behind that is worth to be collected. */
   collect(): void;
 }
@@ -46,7 +50,8 @@ export class HttpServer<Plan> implements ConnectionHandler<HttpConnection<Plan>>
   #collectedAt = 0;
 
   constructor(options: HttpServerOptions<Plan>) {
-    const { service, heldBytesMax, nowMs, dateMs, refused } = options;
+    const { service, heldBytesMax, nowMs, dateMs, refused, requestRefused = nothing, ended = nothing } =
+      options;
     this.#collect = options.collect;
     this.#shared = {
       service,
@@ -59,6 +64,8 @@ export class HttpServer<Plan> implements ConnectionHandler<HttpConnection<Plan>>
       nowMs,
       dateMs,
       refused,
+      requestRefused,
+      ended,
     };
   }
 
@@ -121,3 +128,5 @@ export class HttpServer<Plan> implements ConnectionHandler<HttpConnection<Plan>>
     for (const connection of [...this.#connections]) connection.stop();
   }
 }
+
+function nothing(): void {}

@@ -3,7 +3,7 @@
  * it takes. The sentinel reads it while the worker is held and cannot say anything itself.
  *
  *     per worker, i32: pulse | rule + 1, 0: none | connection, 0: none | bytes of the chunk | pulse comes every ... ms |
- *                      the thread's number for the kernel | collections of garbage
+ *                      the thread's number for the kernel | collections of garbage | ms that they held it, where told
  *
  * The pulse is quick while there is work, slow while there is none, and slower still when there has been none for
  * seconds: idle loops are not woken for it.
@@ -20,6 +20,7 @@ export const activityWord = {
   everyMs: 4,
   thread: 5,
   collections: 6,
+  pausesMs: 7,
 } as const;
 
 /** One cache line per worker. */
@@ -67,15 +68,20 @@ export function readActivity(words: Int32Array, worker: number): Activity {
 /** The pulse of one worker. */
 export class Pulse {
   readonly #words: Int32Array;
+  readonly #before: (() => void) | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #worked = false;
   #rests = false;
   readonly #woken: () => void;
 
-  /** `woken` is called when work comes, or something to look after, while it rests. */
-  constructor(words: Int32Array, woken: () => void = () => {}) {
+  /**
+   * `woken` is called when work comes, or something to look after, while it rests; `before` before each beat: what it
+   * writes down is there for whoever sees the beat.
+   */
+  constructor(words: Int32Array, woken: () => void = () => {}, before?: () => void) {
     this.#words = words;
     this.#woken = woken;
+    this.#before = before;
     Atomics.store(words, activityWord.everyMs, idlePulseMs);
   }
 
@@ -111,6 +117,7 @@ export class Pulse {
 
   /** Called every `idlePulseMs`, work or not; at rest every `restPulseMs`. */
   beat(): void {
+    this.#before?.();
     Atomics.add(this.#words, activityWord.pulse, 1);
   }
 

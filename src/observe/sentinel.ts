@@ -5,12 +5,13 @@
  * A watcher that is late itself cannot tell a held worker from a machine without time: such a stall is the machine's.
  * So is one in which the worker was ready and got no core for most of it. One in which it neither ran nor was ready
  * slept in a call: in the collector of garbage where that was at work, else in the disk or in memory that is not there.
+ * V8 collects on the thread itself, and tells how long when it goes on: such a stall is known when it is over.
  *
  * @module
  */
 import type { StallEvidence, StallProfileView } from "../admin/looks_view.ts";
-import type { ReadFacts, ThreadFacts } from "./thread_facts.ts";
 import { untilBeatMs } from "../core/beat.ts";
+import { pausesOf, type ReadFacts, type ThreadFacts } from "./thread_facts.ts";
 import {
   type Activity,
   activityOf,
@@ -221,8 +222,10 @@ export class Sentinel {
     const half = stall.ms / 2;
     const slept = stall.ms - cpu - queued;
     const helped = rise(one.facts.helperMs, now.helperMs) ?? 0;
+    const paused = evidence.paused_ms ?? 0;
     // A container that is over its quota has its threads wait in the queue too.
     if (queued >= half) stall.cause = "machine";
+    else if (paused >= half) stall.cause = "gc";
     // It helps the collectors, and waits for them. One that never waits has others' garbage beside it.
     else if (collected >= collectedShare * stall.ms && slept >= waitedShare * stall.ms) stall.cause = "gc";
     else if (slept >= half) {
@@ -267,7 +270,8 @@ export class Sentinel {
     const isIdle = one.stall === undefined && one.last === undefined && isIdlePace(everyMs);
     const keptMs = everyMs === restPulseMs ? restFactsMs : idleFactsMs;
     if (isIdle && one.facts !== undefined && nowMs - one.factsAtMs < keptMs) {
-      return { ...one.facts, collections: Atomics.load(one.words, activityWord.collections) };
+      const collections = Atomics.load(one.words, activityWord.collections);
+      return { ...one.facts, ...pausesOf(one.words), collections };
     }
     one.factsAtMs = nowMs;
     return this.#parts.facts?.(one.words);
@@ -313,6 +317,7 @@ function evidenceOf(before: ThreadFacts, now: ThreadFacts): StallEvidence {
     throttled_ms: rise(before.throttledMs, now.throttledMs),
     // Threads that have ended take their part with them.
     collector_ms: positive(rise(before.collectorMs, now.collectorMs)),
+    paused_ms: positive(rise(before.pausesMs, now.pausesMs)),
     collections: now.collections - before.collections,
   };
   return Object.fromEntries(

@@ -187,6 +187,20 @@ export class StageTable {
     return view !== undefined && this.#suspects[slot] === 2 ? { ...view, lost: true } : view;
   }
 
+  /** Since when the oldest answer to each peer is owed, milliseconds on this thread's clock. Made for people who ask. */
+  owedSinceMs(): Map<string, number> {
+    const { words, since } = this.#views;
+    const owed = new Map<string, number>();
+    for (let slot = 0; slot < this.#end; slot++) {
+      const number = (words[slot]! & 0xff) - 1;
+      if (number !== stage.http_reply && number !== stage.relp_reply) continue;
+      const { peer } = this.#waiting[slot]!.describe();
+      if (peer === undefined) continue;
+      owed.set(peer, Math.min(since[slot]!, owed.get(peer) ?? Infinity));
+    }
+    return owed;
+  }
+
   /** Waits that nothing will wake: without a waker at this scan and at the one before. */
   scan(nowMs: number): Orphan[] {
     const { words, since, until } = this.#views;

@@ -29,6 +29,8 @@ export interface ThreadFacts {
    */
   readonly collectorMs?: number | undefined;
   readonly helperMs?: number | undefined;
+  /** What the collector has held the thread itself for; undefined where the runtime does not tell (Bun). */
+  readonly pausesMs?: number | undefined;
 }
 
 /** Reads facts; `words` are those of the worker's activity. */
@@ -41,8 +43,15 @@ const tickMs = 10;
 /** One per thread; a registry that nobody holds is garbage itself. */
 const registries: FinalizationRegistry<undefined>[] = [];
 
-/** Called by a worker when it begins: who it is for the kernel, and how often it collects garbage. */
-export function noteThread(words: Int32Array): void {
+/** That the runtime tells of pauses; else their word stays 0. */
+const pausesTold = 1;
+
+/**
+ * Called by a worker when it begins: who it is for the kernel, and how often it collects garbage. `pausesMs` says how
+ * long that has held the thread, where the runtime tells. What this gives is to be called before each beat of the
+ * worker's pulse, and writes that down.
+ */
+export function noteThread(words: Int32Array, pausesMs?: () => number): (() => void) | undefined {
   try {
     // "PID/task/TID" of the thread that reads it.
     Atomics.store(words, activityWord.thread, Number(readlinkSync("/proc/thread-self").split("/")[2] ?? 0));
@@ -55,6 +64,10 @@ export function noteThread(words: Int32Array): void {
   });
   registry.register({}, undefined);
   registries.push(registry);
+  if (pausesMs === undefined) return undefined;
+  const note = () => void Atomics.store(words, activityWord.pausesMs, pausesTold + Math.round(pausesMs()));
+  note();
+  return note;
 }
 
 /** What concerns the whole machine is read this often: /proc/stat is long where there are many cores. */
@@ -122,9 +135,16 @@ export const readFacts: ReadFacts = (words) => {
     queuedMs: queued === undefined ? undefined : queued / 1e6,
     ...machineFacts(),
     ...(thread === 0 ? {} : collectorFacts()),
+    ...pausesOf(words),
     collections: Atomics.load(words, activityWord.collections),
   };
 };
+
+/** What the worker has written down of the pauses of its thread. */
+export function pausesOf(words: Int32Array): Pick<ThreadFacts, "pausesMs"> {
+  const told = Atomics.load(words, activityWord.pausesMs);
+  return told === 0 ? {} : { pausesMs: told - pausesTold };
+}
 
 /** Steal of all cores, from the first line of /proc/stat. */
 export function stolenMs(stat: string | undefined): number | undefined {

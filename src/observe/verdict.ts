@@ -7,8 +7,11 @@
 
 /** What is known of one connection. */
 export interface ConnectionFacts {
-  /** Why it is not read: no room in memory, none in the dead letter, its next turn; undefined: it is read. */
-  readonly waits_for?: "room" | "letters" | "turn" | undefined;
+  /**
+   * Why it is not read: no room in memory, none in the dead letter, its next turn; or what its request waits for: an
+   * `answer`. Undefined: it is read.
+   */
+  readonly waits_for?: "room" | "letters" | "turn" | "answer" | undefined;
   readonly waits_ms?: number;
   /** Paused for another reason: its answers are not taken, or all are paused. */
   readonly paused: boolean;
@@ -50,6 +53,8 @@ export type Verdict =
 export const heldMsMin = 100;
 /** A wait for the next turn is normal for milliseconds. */
 const turnMsMax = 100;
+/** An answer waits for Kafka or the disk; so long that is as it should be. */
+const answerMsMax = 1_000;
 /** A sender may pause this long between two lines without being called silent. */
 export const silentMsMin = 5_000;
 /** Bytes that lie in the kernel for this long while we should be reading are our doing. */
@@ -67,9 +72,15 @@ export function verdictOf(facts: ConnectionFacts, around: Surroundings): Verdict
       return around.sink !== "kafka" || around.spoolBlocked ? "disk" : "kafka";
     case "turn":
       return (facts.waits_ms ?? 0) >= turnMsMax ? "cpu" : "flowing";
+    case "answer":
+      if ((facts.waits_ms ?? 0) >= answerMsMax) {
+        return around.sink !== "kafka" || around.spoolBlocked ? "disk" : "kafka";
+      }
   }
   if ((facts.retransmits ?? 0) > 0 || (facts.lost ?? 0) > 0) return "network_loss";
   if ((facts.send_q ?? 0) > 0 && facts.paused) return "peer_not_reading";
+  // What it sends behind its request is read when that is answered.
+  if (facts.waits_for === "answer") return "flowing";
   if (facts.paused || ((facts.recv_q ?? 0) > 0 && facts.idle_ms >= unreadMsMin)) return "we_are_not_reading";
   return facts.idle_ms >= silentMsMin ? "client_silent" : "flowing";
 }

@@ -4,7 +4,12 @@
  *
  * @module
  */
-import type { ConnectionCensus, ConnectionFilter, ConnectionRow } from "../admin/looks_view.ts";
+import type {
+  ConnectionCensus,
+  ConnectionFilter,
+  ConnectionRow,
+  ConnectionWait,
+} from "../admin/looks_view.ts";
 import type { ConnectionInfo } from "../io/tracked.ts";
 import type { Stream } from "./stream.ts";
 
@@ -20,13 +25,31 @@ export const connectionRowsMax = 1000;
 /** Waits that the census calls long. */
 export const longMs = 5_000;
 
-/** Rows and census. */
+/** What a connection waits for, and since when. */
+interface Wait {
+  readonly what: ConnectionWait;
+  readonly sinceMs: number;
+}
+
+/** Streams know what they wait for; those of requests wait for the oldest answer that is owed. */
+function waitOf(
+  { peer }: ConnectionInfo,
+  stream: Stream | undefined,
+  owed: ReadonlyMap<string, number>,
+): Wait | undefined {
+  if (stream?.wait !== undefined) return { what: stream.wait, sinceMs: stream.waitSinceMs };
+  const sinceMs = stream === undefined ? owed.get(peer) : undefined;
+  return sinceMs === undefined ? undefined : { what: "answer", sinceMs };
+}
+
+/** Rows and census. `owed` says since when the oldest answer to a peer is owed. */
 export function connectionRows(
   worker: number,
   connections: readonly ConnectionInfo[],
   streams: Iterable<Stream>,
   query: ConnectionQuery,
   nowMs: number,
+  owed: ReadonlyMap<string, number> = new Map(),
 ): { readonly rows: ConnectionRow[]; readonly census: ConnectionCensus } {
   const byId = new Map<number, Stream>();
   for (const stream of streams) {
@@ -37,30 +60,38 @@ export function connectionRows(
     room: { count: 0, long: 0 },
     letters: { count: 0, long: 0 },
     turn: { count: 0, long: 0 },
+    answer: { count: 0, long: 0 },
   };
   let halfLinesLong = 0;
   const troubled = new Set(query.troubled);
   const found: {
     readonly connection: ConnectionInfo;
     readonly stream: Stream | undefined;
+    readonly wait: Wait | undefined;
     readonly rank: number;
   }[] = [];
   for (const connection of connections) {
     const stream = byId.get(connection.id);
-    const waitMs = stream?.wait === undefined ? 0 : Math.round(nowMs - stream.waitSinceMs);
+    const wait = waitOf(connection, stream, owed);
+    const waitMs = wait === undefined ? 0 : Math.round(nowMs - wait.sinceMs);
     const halfMs = halfMsOf(stream, nowMs);
-    if (stream?.wait !== undefined) {
-      waiting[stream.wait].count++;
-      if (waitMs > longMs) waiting[stream.wait].long++;
+    if (wait !== undefined) {
+      waiting[wait.what].count++;
+      if (waitMs > longMs) waiting[wait.what].long++;
     }
     if (halfMs > longMs) halfLinesLong++;
-    if (!isWanted(connection, stream, query, nowMs)) continue;
+    if (!isWanted(connection, wait, query, nowMs)) continue;
     const rank = rankOf(waitMs, halfMs, nowMs - connection.receivedAtMs);
-    found.push({ connection, stream, rank: troubled.has(connection.peer) ? rank + troubledRank : rank });
+    found.push({
+      connection,
+      stream,
+      wait,
+      rank: troubled.has(connection.peer) ? rank + troubledRank : rank,
+    });
   }
   const limit = Math.min(query.limit, connectionRowsMax);
   const rows = found.sort((a, b) => b.rank - a.rank).slice(0, limit)
-    .map(({ connection, stream }) => rowOf(worker, connection, stream, nowMs));
+    .map(({ connection, stream, wait }) => rowOf(worker, connection, stream, wait, nowMs));
   return { rows, census: { open: connections.length, waiting, half_lines_long: halfLinesLong } };
 }
 
@@ -74,13 +105,13 @@ export function rankOf(waitMs: number, halfMs: number, idleMs: number): number {
 
 function isWanted(
   { peer, openedAtMs }: ConnectionInfo,
-  stream: Stream | undefined,
+  wait: Wait | undefined,
   query: ConnectionQuery,
   nowMs: number,
 ): boolean {
   return (query.peer === undefined || peer.includes(query.peer)) &&
     (query.olderMs === undefined || nowMs - openedAtMs >= query.olderMs) &&
-    (query.state === undefined || (stream?.wait === undefined ? "reading" : "waiting") === query.state);
+    (query.state === undefined || (wait === undefined ? "reading" : "waiting") === query.state);
 }
 
 /** Whole milliseconds, as all ages here: who counts and who is shown a row judge by the same number. */
@@ -94,6 +125,7 @@ function rowOf(
   worker: number,
   connection: ConnectionInfo,
   stream: Stream | undefined,
+  wait: Wait | undefined,
   nowMs: number,
 ): ConnectionRow {
   const halfMs = halfMsOf(stream, nowMs);
@@ -108,9 +140,7 @@ function rowOf(
     lines: stream?.lines ?? 0,
     partial_bytes: stream?.halfBytes ?? 0,
     ...(halfMs > 0 ? { partial_ms: halfMs } : {}),
-    state: stream?.wait !== undefined ? "waiting" : connection.paused ? "paused" : "reading",
-    ...(stream?.wait === undefined
-      ? {}
-      : { waits_for: stream.wait, waits_ms: Math.round(nowMs - stream.waitSinceMs) }),
+    state: wait !== undefined ? "waiting" : connection.paused ? "paused" : "reading",
+    ...(wait === undefined ? {} : { waits_for: wait.what, waits_ms: Math.round(nowMs - wait.sinceMs) }),
   };
 }

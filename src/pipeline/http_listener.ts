@@ -78,7 +78,7 @@ export class HttpListeners {
     refusals: Refusals,
     tally?: LineTally,
   ): HttpServer<unknown> {
-    const { config, kernel, submissions, shared, programVersion } = this.#parts;
+    const { config, kernel, submissions, shared, programVersion, log } = this.#parts;
     const tokens = listen.tokensFile === undefined ? undefined : new TokenFile(listen.tokensFile);
     if (tokens !== undefined) this.#tellTokens(tokens);
     const options = requestLinesOf(listen, tally);
@@ -113,6 +113,8 @@ export class HttpListeners {
       nowMs: () => performance.now(),
       dateMs: Date.now,
       refused: (peer, detail) => refusals.tell("http_refused", name, peer, "malformed", detail),
+      requestRefused: (request) => log("http_request_refused", { listener: name, ...request }, "debug"),
+      ended: (connection) => log("http_connection_ended", { listener: name, ...connection }, "debug"),
       collect: collectSoon,
     });
     this.#servers.set(server as HttpServer<unknown>, tokens);

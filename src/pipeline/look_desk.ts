@@ -231,7 +231,7 @@ function censusOf(all: readonly ConnectionCensus[]): ConnectionCensus {
   });
   return {
     open: sum(({ open }) => open),
-    waiting: { room: wait("room"), letters: wait("letters"), turn: wait("turn") },
+    waiting: { room: wait("room"), letters: wait("letters"), turn: wait("turn"), answer: wait("answer") },
     half_lines_long: sum(({ half_lines_long }) => half_lines_long),
   };
 }

@@ -14,6 +14,7 @@ import { counter, type CounterRow } from "../observe/row.ts";
 import { stage, type StageTable } from "../observe/stage_table.ts";
 import { type RelpHost, type RelpLines, RelpSession } from "../relp/session.ts";
 import { type LineOptions, type LineTally, requestLinesOf } from "./line_options.ts";
+import type { WorkerLog } from "./protocol.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Submission, SubmissionResult } from "./submission.ts";
 import type { Submissions } from "./submissions.ts";
@@ -29,10 +30,12 @@ export interface RelpListenersParts {
   readonly counters: CounterRow;
   readonly waits: StageTable;
   readonly programVersion: string;
+  readonly log: WorkerLog;
 }
 
 /** One connection. */
 export interface RelpConnection {
+  readonly listener: string;
   readonly options: LineOptions;
   readonly peer: string;
   readonly session: RelpSession;
@@ -99,7 +102,7 @@ export class RelpListeners {
     name: string,
     refusals: Refusals,
   ): RelpConnection {
-    const { counters, programVersion } = this.#parts;
+    const { counters, programVersion, log } = this.#parts;
     const frameBytesMax = listen.frameBytesMax ?? defaultFrameBytesMax;
     const host: RelpHost = {
       write: (bytes) => connection.write(bytes),
@@ -117,8 +120,11 @@ export class RelpListeners {
       },
       truncated: () => counters.add(counter.frames_truncated, 1),
       refused: (problem) => refusals.tell("relp_refused", name, connection.peer, "protocol", problem),
+      opened: (software) =>
+        log("relp_session_opened", { listener: name, peer: connection.peer, software }, "debug"),
     };
     const state: RelpConnection = {
+      listener: name,
       peer: connection.peer,
       options,
       session: new RelpSession(host, frameBytesMax, `corndog,${programVersion}`),
@@ -133,6 +139,9 @@ export class RelpListeners {
   }
 
   #closed(state: RelpConnection): void {
+    const { listener, peer, session: { frames, unanswered, end } } = state;
+    const told = { listener, peer, lines: frames, unanswered, reason: end };
+    this.#parts.log("relp_session_ended", told, "debug");
     state.ended = true;
     state.session.closed();
     clearTimeout(state.retry);
@@ -161,6 +170,11 @@ export class RelpListeners {
         if (result.refusal === "stopping" || result.refusal === "cancelled") return;
         if (result.placed === 0) {
           const waitMs = Math.max(retryMs, result.retryAfterMs);
+          // Once for each wait, however often it is tried again.
+          if (state.retry === undefined) {
+            const told = { listener: name, peer: state.peer, lines: lines.count, refusal: result.refusal };
+            this.#parts.log("relp_session_waits", told, "debug");
+          }
           state.retry = setTimeout(
             () => this.#submit(state, connection, name, listen, refusals, lines, placed, answered),
             waitMs,
@@ -182,7 +196,10 @@ export class RelpListeners {
       options: state.options,
       until: listen.ack,
       waitMs: answerMs,
-      placed,
+      placed: () => {
+        state.retry = undefined;
+        placed();
+      },
     }, answer);
     if (made.state === "answered") return;
     const submission = made;

@@ -21,6 +21,7 @@ import { FlightRecorder } from "../observe/flight.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { LatencyRows } from "../observe/stage_latency.ts";
 import { stage, StageTable } from "../observe/stage_table.ts";
+import { countGarbagePauses } from "../runtime/garbage_pauses.ts";
 import { noteThread } from "../observe/thread_facts.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
@@ -102,9 +103,12 @@ export class WorkerPipeline {
   ) {
     const { config, worker } = start;
     this.#start = start;
-    this.rules = new WorkerRules(start);
+    this.rules = new WorkerRules(start, log);
     this.#counters = new CounterRow(start.counters, worker);
     this.#chaos = chaosOf(process.env.CORNDOG_CHAOS);
+    if (this.#chaos !== undefined && worker === 0) {
+      log("faults_on_purpose", { variable: "CORNDOG_CHAOS", value: process.env.CORNDOG_CHAOS });
+    }
     const blind = this.#chaos?.blind === true;
     this.#latency = new (blind ? BlindLatencyRows : LatencyRows)(start.latency, worker, config.workers);
     this.#waits = new (blind ? BlindStageTable : StageTable)(
@@ -114,8 +118,8 @@ export class WorkerPipeline {
       this.#latency.waitEnded,
     );
     const activity = activityOf(start.activity, worker);
-    noteThread(activity);
-    const pulse = new Pulse(activity, () => this.ticks.woken());
+    const notePauses = noteThread(activity, countGarbagePauses());
+    const pulse = new Pulse(activity, () => this.ticks.woken(), notePauses);
     this.#ends = new BatchEnds(this.#counters, this.#topics, this.#latency);
     this.taps = new Taps(worker, tapped);
     this.#kernel = createKernel({
@@ -298,6 +302,7 @@ export class WorkerPipeline {
         counters: this.#counters,
         waits: this.#waits,
         programVersion: start.programVersion,
+        log,
       }),
       counters: this.#counters,
       log,
@@ -385,6 +390,7 @@ export class WorkerPipeline {
       this.#intake.streams,
       connections ?? { limit: 0 },
       performance.now(),
+      connections === undefined ? undefined : this.#waits.owedSinceMs(),
     );
     return {
       waits: waits.map(([slot, word]) => this.#waits.describe(slot, word)),

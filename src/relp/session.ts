@@ -43,6 +43,17 @@ export interface RelpLines {
   readonly count: number;
 }
 
+/** Why a session ended, or ends. */
+export type RelpEnd =
+  /** Its sender ended the connection without a word, or it broke. */
+  | "peer"
+  /** The sender said `close`. */
+  | "close"
+  /** The sender was told that the listener takes no more. */
+  | "draining"
+  /** The sender does not speak RELP. */
+  | "refused";
+
 /** What the session asks of the world. */
 export interface RelpHost {
   /** The sender reads this. */
@@ -65,6 +76,8 @@ export interface RelpHost {
   truncated(): void;
   /** The sender does not speak RELP; the connection ends. */
   refused(problem: string): void;
+  /** The sender has opened the session; `software` is what it says that it is, empty where it does not. */
+  opened?(software: string): void;
 }
 
 /** One connection. */
@@ -92,6 +105,7 @@ export class RelpSession {
   #framesDone = 0;
   /** Bytes came while lines were placed: whole frames may lie in `held`. */
   #more = false;
+  #end: RelpEnd = "peer";
 
   constructor(host: RelpHost, frameBytesMax: number, software: string) {
     this.#host = host;
@@ -107,6 +121,11 @@ export class RelpSession {
   /** Frames that were finished so far; one that stands still beside `holding` is a sender that does not go on. */
   get frames(): number {
     return this.#framesDone;
+  }
+
+  /** Why it ended. */
+  get end(): RelpEnd {
+    return this.#end;
   }
 
   /** Whether a frame is unfinished. */
@@ -226,6 +245,7 @@ export class RelpSession {
         return false;
       }
       this.#state = "taking";
+      this.#host.opened?.(softwareOf(bytes.subarray(dataAt, dataEnd)));
       const offers = `relp_version=${protocolVersion}\nrelp_software=${this.#software}\ncommands=syslog`;
       this.#host.write(answer(txnr, `200 OK\n${offers}`));
       return true;
@@ -245,6 +265,7 @@ export class RelpSession {
       }
       case "close":
         this.#state = "closing";
+        this.#end = "close";
         this.#closing = txnr;
         return false;
       default:
@@ -321,6 +342,7 @@ export class RelpSession {
       this.#host.end();
     } else if (this.#drains) {
       this.#state = "ended";
+      this.#end = "draining";
       this.#host.write(serverClose);
       this.#host.end();
     }
@@ -328,6 +350,7 @@ export class RelpSession {
 
   #refuse(problem: string): void {
     this.#state = "ended";
+    this.#end = "refused";
     this.#held = new Uint8Array(0);
     this.#host.refused(problem);
     this.#host.destroy();
@@ -372,6 +395,15 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   bytes.set(first);
   bytes.set(second, first.length);
   return bytes;
+}
+
+/** Bytes of a sender's name that are looked at. */
+const softwareBytesMax = 256;
+
+/** What the sender of `open` says that it is. */
+function softwareOf(offers: Uint8Array): string {
+  const text = new TextDecoder("latin1").decode(offers.subarray(0, softwareBytesMax));
+  return /^relp_software=(.*)$/m.exec(text)?.[1]?.trim() ?? "";
 }
 
 /** What else is spoken to a RELP port, if it can be told by the first bytes. */

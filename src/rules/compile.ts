@@ -27,6 +27,7 @@ import { hashText } from "./hash.ts";
 import { valueSlot } from "./line_context.ts";
 import { checkMatcher } from "./matcher.ts";
 import type { Program } from "./program.ts";
+import type { RegexClass } from "./regex.ts";
 import { type CompiledRule, RulesProgram } from "./rules_program.ts";
 import { checkRule, type Rule } from "./schema.ts";
 import { checkTest } from "./test_schema.ts";
@@ -72,8 +73,14 @@ export function ruleName(source: RuleSource): string {
     : `${source.file.slice(source.file.lastIndexOf("/") + 1)}:${source.line}`;
 }
 
+/** How the patterns of matchers are run: how many by which engine, and the rules whose patterns need the slow one. */
+export interface Engines {
+  readonly counts: Readonly<Partial<Record<RegexClass, number>>>;
+  readonly linear: readonly string[];
+}
+
 /** A program, or everything that is wrong with the rules and tests. */
-export type Compiled = { readonly ok: true; readonly program: Program } | {
+export type Compiled = { readonly ok: true; readonly program: Program; readonly engines: Engines } | {
   readonly ok: false;
   readonly faults: readonly RuleFault[];
 };
@@ -107,7 +114,18 @@ export function compileRules(ruleSet: RuleSet, options: CompileOptions): Compile
     topic: options.defaultTopic,
     value: ruleSet.dialect === "hotdog" ? "message" : "raw",
   } as const;
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, program: new RulesProgram(rules, fallback) };
+  return faults.length > 0
+    ? { ok: false, faults }
+    : { ok: true, program: new RulesProgram(rules, fallback), engines: enginesOf(rules) };
+}
+
+function enginesOf(rules: readonly CompiledRule[]): Engines {
+  const counts: Partial<Record<RegexClass, number>> = {};
+  for (const { engines } of rules) for (const kind of engines) counts[kind] = (counts[kind] ?? 0) + 1;
+  return {
+    counts,
+    linear: rules.filter(({ engines }) => engines.includes("linear")).map(({ name }) => name),
+  };
 }
 
 /** One rule on its way into a program. */
@@ -158,6 +176,7 @@ function compileRule(
     always: matcher.always,
     // Whoever watches wants to see every rule tried.
     needs: watch === undefined ? matcher.needs : [],
+    engines: found.matcher.engines,
     actions,
     readsHeader: matcher.readsHeader || variables.readsHeader || actions.some((action) => action.readsHeader),
     slots,

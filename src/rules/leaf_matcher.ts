@@ -19,6 +19,7 @@ import {
   matched,
   type MatchResult,
   noMatch,
+  type RegexClass,
   tooCostly,
 } from "./regex.ts";
 import type { Matching, Scale } from "./severity_match.ts";
@@ -37,6 +38,8 @@ export interface CompiledMatcher {
   /** What a line must have to match. */
   readonly needs: Needs;
   readonly match: Match;
+  /** How its pattern is run, where it is one. */
+  readonly engine?: RegexClass;
 }
 
 export function comparisonMatch(scale: Scale, matching: Matching): Match {
@@ -54,7 +57,7 @@ export function regexMatcher(
   const wanted = [...slots].filter(([name]) => used.has(name))
     .map(([name, slot]) => ({ group: checked.names.get(name)!, slot }));
   const regex = compileRegex(checked, wanted);
-  if (regex.kind === "always") return presence(field);
+  if (regex.kind === "always") return { ...presence(field), engine: "always" };
   const read = fieldReader(field);
   const { match: search, steps } = regex;
   const match: Match = (context) => {
@@ -70,7 +73,7 @@ export function regexMatcher(
     }
     return result;
   };
-  return reading(field, regex.needs(field), guarded(field, regex.prefix, match));
+  return { ...reading(field, regex.needs(field), guarded(field, regex.prefix, match)), engine: regex.kind };
 }
 
 /** A matcher that looks at the field's text. */

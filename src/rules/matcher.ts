@@ -19,7 +19,7 @@ import {
 import { type LineContext, valueSlot } from "./line_context.ts";
 import { matcherNames, type WrittenMatcher } from "./matcher_schema.ts";
 import { needsOfAll, needsOfAny } from "./prefilter_needs.ts";
-import { checkRegex, matched, noMatch, tooCostly } from "./regex.ts";
+import { checkRegex, matched, noMatch, type RegexClass, tooCostly } from "./regex.ts";
 import { compileComparison, type Scale } from "./severity_match.ts";
 
 export { fieldReader } from "./field_reader.ts";
@@ -30,6 +30,8 @@ export interface CheckedMatcher {
   readonly slots: ReadonlyMap<string, number>;
   /** `used` are the variables that templates of the rule ask for. */
   compile(used: ReadonlySet<string>): CompiledMatcher;
+  /** How its patterns are run, once it is compiled. */
+  readonly engines: readonly RegexClass[];
 }
 
 /** What is wrong with a matcher; `path` is its key, `column` counts characters of its text from 1. */
@@ -49,11 +51,12 @@ export function checkMatcher(
   const checker = new Checker();
   const { compile } = checker.check(rule, "");
   if (checker.faults.length > 0) return { ok: false, faults: checker.faults };
-  const { slots } = checker;
+  const { slots, engines } = checker;
   return {
     ok: true,
     matcher: {
       slots,
+      engines,
       compile: (used) => {
         const compiled = compile(used);
         return isCompound(rule)
@@ -100,6 +103,12 @@ const noneUsed: ReadonlySet<string> = new Set();
 class Checker {
   readonly faults: MatcherFault[] = [];
   readonly slots = new Map<string, number>();
+  readonly engines: RegexClass[];
+
+  /** Those inside it share its list of engines. */
+  constructor(engines: RegexClass[] = []) {
+    this.engines = engines;
+  }
 
   check(written: WrittenMatcher, path: string): Checked {
     const field = written.field ?? "msg";
@@ -140,7 +149,12 @@ class Checker {
     }
     const names = [...checked.regex.names.keys()];
     const slots = new Map(names.map((name) => [name, this.#slot(name)]));
-    return { compile: (used) => regexMatcher(field, checked.regex, slots, used), names };
+    const compile: Compile = (used) => {
+      const compiled = regexMatcher(field, checked.regex, slots, used);
+      if (compiled.engine !== undefined) this.engines.push(compiled.engine);
+      return compiled;
+    };
+    return { compile, names };
   }
 
   #jmesPath(field: string, expression: string, path: string): Checked {
@@ -179,7 +193,7 @@ class Checker {
   }
 
   #not(written: WrittenMatcher, path: string): Checked {
-    const inner = new Checker();
+    const inner = new Checker(this.engines);
     const { compile } = inner.check(written, path);
     this.faults.push(...inner.faults);
     return { compile: () => not(compile(noneUsed)), names: [] };

@@ -13,7 +13,7 @@ import type { Match } from "./leaf_matcher.ts";
 import { Prefilter } from "./prefilter.ts";
 import type { Needs } from "./prefilter_needs.ts";
 import type { Line, Outcome, Program } from "./program.ts";
-import { noMatch, tooCostly } from "./regex.ts";
+import { noMatch, type RegexClass, tooCostly } from "./regex.ts";
 import { linesPerSample, RuleTimes } from "./rule_times.ts";
 import { charsPerStep, searchStepsMax, sliceSteps } from "./step_budget.ts";
 import { warmUp } from "./warm_up.ts";
@@ -29,6 +29,8 @@ export interface CompiledRule {
   readonly always: boolean;
   /** What a line must have to match. */
   readonly needs: Needs;
+  /** How the patterns of its matcher are run. */
+  readonly engines: readonly RegexClass[];
   readonly actions: readonly CompiledAction[];
   readonly readsHeader: boolean;
   /** Variables that its matcher may set, with their slot. */

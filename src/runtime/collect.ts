@@ -1,13 +1,23 @@
 /**
- * Has garbage collected, where the runtime can be told so: Bun. At once only for faults on purpose.
+ * Has garbage collected, where the runtime can be told so. At once only for faults on purpose.
  *
  * @module
  */
-import { bunGlobal } from "./globals.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { bunGlobal, denoGlobal } from "./globals.ts";
 
-/** Collects all garbage of this thread, and returns when that is done; elsewhere it does nothing. */
+/** V8's collector: only contexts that are made under its flag have it. */
+let collectOnV8: (() => void) | undefined;
+
+/** Collects all garbage of this thread, and returns when that is done. */
 export function collectGarbage(): void {
-  bunGlobal?.gc(true);
+  if (denoGlobal === undefined) return bunGlobal?.gc(true);
+  if (collectOnV8 === undefined) {
+    setFlagsFromString("--expose-gc");
+    collectOnV8 = runInNewContext("gc") as () => void;
+  }
+  collectOnV8();
 }
 
 /** Has garbage of this thread collected soon, mostly beside its work; elsewhere it does nothing. */

@@ -18,12 +18,15 @@ export const syncDelayMs = 1000;
 export class CursorDuty {
   readonly #writer: CursorWriter;
   readonly #clock: SpoolClock;
+  readonly #synced: (state: CursorState) => void;
   #dirtySinceMs: number | undefined;
   #unsyncedSinceMs: number | undefined;
 
-  constructor(writer: CursorWriter, clock: SpoolClock) {
+  /** `synced` is told what survives a power cut from now on: once in `syncDelayMs` at most, but for the end. */
+  constructor(writer: CursorWriter, clock: SpoolClock, synced: (state: CursorState) => void = () => {}) {
     this.#writer = writer;
     this.#clock = clock;
+    this.#synced = synced;
   }
 
   /** Something was settled. */
@@ -64,6 +67,7 @@ export class CursorDuty {
       this.#unsyncedSinceMs ??= unsynced ?? this.#clock.monoMs();
       throw error;
     }
+    if (sync) this.#synced(state);
   }
 
   /** The file that was written last. */

@@ -40,7 +40,7 @@ export interface FoldersOptions {
   readonly reuses: boolean;
   readonly segmentBytesMax: number;
   newId(): number;
-  log(level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+  log(level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
 }
 
 /** A worker's folder with what belongs to it. */
@@ -282,6 +282,7 @@ export class Folders {
       newId,
       freed: () => this.freed(),
       problem: (message) => this.problem(message),
+      tell: (event, fields) => this.#options.log("debug", event, fields),
     });
     const suspects = home.clean ? undefined : await readSuspects(disk, folder);
     const notes = suspects === undefined

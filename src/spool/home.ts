@@ -54,6 +54,8 @@ export interface HomeOptions {
   freed(): void;
   /** Why a chore failed; undefined when one succeeded again. */
   problem(message: string | undefined): void;
+  /** What happens to segments and the cursor, for who wants to follow it. */
+  tell?(event: string, fields: Record<string, unknown>): void;
 }
 
 /** One folder. */
@@ -105,7 +107,8 @@ export class Home {
     this.cursorDamaged = damaged;
     this.clean = state.clean && damaged.length === 0;
     this.#session = state.session + 1;
-    this.#cursor = new CursorDuty(new CursorWriter(options.disk, options.folder, newest), options.clock);
+    const writer = new CursorWriter(options.disk, options.folder, newest);
+    this.#cursor = new CursorDuty(writer, options.clock, (state) => this.#tellCursor(state));
     this.#chores = new Chores({
       clock: options.clock,
       folder: options.folder,
@@ -126,10 +129,13 @@ export class Home {
       began: (segment, file) => {
         this.segments.push(segment);
         this.#files.add(segment, file);
+        this.#tellOf("spool_segment_begun", segment, { bytes: segment.fileBytes });
       },
       ended: (segment) => {
         this.#unindexed.add(segment);
         this.#chores.plan(0);
+        const { batches, records, end } = segment;
+        this.#tellOf("spool_segment_ended", segment, { batches, records, bytes: end });
       },
     });
   }
@@ -322,16 +328,26 @@ export class Home {
       await this.#files.close(segment);
       this.#unindexed.delete(segment);
       const path = this.#files.pathOf(segment);
-      const leaves = this.#spares.wants(segment.fileBytes)
-        ? this.#spares.keep(path, segment.number, segment.fileBytes)
-        : disk.unlink(path);
+      const kept = this.#spares.wants(segment.fileBytes);
+      const leaves = kept ? this.#spares.keep(path, segment.number, segment.fileBytes) : disk.unlink(path);
       await leaves.catch(rethrowUnlessAbsent);
       this.segments.splice(this.segments.indexOf(segment), 1);
+      const { records, fileBytes } = segment;
+      this.#tellOf("spool_segment_removed", segment, { records, bytes: fileBytes, kept_for_the_next: kept });
     }
     await disk.syncFolder(this.folder);
     this.#spares.synced();
     this.#options.freed();
     return true;
+  }
+
+  #tellOf(event: string, segment: Segment, fields: Record<string, unknown>): void {
+    this.#options.tell?.(event, { folder: this.folder, segment: segment.number, ...fields });
+  }
+
+  #tellCursor({ session, oldest, next, segments }: CursorState): void {
+    const settled = segments.reduce((sum, { records }) => sum + records, 0);
+    this.#options.tell?.("spool_cursor_synced", { folder: this.folder, session, oldest, next, settled });
   }
 
   async #readIndex(segment: Segment, file: DiskFile): Promise<SegmentIndex> {

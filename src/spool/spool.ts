@@ -125,7 +125,7 @@ export interface SpoolEvents {
   /** A folder was taken over while this session runs, with so many records: they are in the backlog from now on. */
   adopted?(records: number): void;
   /** One line per noteworthy event, rate limited. */
-  log?(level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
+  log?(level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
 }
 
 /** How a spool is, for `/readyz` and people. */

@@ -13,6 +13,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { Corndog, corndogCommand, dial, finish, type LogLine } from "../support/corndog.ts";
 import { until } from "../support/until.ts";
+import { SocketBroker } from "../unit/kafka/socket_broker.ts";
 
 const config = (log: string) =>
   `listen: [{ syslog: "tcp://127.0.0.1:0" }]
@@ -103,6 +104,70 @@ describe("the log", () => {
       assert.deepEqual([last?.event, last?.component], ["log_left_out", "admin"]);
     } finally {
       await corndog.dispose();
+    }
+  });
+
+  it("tells at debug what becomes of sessions, requests, segments and rules, each in its component", async () => {
+    const broker = await new SocketBroker().listen();
+    broker.create("logs", 1);
+    const text = `listen: [{ http: "http://127.0.0.1:0" }, { relp: "tcp://127.0.0.1:0" }]
+admin: { listen: "127.0.0.1:0" }
+kafka: { brokers: ["127.0.0.1:${broker.port}"], topic: logs, linger: 1ms }
+spool: { durability: os }
+workers: 1
+log: { levels: { http: debug, relp: debug, spool: debug, rules: debug } }
+rules: [{ name: chatter, field: msg, regex: "^chatter", actions: [{ type: drop }] }]
+`;
+    const corndog = await (await Corndog.start(text)).started();
+    /** The first event of this name, less what changes from run to run. */
+    const told = async (event: string) => {
+      const { at: _, ...rest } = await corndog.event(event);
+      return rest;
+    };
+    try {
+      const url = `http://127.0.0.1:${corndog.port("http")}`;
+      const refused = await fetch(`${url}/nothing/here?token=secret`, { headers: { connection: "close" } });
+      await refused.body?.cancel();
+      assert.equal(refused.status, 404);
+      const taken = await fetch(`${url}/v1/ingest`, { method: "POST", body: "<13>1 - h a - - - one\n" });
+      await taken.body?.cancel();
+      assert.ok(taken.ok, `${taken.status}`);
+      const { status, code, method, path, level, component } = await told("http_request_refused");
+      assert.deepEqual([status, method, path, level, component], [
+        404,
+        "GET",
+        "/nothing/here",
+        "debug",
+        "http",
+      ]);
+      assert.equal(typeof code, "string");
+      const { requests, reason } = await told("http_connection_ended");
+      assert.deepEqual([requests, reason], [1, "asked"]);
+
+      const relp = await dial(corndog.port("relp"));
+      const line = "<13>1 - h a - - - two";
+      const offers = "relp_version=0\nrelp_software=a sender\ncommands=syslog";
+      relp.write(`1 open ${offers.length} ${offers}\n2 syslog ${line.length} ${line}\n`);
+      await corndog.statsWhen("both deliveries", ({ ledger }) => ledger.delivered === 2);
+      relp.write("3 close 0\n");
+      relp.on("end", () => relp.end()).resume();
+      const opened = await told("relp_session_opened");
+      assert.deepEqual([opened.software, opened.level, opened.component], ["a sender", "debug", "relp"]);
+      const ended = await told("relp_session_ended");
+      assert.deepEqual([ended.lines, ended.unanswered, ended.reason], [1, 0, "close"]);
+
+      assert.equal((await told("spool_segment_begun")).component, "spool");
+      assert.equal((await told("spool_cursor_synced")).level, "debug");
+      const compiled = await told("rules_compiled");
+      assert.deepEqual([compiled.version, compiled.rules, compiled.component], [1, 1, "rules"]);
+      assert.equal(await corndog.stop(), 0);
+      const { segment, records } = await told("spool_segment_removed");
+      assert.equal(segment, (await told("spool_segment_ended")).segment);
+      assert.equal(records, 2);
+      assert.ok(!JSON.stringify(corndog.logs).includes("secret"));
+    } finally {
+      await corndog.dispose();
+      await broker.close();
     }
   });
 

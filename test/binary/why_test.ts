@@ -124,6 +124,52 @@ describe("corndog without its broker", () => {
   });
 });
 
+describe("corndog with a request that waits for Kafka", () => {
+  it("says so of its connection, which has long sent all, and of no other", async () => {
+    const http = `listen: [{ http: "http://127.0.0.1:0", ack_timeout: 1m }]\n`;
+    const corndog = await (await Corndog.start(config.replace(/listen:.*\n/, http))).started();
+    try {
+      const port = corndog.port("http");
+      const idle = await dial(port);
+      idle.write("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+      const hangs = await dial(port);
+      const line = "<13>1 - h a - - - one\n";
+      hangs.write(
+        `POST /v1/ingest?ack=kafka HTTP/1.1\r\nHost: x\r\nContent-Length: ${line.length}\r\n\r\n${line}`,
+      );
+      const list = async (query = "") =>
+        await (await fetch(`${corndog.admin}/admin/connections${query}`)).json() as ConnectionList;
+      const stuck = await until("a stuck connection", async () => {
+        const { connections } = await list("?stuck=1");
+        return connections.length > 0 ? connections : undefined;
+      }, 40_000);
+      const peer = `127.0.0.1:${hangs.localPort}`;
+      assert.deepEqual(
+        stuck.map(({ peer, state, waits_for, verdict }) => [peer, state, waits_for, verdict]),
+        [
+          [peer, "waiting", "answer", "kafka"],
+        ],
+      );
+      const { connections, waiting } = await list();
+      assert.equal(waiting.answer.long, 1);
+      const others = connections.filter((one) => one.peer !== peer);
+      assert.ok(others.every(({ waits_for, stuck }) => waits_for === undefined && !stuck));
+      const [command, ...first] = corndogCommand();
+      const why = spawnSync(command!, [...first, "why", "--admin", corndog.admin], { encoding: "utf8" });
+      assert.equal(why.status, 1, why.stderr);
+      assert.match(
+        why.stdout,
+        /1 of \d connections wait for over 5 s:\n +1 {2}kafka: their requests are answered when/,
+      );
+      idle.destroy();
+      hangs.destroy();
+    } finally {
+      corndog.signal("SIGKILL");
+      await corndog.dispose();
+    }
+  });
+});
+
 describe("corndog why", () => {
   it("ends with 0 when nothing is stuck", async () => {
     const calm = config.replace(/kafka:.*/, "sink: blackhole").replace(/spool:.*\n/, "");

@@ -105,6 +105,7 @@ export class FakeControl implements Control {
       room: { count: 0, long: 0 },
       letters: { count: 0, long: 0 },
       turn: { count: 0, long: 0 },
+      answer: { count: 0, long: 0 },
     },
     half_lines_long: 0,
     workers_held: [],

@@ -11,7 +11,7 @@ async function sample(atMs: number, connections: readonly ConnectionView[] = [])
   const control = new FakeControl(10_000);
   const list: ConnectionList = {
     open: connections.length,
-    waiting: { room: none, letters: none, turn: none },
+    waiting: { room: none, letters: none, turn: none, answer: none },
     half_lines_long: 0,
     workers_held: [],
     connections,

@@ -12,7 +12,7 @@ const calm = {
   inflight: { waits: 3, stages: [], orphans: 0, overflows: 0 } as Inflight,
   connections: {
     open: 812,
-    waiting: { room: none, letters: none, turn: none },
+    waiting: { room: none, letters: none, turn: none, answer: none },
     half_lines_long: 0,
     workers_held: [],
     connections: [],
@@ -60,7 +60,7 @@ describe("whyText()", () => {
         partial_ms: 8000,
       }),
     ];
-    const waiting = { room: { count: 35, long: 33 }, letters: none, turn: none };
+    const waiting = { room: { count: 35, long: 33 }, letters: none, turn: none, answer: none };
     const list = { ...calm.connections, waiting, half_lines_long: 2, connections };
     const { text, stuck } = whyText({ stats: await stats(), ...calm, connections: list });
     assert.equal(stuck, true);

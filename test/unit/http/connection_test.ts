@@ -138,6 +138,38 @@ describe("HttpConnection", () => {
     assert.deepEqual(rig.answers().map(({ status }) => status), [408]);
   });
 
+  it("tells which request was refused, and why the connection ended", () => {
+    const told = (act: (rig: Rig) => void) => {
+      const rig = new Rig();
+      act(rig);
+      rig.server.closed(rig.state);
+      return rig.told;
+    };
+    const get = (more = "") => `GET /c?token=secret HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
+    assert.deepEqual(told((rig) => rig.send(get() + get())), [{ requests: 2, reason: "client" }]);
+    assert.deepEqual(told((rig) => rig.send(get("Connection: close\r\n"))), [
+      { requests: 1, reason: "asked" },
+    ]);
+    const refusing = (close: boolean) => (rig: Rig) => {
+      rig.service.refusal = problemAnswer(403, "not_you", "No", { close });
+      rig.send(get());
+    };
+    const refused = { status: 403, code: "not_you", method: "GET", path: "/c" };
+    assert.deepEqual(told(refusing(false)), [refused, { requests: 1, reason: "client" }]);
+    assert.deepEqual(told(refusing(true)), [refused, { requests: 1, reason: "refused" }]);
+    assert.deepEqual(told((rig) => rig.send("no HTTP\r\n\r\n")), [
+      { status: 400, code: "request_malformed", method: undefined, path: undefined },
+      { requests: 0, reason: "refused" },
+    ]);
+    const slow = told((rig) => {
+      rig.send("GET /c");
+      rig.now += 20_000;
+      rig.server.tick();
+    });
+    assert.deepEqual(slow.at(-1), { requests: 0, reason: "slow" });
+    assert.deepEqual(told((rig) => rig.server.stop()), [{ requests: 0, reason: "draining" }]);
+  });
+
   it("reads a head once when it is repeated to the byte", () => {
     const rig = new Rig();
     for (let i = 0; i < 5; i++) rig.send(post("/a", `b${i}`));

@@ -106,6 +106,8 @@ export class Rig {
   readonly server: HttpServer<string>;
   readonly state: HttpConnection<string>;
   readonly refused: string[] = [];
+  /** Requests that were refused, and how the connection ended. */
+  readonly told: Record<string, unknown>[] = [];
   collections = 0;
   now = 1;
 
@@ -116,6 +118,8 @@ export class Rig {
       nowMs: () => this.now,
       dateMs: () => 0,
       refused: (_peer, detail) => void this.refused.push(detail),
+      requestRefused: ({ status, code, method, path }) => void this.told.push({ status, code, method, path }),
+      ended: ({ requests, reason }) => void this.told.push({ requests, reason }),
       collect: () => void this.collections++,
     });
     this.state = this.server.opened(this.connection);

@@ -218,7 +218,7 @@ const ofTheProcess = new Set([
   ...["started", "config_warning", "signal", "draining", "drained", "drain_incomplete", "drain_failed"],
   ...["restart_needed", "reload_needed", "upgrading", "upgraded", "upgrade_failed", "notify_unavailable"],
   ...["spooling", "not_ready", "ready", "system_limits", "system_limit_low", "worker_failed", "crashed"],
-  ...["log_levels_changed", "log_left_out"],
+  ...["log_levels_changed", "log_left_out", "faults_on_purpose"],
 ]);
 
 test("Logger says on one page what has started when the format is human", () => {

@@ -11,6 +11,8 @@ import {
   readActivity,
   restPulseMs,
 } from "../../../src/observe/activity.ts";
+import { countGarbagePauses } from "../../../src/runtime/garbage_pauses.ts";
+import { collectGarbage } from "../../../src/runtime/collect.ts";
 import { until } from "../../support/until.ts";
 import {
   noteThread,
@@ -247,6 +249,7 @@ describe("Sentinel with what the operating system says", () => {
       collections: 3,
       collectorMs: 9,
       helperMs: 9,
+      pausesMs: 5,
     };
     let held = 0;
     const sentinel = new Sentinel({
@@ -271,6 +274,7 @@ describe("Sentinel with what the operating system says", () => {
         throttledMs: rise("throttledMs"),
         collectorMs: rise("collectorMs"),
         helperMs: rise("helperMs"),
+        pausesMs: rise("pausesMs"),
         collections: 3,
       };
       sentinel.look(lookMs + ms, 0);
@@ -360,6 +364,15 @@ describe("Sentinel with what the operating system says", () => {
       0,
       "worker",
     ],
+    [
+      "it ran, held by its own collector for most of it",
+      { cpuMs: 390, queuedMs: 5, pausesMs: 300 },
+      true,
+      3,
+      "gc",
+    ],
+    ["it ran, held by it for a little", { cpuMs: 390, queuedMs: 5, pausesMs: 90 }, true, 3, "rule"],
+    ["it got no core while it collected", { cpuMs: 20, queuedMs: 370, pausesMs: 390 }, false, 1, "machine"],
     ["it slept, and V8's threads worked", { cpuMs: 100, queuedMs: 20, helperMs: 200 }, false, 0, "gc"],
     ["it slept in a call", { cpuMs: 10, queuedMs: 5, collectorMs: 30, helperMs: 40 }, false, 0, "blocked"],
   ];
@@ -410,6 +423,31 @@ describe("readFacts()", () => {
       const { cpuMs, collections } = readFacts(words);
       return (cpuMs! > before.cpuMs! + 20 && collections > 0) || undefined;
     });
+  });
+
+  it("knows how long garbage held this thread, where the runtime tells, and tells nothing where it does not", async () => {
+    const words = activityOf(createActivity(1), 0);
+    const pulse = new Pulse(words, undefined, noteThread(words, countGarbagePauses()));
+    if (!("Deno" in globalThis)) {
+      pulse.beat();
+      assert.equal(readFacts(words).pausesMs, undefined);
+      return;
+    }
+    const kept = Array.from({ length: 500_000 }, (_, at) => ({ at }));
+    // Part of a collection may be another thread's, or this one got no core beside it.
+    await until("a collection that is told with most of its time", () => {
+      pulse.beat();
+      const before = readFacts(words).pausesMs!;
+      const fromMs = performance.now();
+      collectGarbage();
+      const ms = performance.now() - fromMs;
+      assert.equal(readFacts(words).pausesMs, before, "what is held tells nothing");
+      pulse.beat();
+      const pausedMs = readFacts(words).pausesMs! - before;
+      assert.ok(pausedMs <= ms + 2, `${pausedMs} ms of ${ms}`);
+      return pausedMs > ms / 2 || undefined;
+    });
+    assert.equal(kept.length, 500_000);
   });
 
   it("reads steal and both forms of cpu.stat", () => {

@@ -26,6 +26,21 @@ const cases: [what: string, facts: Partial<ConnectionFacts>, around: Partial<Sur
   ["waits for the dead letter", { waits_for: "letters", waits_ms: 9 }, {}, "disk"],
   ["waits for its next turn", { waits_for: "turn", waits_ms: 5 }, {}, "flowing"],
   ["waits for its next turn for long", { waits_for: "turn", waits_ms: 500 }, {}, "cpu"],
+  ["waits for its answer as ever", { waits_for: "answer", waits_ms: 300, paused: true }, {}, "flowing"],
+  ["waits for its answer for long", { waits_for: "answer", waits_ms: 1500, idle_ms: 9000 }, {}, "kafka"],
+  [
+    "waits for its answer, and the spool's disk is slow",
+    { waits_for: "answer", waits_ms: 1500 },
+    { spoolBlocked: true },
+    "disk",
+  ],
+  ["waits for its answer from a file", { waits_for: "answer", waits_ms: 1500 }, { sink: "file" }, "disk"],
+  [
+    "waits for an answer that is lost on its way",
+    { waits_for: "answer", waits_ms: 3, lost: 1 },
+    {},
+    "network_loss",
+  ],
   ["is on a worker that is held", {}, { heldMs: 400 }, "cpu"],
   [
     "is on a worker that a rule holds",

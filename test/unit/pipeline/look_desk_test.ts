@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ConnectionView } from "../../../src/admin/looks_view.ts";
 import type { ConnectionInfo } from "../../../src/io/tracked.ts";
+import { createStageTables, stage, StageTable } from "../../../src/observe/stage_table.ts";
 import { connectionRows } from "../../../src/pipeline/connection_rows.ts";
 import { byNeed, troubledPeers } from "../../../src/pipeline/look_desk.ts";
 
@@ -49,6 +50,42 @@ test("troubledPeers() names peers of our listeners that lose packets, then those
   ]);
   const many = new Map(Array.from({ length: 500 }, (_, index) => [`1514>10.0.0.9:${index}`, queues(1, 1)]));
   assert.equal(troubledPeers(many, infos, new Set([1514])).length, 200);
+});
+
+test("connectionRows() says of a connection whose request is not answered that it waits for that, and since when", () => {
+  const connections = ["10.0.0.1:1", "10.0.0.2:1"].map((peer, id): ConnectionInfo => ({
+    id,
+    listener: "l",
+    peer,
+    tlsPeer: undefined,
+    openedAtMs: 0,
+    receivedAtMs: 1000,
+    bytes: 9,
+    paused: false,
+    pausedBy: undefined,
+  }));
+  const table = new StageTable(createStageTables(1), 0);
+  const waiting = { isHeld: () => true, describe: () => ({ kind: "request", peer: "10.0.0.2:1" } as const) };
+  const first = table.enter(stage.http_reply, waiting, 1500, Infinity);
+  table.enter(stage.relp_reply, waiting, 1800, Infinity);
+  table.enter(
+    stage.kafka,
+    { ...waiting, describe: () => ({ kind: "batch", peer: "10.0.0.1:1" }) },
+    3,
+    Infinity,
+  );
+  const look = (query: Parameters<typeof connectionRows>[3]) =>
+    connectionRows(0, connections, [], query, 8000, table.owedSinceMs());
+  const { rows, census } = look({ limit: 9 });
+  assert.deepEqual(rows.map(({ id, state, waits_for, waits_ms }) => [id, state, waits_for, waits_ms]), [
+    ["0-1", "waiting", "answer", 6500],
+    ["0-0", "reading", undefined, undefined],
+  ]);
+  assert.deepEqual(census.waiting.answer, { count: 1, long: 1 });
+  assert.deepEqual(look({ limit: 9, state: "waiting" }).rows.map(({ id }) => id), ["0-1"]);
+  // The oldest is answered, the one after it is not.
+  table.leave(first);
+  assert.equal(look({ limit: 1 }).rows[0]!.waits_ms, 6200);
 });
 
 test("connectionRows() has those first that the kernel has trouble with, however many wait", () => {

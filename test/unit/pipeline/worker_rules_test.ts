@@ -18,9 +18,16 @@ describe("WorkerRules", () => {
   function rig() {
     const config = configOf("first");
     const words = new Int32Array(new SharedArrayBuffer(4 * controlWords));
-    const start = { config, worker: 0, programVersion: "1", control: words.buffer } as StartMessage;
-    const rules = new WorkerRules(start);
-    return { config, rules, inForce: (version: number) => words[controlWord.rulesVersion] = version };
+    const start = {
+      config,
+      worker: 0,
+      version: 1,
+      programVersion: "1",
+      control: words.buffer,
+    } as StartMessage;
+    const told: (readonly [event: string, level: unknown, fields: Readonly<Record<string, unknown>>])[] = [];
+    const rules = new WorkerRules(start, (event, fields, level) => told.push([event, level, fields]));
+    return { config, rules, told, inForce: (version: number) => words[controlWord.rulesVersion] = version };
   }
 
   it("adopt() gives what was prepared when its version is in force, and once", () => {
@@ -32,6 +39,30 @@ describe("WorkerRules", () => {
     const adopted = rules.adopt(1);
     assert.deepEqual([adopted?.version, adopted?.program.names], [2, ["second"]]);
     assert.equal(rules.adopt(2), undefined);
+  });
+
+  it("tells what was compiled, with the patterns that need the slow engine, and what came in force", () => {
+    const { rules, told, inForce } = rig();
+    inForce(1);
+    const written = [
+      "{ name: plain, field: msg, regex: '^abc', actions: [{ type: drop }] }",
+      "{ name: slow, field: msg, regex: '(.*a){9}b', actions: [{ type: drop }] }",
+      "{ name: inside, not: { field: msg, regex: '^abd' }, actions: [{ type: drop }] }",
+    ];
+    const loaded = loadText(
+      `listen: [{ syslog: "tcp://127.0.0.1:0" }]\nsink: blackhole\nrules: [${written.join(", ")}]`,
+    );
+    assert.ok(loaded.ok, JSON.stringify(loaded));
+    rules.prepare(2, loaded.config.rules);
+    inForce(2);
+    rules.adopt(1);
+    const [[event, level, fields], last] = told;
+    assert.deepEqual([event, level, fields.version, fields.rules], ["rules_compiled", "debug", 2, 3]);
+    const patterns = fields.patterns as Record<string, number>;
+    assert.equal(Object.values(patterns).reduce((sum, count) => sum + count, 0), 3, JSON.stringify(patterns));
+    assert.deepEqual([patterns.linear, fields.slow_patterns_in], [1, ["slow"]]);
+    assert.deepEqual(last, ["rules_adopted", "debug", { version: 2 }]);
+    assert.equal(told.length, 2);
   });
 
   it("adopt() refuses a version that was not prepared, or discarded", () => {

@@ -61,12 +61,15 @@ function setUp(manner: Manner = { placed: "at once", answered: "at once" }, fram
     emptyFrame: () => void counts.empty++,
     truncated: () => void counts.truncated++,
     refused: (problem) => void calls.push(`refused: ${problem}`),
+    opened: (name) => void software.push(name),
   };
+  const software: string[] = [];
   const session = new RelpSession(host, frameBytesMax, "corndog,1");
   return {
     session,
     lines,
     calls,
+    software,
     counts,
     unsent,
     written: () => written,
@@ -122,6 +125,25 @@ describe("RelpSession", () => {
         "7 rsp 28 500 command is not supported\n",
     );
     assert.equal(counts.empty, 1000);
+  });
+
+  it("tells who opened the session, and why it ended", () => {
+    const ended = (text: string, act: (session: RelpSession) => void = () => {}) => {
+      const { session, receive, software } = setUp();
+      receive(text);
+      act(session);
+      session.closed();
+      return [session.end, ...software];
+    };
+    const offers = "relp_version=0\nrelp_software=librelp,1.11.0,http://librelp.adiscon.com\ncommands=syslog";
+    const named = `1 open ${offers.length} ${offers}\n`;
+    const name = "librelp,1.11.0,http://librelp.adiscon.com";
+    assert.deepEqual(ended(named), ["peer", name]);
+    assert.deepEqual(ended(open), ["peer", ""]);
+    assert.deepEqual(ended(`${named}2 close 0\n`), ["close", name]);
+    assert.deepEqual(ended(named, (session) => session.drain()), ["draining", name]);
+    assert.deepEqual(ended("GET / HTTP/1.1\r\n"), ["refused"]);
+    assert.deepEqual(ended(`${named}x`), ["refused", name]);
   });
 
   it("answers open with its offers, lines with 200, close with an empty answer, and ends", () => {

@@ -9,7 +9,7 @@
  *
  * The linger goes on during the sleep: batches that are begun behind it count from its beginning, so a line leaves no
  * later than without. What is asleep cannot answer, so it sleeps only
- *  - while streams without answers come in small chunks and many of them (`chunksPerMsMin`), and the turn was short: at
+ *  - while streams without answers come in small chunks and many of them (`chunksPerMsMin`), and turns are short: at
  *    full speed the thread is never idle and chunks are large;
  *  - not within `quietMs` of a request or a connection for one, not within `datagramQuietMs` of a datagram: those cannot wait;
  *  - while nothing is between the intake and the sink, nor read back from the spool, the sink wants more, and no stream
@@ -36,7 +36,7 @@ export const windowMs = 10;
 export const chunkBytesMax = 32 * 1024;
 /** All chunks of a turn together. */
 export const turnBytesMax = 256 * 1024;
-/** A turn that took longer than this had work enough. */
+/** A worker whose turns take longer than this has work enough. One alone is the collector's, or other programs'. */
 export const turnMsMax = 2;
 /** It wakes before a batch is due by so many times what turns take. */
 const turnsEarly = 1.5;
@@ -97,6 +97,8 @@ export class ReadPacing {
   #untilMs = 0;
   /** What a turn behind a pause takes. */
   #turnMs = 0;
+  /** The last of them was longer than `turnMsMax`. */
+  #wasLong = false;
   #pauses = 0;
   #pausedMs = 0;
 
@@ -133,8 +135,12 @@ export class ReadPacing {
     const nowMs = parts.nowMs();
     const chunks = this.#chunks;
     const turnMs = this.#wokeMs === 0 ? 0 : nowMs - this.#wokeMs;
-    const isBusy = this.#largest > chunkBytesMax || this.#bytes > turnBytesMax || turnMs > turnMsMax;
-    if (turnMs > 0) this.#turnMs += (turnMs - this.#turnMs) / turnsInMean;
+    const isLong = turnMs > turnMsMax;
+    const isBusy = this.#largest > chunkBytesMax || this.#bytes > turnBytesMax || isLong && this.#wasLong;
+    if (turnMs > 0) {
+      this.#turnMs += (Math.min(turnMs, turnMsMax) - this.#turnMs) / turnsInMean;
+      this.#wasLong = isLong;
+    }
     // A pause in which nothing came: whoever comes next is served as he comes.
     if (this.#wokeMs > 0 && chunks === 0) this.#gathers = false;
     if (this.#wokeMs > 0) parts.waitedSince(undefined);

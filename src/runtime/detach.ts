@@ -7,8 +7,11 @@
 
 import { bunGlobal } from "./globals.ts";
 
-/** Smaller chunks may lie inside the runtime's own heap; touching their buffer would copy them out of it. */
-const detachBytesMin = 16 * 1024;
+/**
+ * Smaller chunks cost less than a page fault each, and those below 1,000 bytes lie inside the runtime's own heap: touching
+ * their buffer would copy them out of it.
+ */
+export const detachBytesMin = 4 * 1024;
 
 /**
  * Frees `chunk`, at which nobody looks any more. One that is a part of a larger buffer is left as it is, and so is every

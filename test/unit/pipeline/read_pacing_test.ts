@@ -29,6 +29,8 @@ class Loop {
   mayPause = true;
   /** What a turn with something to read takes. */
   turnMs = 0.1;
+  /** The turn of this number takes so much. */
+  long: { readonly turn: number; readonly ms: number } | undefined;
   turns = 0;
   readonly pauses: { readonly fromMs: number; readonly ms: number }[] = [];
   /** Age of each line when its batch was closed. */
@@ -75,7 +77,7 @@ class Loop {
 
   #read(come: Line[]): void {
     this.turns++;
-    this.nowMs += this.turnMs;
+    this.nowMs += this.turns === this.long?.turn ? this.long.ms : this.turnMs;
     this.#open ??= { openedMs: this.#waitedSinceMs ?? this.nowMs, lines: [] };
     this.#open.lines.push(...come);
     for (const { bytes } of come) this.pacing.read(bytes);
@@ -160,6 +162,23 @@ describe("ReadPacing", () => {
     loop.run(lines(0.25, 1_000), 2_000);
     // It tries again when it was quiet for long enough: one pause for that.
     assert.ok(loop.pauses.length <= 1_000 / quietMs + 1, `${loop.pauses.length} pauses`);
+  });
+
+  it("read() goes on pausing, as long as before, when one turn alone was long", () => {
+    const loop = new Loop();
+    loop.run(lines(0.25, 500), 1_500);
+    const before = loop.pauses.length;
+    const { fromMs, ms } = loop.pauses[before - 1]!;
+    loop.long = { turn: loop.turns + 20, ms: 8 * turnMsMax };
+    loop.run(lines(0.25, 500, 200, 1_500), 2_000);
+    let wokeMs = fromMs + ms;
+    for (const pause of loop.pauses.slice(before, -2)) {
+      const awakeMs = pause.fromMs - wokeMs;
+      assert.ok(awakeMs < loop.long.ms + lingerMs, `awake for ${awakeMs} ms at ${wokeMs}`);
+      wokeMs = pause.fromMs + pause.ms;
+    }
+    assert.ok(wokeMs > 1_980, `the last pause ended at ${wokeMs}`);
+    assert.ok(Math.abs(loop.pauses.at(-3)!.ms - ms) < pauseMsMin, `${loop.pauses.at(-3)!.ms} ms, not ${ms}`);
   });
 
   it("read() does not pause when what waits would be late", () => {

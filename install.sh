@@ -449,9 +449,10 @@ main() {
   if [ -z "$dir" ]; then
     if [ -n "$systemd" ]; then dir=/usr/local/bin
     elif [ -n "$root" ]; then dir=$root/bin
-    else dir=${HOME:?no HOME: choose a place with --dir DIR}/.local/bin; fi
+    else dir=${HOME:+$HOME/.local/bin}; fi
     # What there is to take away or back may be the service's.
     if [ "$action" != install ] && [ ! -e "$dir/corndog" ]; then find_service; fi
+    [ -n "$dir" ] || die "there is no HOME" "Choose a place with --dir DIR."
   fi
   case $action in
     rollback) rollback ;;

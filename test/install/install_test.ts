@@ -338,6 +338,12 @@ describe("install.sh", () => {
     assert.deepEqual(readdirSync(home), [".local"], "no shell file is written");
   });
 
+  it("asks for a directory where there is no HOME", async () => {
+    const { code, stderr } = await install(["sh"], ["--target", target], { HOME: "" }).done;
+    assert.equal(code, 1);
+    assert.match(stderr, /no HOME\n.*--dir DIR/);
+  });
+
   it("--systemd says what it would do for the service", async () => {
     const { code, stdout, stderr } = await run(["--systemd", "--dry-run"]);
     assert.equal(code, 0, stderr);

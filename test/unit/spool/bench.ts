@@ -3,6 +3,7 @@
  *
  *     bun test/unit/spool/bench.ts [DIR]
  *     deno run -A test/unit/spool/bench.ts [DIR]
+ *     bun test/unit/spool/bench.ts DIR commits           `os` alone, five times; with --cpu-prof: what takes the time
  *
  * `raw` is one writev of eight batches and one fdatasync, again and again, without a spool: what the disk takes.
  *
@@ -16,6 +17,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { openSpool } from "../../../src/spool/open_spool.ts";
+import { promptDisk } from "../../../src/spool/prompt_disk.ts";
 import type { Durability, Spool, SpooledBatch } from "../../../src/spool/spool.ts";
 import { BatchMemory, CountedEvents, settings } from "./support.ts";
 
@@ -35,6 +37,10 @@ else await main();
 
 async function main(): Promise<void> {
   if (process.argv[3] === "start") return await inDir(startUp);
+  if (process.argv[3] === "commits") {
+    for (let i = 0; i < 5; i++) await inDir((dir) => commits(dir, 512 * 1024, 2048, "os"));
+    return;
+  }
   for (const bytes of [512 * 1024, 64 * 1024]) {
     const count = bytesPerRun / bytes;
     for (const sync of [false, true]) await inDir((dir) => raw(dir, bytes, count, sync));
@@ -94,6 +100,8 @@ function opened(dir: string, durability: Durability): Promise<Spool> {
     workers: 1,
     memory: memory.kernel,
     events: new CountedEvents(),
+    // As workers have it.
+    disk: promptDisk(),
   });
 }
 

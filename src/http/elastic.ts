@@ -12,7 +12,7 @@
  */
 import { Answer, jsonAnswer, textAnswer, withFields } from "./answer.ts";
 import { type Endpoint, type EndpointOptions, type Outcome, type Refusal, retryAfter } from "./endpoint.ts";
-import { Events, TooManyEvents } from "./events.ts";
+import { Events, madeRecordsMax, TooManyEvents } from "./events.ts";
 import type { RequestHead } from "./head.ts";
 import { skipBlanks } from "./json_split.ts";
 import { syslogHeader } from "./syslog_line.ts";
@@ -30,6 +30,12 @@ const operationsMax = 32_768;
 /** Longer lines name no index that anybody has. */
 const actionBytesMax = 16 * 1024;
 
+/**
+ * Fluent Bit reads 512,000 bytes of an answer and takes a longer one for a failure: it would send a chunk of some
+ * thousand records again for ever. All it looks for is whether there are errors.
+ */
+const agentWithoutItems = /^fluent-bit/i;
+
 /** The version that is told: clients choose their dialect by it. */
 const elasticVersion = "8.17.0";
 
@@ -41,18 +47,24 @@ interface Operation {
 }
 
 /** The endpoint for a head; `index` is what the path names. */
-export function elasticEndpoint(index: string | undefined, options: EndpointOptions): Endpoint {
+export function elasticEndpoint(
+  head: RequestHead,
+  index: string | undefined,
+  options: EndpointOptions,
+): Endpoint {
+  const isBrief = agentWithoutItems.test(head.fields.get("user-agent") ?? "");
+  const most = isBrief ? madeRecordsMax : operationsMax;
   function* readInTurns(body: Uint8Array): Reading<Events | Refusal> {
     const operations: Operation[] = [];
     const events = new Events(options.frameBytesMax);
-    const refusal = yield* readBulk(body, index, events, operations, options);
+    const refusal = yield* readBulk(body, index, events, operations, most, options);
     return refusal ?? Object.assign(events, { operations });
   }
   return {
     value: "message",
     read: (body) => wholly(readInTurns(body)),
     readInTurns,
-    answer,
+    answer: (outcome) => answer(outcome, isBrief),
     refuse: refuseElastic,
   };
 }
@@ -66,6 +78,7 @@ function* readBulk(
   defaultIndex: string | undefined,
   events: Events,
   operations: Operation[],
+  operationsMost: number,
   options: EndpointOptions,
 ): Reading<Refusal | undefined> {
   const ranges = new Uint32Array(2);
@@ -80,7 +93,7 @@ function* readBulk(
     if (operation === undefined) {
       return malformed(`Malformed action/metadata line [${2 * operations.length + 1}]`);
     }
-    if (operations.push(operation) > operationsMax) throw new TooManyEvents();
+    if (operations.push(operation) > operationsMost) throw new TooManyEvents();
     if (operation.name === "delete") {
       events.reject("not_supported", "delete is not supported: a log keeps what it has");
       continue;
@@ -130,7 +143,8 @@ function lineEnd(body: Uint8Array, at: number): number {
   return end < 0 ? body.length : end;
 }
 
-function answer({ events }: Outcome): Answer {
+/** An item for each operation; where the answer is brief, for those that were not taken and have a reason. */
+function answer({ events }: Outcome, isBrief: boolean): Answer {
   const { operations } = events as Events & { operations: readonly Operation[] };
   let items = "";
   let rejection = 0;
@@ -139,7 +153,8 @@ function answer({ events }: Outcome): Answer {
     const rejected = events.rejections[rejection];
     const isRejected = rejected?.index === i;
     if (isRejected) rejection++;
-    if (i > 0) items += ",";
+    if (isBrief && !isRejected) continue;
+    if (items !== "") items += ",";
     items += isRejected || events.isRejected(i)
       ? itemError(
         operation,

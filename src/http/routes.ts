@@ -43,7 +43,7 @@ export function routeOf(head: RequestHead, options: RouteOptions): Route {
   const bulk = bulkPath.exec(path);
   if (bulk !== null) {
     if (head.method !== "POST" && head.method !== "PUT") return wrongMethod(head, "POST", refuseElastic);
-    return { kind: "events", endpoint: elasticEndpoint(bulk[1], options) };
+    return { kind: "events", endpoint: elasticEndpoint(head, bulk[1], options) };
   }
   switch (path) {
     case "/v1/logs":

@@ -541,7 +541,7 @@ describe("otlpEndpoint()", () => {
 
 describe("elasticEndpoint()", () => {
   it("read() gives documents with their index, and answer() an item for each operation in order", () => {
-    const endpoint = elasticEndpoint("dflt", options);
+    const endpoint = elasticEndpoint(headOf("/_bulk"), "dflt", options);
     const body = [
       '{"index":{"_index":"logs-web","_id":"7"}}',
       '{"m":1}',
@@ -575,8 +575,25 @@ describe("elasticEndpoint()", () => {
     );
   });
 
+  it("answers Fluent Bit with the items that are wrong alone, and takes its largest chunks", () => {
+    const head = headOf("/_bulk", "User-Agent: Fluent-Bit");
+    const endpoint = elasticEndpoint(head, "i", options);
+    const count = 40_000;
+    const good = '{"create":{"_index":"i"}}\n{"m":1}\n'.repeat(count);
+    const events = read(endpoint, good);
+    assert.ok(!("status" in events) && events.count === count);
+    assert.deepEqual(bodyOf(endpoint.answer(outcomeOf(events))), { took: 0, errors: false, items: [] });
+    const damaged = read(endpoint, '{"create":{}}\n{"m":1}\n{"delete":{"_id":"1"}}\n{"create":{}}\n{\n');
+    const { errors, items } = bodyOf(endpoint.answer(outcomeOf(damaged))) as {
+      errors: boolean;
+      items: Record<string, { status: number }>[];
+    };
+    assert.equal(errors, true);
+    assert.deepEqual(items.map((item) => Object.keys(item).join()), ["delete", "create"]);
+  });
+
   it("answers every operation when more are refused than are listed", () => {
-    const endpoint = elasticEndpoint("i", options);
+    const endpoint = elasticEndpoint(headOf("/_bulk"), "i", options);
     const events = read(endpoint, '{"delete":{"_id":"1"}}\n'.repeat(150) + '{"create":{}}\n{"m":1}\n');
     const { items } = bodyOf(endpoint.answer(outcomeOf(events))) as {
       items: Record<string, { status: number }>[];
@@ -590,7 +607,7 @@ describe("elasticEndpoint()", () => {
     const body of ["", "\n", '{"m":1}\n', '{"create":{}}\n', "[]\n{}\n", '{"index":{},"create":{}}\n{}\n']
   ) {
     it(`read() refuses ${JSON.stringify(body)} as a whole`, () => {
-      const refusal = elasticEndpoint("i", options).read(Buffer.from(body));
+      const refusal = elasticEndpoint(headOf("/_bulk"), "i", options).read(Buffer.from(body));
       assert.ok("status" in refusal && refusal.status === 400);
     });
   }

@@ -1,7 +1,7 @@
 /**
  * What a connection speaks whose listener says `framing: auto`, by its first bytes:
  *
- *     a believable count (`readOctetCount`)                        octet counting
+ *     a believable count (`readOctetCount`) and "<" DIGIT          octet counting
  *     NUL "<" DIGIT before the first LF, in the first frame_max    frames end with NUL
  *     anything else                                                lines
  *
@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { countUndecided, notACount, readOctetCount } from "./octet_count.ts";
+import { countUndecided, frameStart, notACount, readOctetCount } from "./octet_count.ts";
 
 /** "lines": newline or nul, the first LF or NUL will tell. */
 export type Decision = "undecided" | "lines" | "newline" | "octet" | "nul";
@@ -29,7 +29,11 @@ export function decideScanner(
 ): Decision {
   const count = readOctetCount(bytes, start, end);
   if (count === countUndecided) return "undecided";
-  if (count !== notACount) return "octet";
+  if (count !== notACount) {
+    const digit = frameStart(bytes, start) + 1;
+    if (digit >= end) return "undecided";
+    if (isDigit(bytes[digit])) return "octet";
+  }
   const window = bytes.subarray(start, Math.min(end, start + frameBytesMax));
   const newline = window.indexOf(lf);
   const line = newline < 0 ? window : window.subarray(0, newline);

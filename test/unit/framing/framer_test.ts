@@ -128,6 +128,7 @@ const cases: Case[] = [
   },
   { name: "a count with a leading zero", mode: "auto", input: "05 <1>ab\n", want: ["05 <1>ab"] },
   { name: "a count of ten digits", mode: "auto", input: "1234567890 <1>\n", want: ["1234567890 <1>"] },
+  { name: "a number and markup", mode: "auto", input: "5 <b>x</b>\n<1>a\n", want: ["5 <b>x</b>", "<1>a"] },
   { name: "digits without an end", mode: "auto", input: "123", want: ["123"] },
   { name: "a count without an end", mode: "octet", input: "5 <1>ab12", want: ["<1>ab", "12"] },
   {
@@ -633,7 +634,9 @@ test("finish() gives the same row again when it was suspended", () => {
 test("mode tells what the connection speaks when enough bytes came", () => {
   const steps: [FramingMode, string, FramingMode][] = [
     ["auto", "12", "auto"],
-    ["auto", "12 <", "octet"],
+    ["auto", "12 <", "auto"],
+    ["auto", "12 <1", "octet"],
+    ["auto", "12 <b>\n", "newline"],
     ["auto", "12 x", "auto"],
     ["auto", "12 x\n", "newline"],
     ["auto", "<1>a\0", "auto"],

@@ -129,7 +129,7 @@ export function frameOracle(
   let octets = mode === "octet";
   let nul = mode === "nul";
   if (mode === "auto") {
-    octets = /^[1-9]\d{0,8} </.test(stream);
+    octets = /^[1-9]\d{0,8} <\d/.test(stream);
     const [line] = stream.slice(0, frameBytesMax).split("\n");
     nul = /\0<\d/.test(line!);
     const isUndecided = !octets && !nul && stream.length < frameBytesMax && line === stream;

@@ -144,6 +144,17 @@ async function namedInTime(act: () => Promise<number>): Promise<void> {
   assert.fail(`named after ${tookMs.join(", ")} ms, each time later than ${foundMsMax} ms`);
 }
 
+/** The same where it comes again by itself: each time anew. */
+async function namedEachTime(corndog: Corndog, what: RegExp): Promise<void> {
+  await namedInTime(async () => {
+    const tookMs = await namedAfterMs(corndog, what);
+    if (tookMs > foundMsMax) {
+      await until("its end", async () => !what.test(await page(corndog)) || undefined, 45_000);
+    }
+    return tookMs;
+  });
+}
+
 describe("corndog why", () => {
   it("names lost wake-ups: 5 % of the acknowledgements, above 200 a second alone", async () => {
     await withCorndog("lost-wakeup=kafka:5%@200rps", "none", async (stage) => {
@@ -219,7 +230,7 @@ describe("corndog why", () => {
         const { corndog } = stage;
         const held = /Worker 0 is held for ([0-9.]+ \S+), asleep in a call of the operating system/;
         // Each sleep is a trouble of its own.
-        await namedInTime(() => namedAfterMs(corndog, held));
+        await namedEachTime(corndog, held);
         await whyUntil(
           stage,
           /Worker 0 is held for [0-9.]+ (ms|s), asleep in a call of the operating system/,
@@ -257,9 +268,9 @@ describe("corndog why", () => {
   });
 
   it("names the rule that holds a worker, within 5 s and while it does", async () => {
-    await withCorndog("held-rule=by-app:12000ms:1s", "none", async (stage) => {
+    await withCorndog("held-rule=by-app:8000ms:1s", "none", async (stage) => {
       const held = /Worker 0 is held for ([0-9.]+ \S+) by rule "by-app"/;
-      await namedInTime(() => namedAfterMs(stage.corndog, held));
+      await namedEachTime(stage.corndog, held);
       const text = await whyUntil(stage, /Worker 0 is held for [0-9.]+ (ms|s) by rule "by-app"/);
       assert.match(text, /^corndog \S+ on/);
       const { stalls } = await (await fetch(`${stage.corndog.admin}/admin/stalls`)).json() as StallList;

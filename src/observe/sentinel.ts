@@ -44,6 +44,8 @@ const restFactsMs = 20_000;
 /** Collectors that are at work for this part of a stall are its reason, where the worker slept for the other part. */
 const collectedShare = 0.6;
 const waitedShare = 0.2;
+/** A collection in a longer sleep is one of many things; that its threads were at work would be counted. */
+const uncountedMsMax = 2_000;
 /** A profile with this part in the collector says the same. */
 const garbageShare = 0.5;
 /** How V8 names it in a profile. */
@@ -229,7 +231,8 @@ export class Sentinel {
     // It helps the collectors, and waits for them. One that never waits has others' garbage beside it.
     else if (collected >= collectedShare * stall.ms && slept >= waitedShare * stall.ms) stall.cause = "gc";
     else if (slept >= half) {
-      stall.cause = collections > 0 || Math.max(collected, helped) >= slept / 2 ? "gc" : "blocked";
+      const isSoon = collections > 0 && slept <= uncountedMsMax;
+      stall.cause = isSoon || Math.max(collected, helped) >= slept / 2 ? "gc" : "blocked";
     } else stall.cause = stall.rule === undefined ? "worker" : "rule";
   }
 
@@ -238,7 +241,8 @@ export class Sentinel {
     const { evidence } = stall;
     if (evidence === undefined) return;
     stall.evidence = { ...evidence, collections: now.collections - facts.collections };
-    if (stall.cause === "blocked" && stall.evidence.collections > 0) stall.cause = "gc";
+    const { collections } = stall.evidence;
+    if (stall.cause === "blocked" && collections > 0 && stall.ms <= uncountedMsMax) stall.cause = "gc";
   }
 
   /** A worker that watches itself was held once more: the newest stall of it that is not explained. */

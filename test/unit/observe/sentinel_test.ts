@@ -386,6 +386,40 @@ describe("Sentinel with what the operating system says", () => {
     });
   }
 
+  it("says blocked when it slept for seconds, though some garbage was collected in or behind them", () => {
+    const activity = createActivity(1);
+    const words = activityOf(activity, 0);
+    let facts: ThreadFacts = {
+      cpuMs: 0,
+      queuedMs: 0,
+      stolenMs: 0,
+      throttledMs: 0,
+      collections: 0,
+      collectorMs: 1,
+    };
+    const sentinel = new Sentinel({
+      activity,
+      workers: 1,
+      facts: () => facts,
+      ruleName: () => undefined,
+      held: () => {},
+      released: () => {},
+    }, 0);
+    const beat = (nowMs: number) => {
+      Atomics.add(words, activityWord.pulse, 1);
+      sentinel.look(nowMs, 0);
+    };
+    beat(lookMs);
+    for (let ms = 2 * lookMs; ms <= 6000; ms += lookMs) sentinel.look(ms, 0);
+    assert.equal(sentinel.stalls[0]!.cause, "blocked");
+    facts = { ...facts, cpuMs: 140, queuedMs: 90, collectorMs: 25, collections: 1 };
+    beat(6000 + lookMs);
+    assert.equal(sentinel.stalls[0]!.cause, "blocked");
+    facts = { ...facts, collections: 2 };
+    beat(6000 + 2 * lookMs);
+    assert.deepEqual([sentinel.stalls[0]!.cause, sentinel.stalls[0]!.evidence!.collections], ["blocked", 2]);
+  });
+
   it("says gc when the profile of a stall is mostly the collector's", () => {
     const { turn, sentinel } = watch();
     turn(200, [0]);

@@ -28,6 +28,8 @@ export const flightKinds = [
   { name: "rules adopted", a: "version", b: "" },
   { name: "worker held", a: "worker", b: "" },
   { name: "orphan", a: "stage", b: "" },
+  /** While the thread waited. */
+  { name: "garbage collected", a: "bytes", b: "" },
 ] as const;
 
 /** A member of `flightKinds`. */

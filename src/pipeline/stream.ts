@@ -74,6 +74,7 @@ export function newStream(
   options: LineOptions,
   holders: StreamHolders,
 ): Stream {
+  const waiting = new StreamWaiting(holders);
   const stream: Stream = {
     connection,
     framer,
@@ -94,17 +95,34 @@ export function newStream(
     waitSinceMs: 0,
     waitSlot: -1,
     halfSlot: -1,
-    waiting: {
-      // Whoever waits stands in a queue that is served; a half line waits for its sender.
-      isHeld: () => (stream.wait === undefined ? holders.streams : holders.waiting).has(stream),
-      describe: () => describe(stream, holders.worker),
-    },
+    waiting,
     lines: 0,
     emptyFrames: 0,
     state: submission === undefined ? "reading" : "ended",
     pending: undefined,
   };
+  waiting.stream = stream;
   return stream;
+}
+
+/** A stream as the table of waits sees it. No closures: there is one for each of thousands of connections. */
+class StreamWaiting implements Waiting {
+  stream: Stream | undefined;
+  readonly #holders: StreamHolders;
+
+  constructor(holders: StreamHolders) {
+    this.#holders = holders;
+  }
+
+  /** Whoever waits stands in a queue that is served; a half line waits for its sender. */
+  isHeld(): boolean {
+    const { streams, waiting } = this.#holders;
+    return (this.stream!.wait === undefined ? streams : waiting).has(this.stream!);
+  }
+
+  describe(): WaitingView {
+    return describe(this.stream!, this.#holders.worker);
+  }
 }
 
 /** Bytes of the chunk that is placed. */

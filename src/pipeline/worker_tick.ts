@@ -11,6 +11,7 @@ import type { Pulse } from "../observe/activity.ts";
 import { counter, type CounterRow } from "../observe/row.ts";
 import type { Sink } from "../sink/sink.ts";
 import type { BatchEnds } from "./batch_ends.ts";
+import type { HeapWatch } from "./heap_watch.ts";
 import type { HeldOnPurpose } from "./held_on_purpose.ts";
 import type { HttpListeners } from "./http_listener.ts";
 import type { Intake } from "./intake.ts";
@@ -67,6 +68,7 @@ export class WorkerTick {
   #told = "";
   #tell: (() => void) | undefined;
   #tellAwake: (() => void) | undefined;
+  #heap: HeapWatch | undefined;
 
   constructor(stages: TickedStages) {
     this.#stages = stages;
@@ -92,6 +94,11 @@ export class WorkerTick {
   tellChanges(tell: () => void, awake: () => void): void {
     this.#tell = tell;
     this.#tellAwake = awake;
+  }
+
+  /** Looks after the heap too, from the next look on. */
+  watchHeap(heap: HeapWatch): void {
+    this.#heap = heap;
   }
 
   /** A rest is over: the next tick is not as far away as it was, and the pulse is to be watched closely. */
@@ -155,6 +162,7 @@ export class WorkerTick {
     // A safety net: a wake that was missed costs a tick, never a hang.
     if (intake.waiting.connections > 0) ends.wakeSoon();
     letters.wake();
+    this.#heap?.look();
     if (isLook) this.#tellChange();
   }
 

@@ -23,10 +23,35 @@ import {
 import { formatAddress } from "./address.ts";
 import { reportFault } from "./fault.ts";
 import { detach } from "./detach.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type GatedSocket } from "./gate.ts";
 import { unixPeer } from "./descriptor_datagrams.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { openToSenders } from "./unix_path.ts";
+
+/** What the gate needs. No closures: there is one for each of thousands of connections. */
+class BunGated implements GatedSocket {
+  readonly #socket: BunSocket<unknown>;
+
+  constructor(socket: BunSocket<unknown>) {
+    this.#socket = socket;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#socket.terminate();
+  }
+
+  release(chunk: Uint8Array): void {
+    detach(chunk);
+  }
+}
 
 class BunConnection<State> implements Connection {
   readonly peer: string;
@@ -42,12 +67,7 @@ class BunConnection<State> implements Connection {
     this.peer = socket.remoteAddress === undefined || socket.remotePort === undefined
       ? unixPeer(socket.fd === undefined ? undefined : libc?.peerCredentials(socket.fd))
       : formatAddress(socket.remoteAddress, socket.remotePort);
-    this.gate = new Gate(handler, {
-      pause: () => socket.pause(),
-      resume: () => socket.resume(),
-      destroy: () => socket.terminate(),
-      release: detach,
-    });
+    this.gate = new Gate(handler, new BunGated(socket));
   }
 
   pause(): void {

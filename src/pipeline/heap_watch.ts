@@ -1,0 +1,64 @@
+/**
+ * Has a worker's garbage collected before there is much of it.
+ *
+ * JavaScriptCore collects young objects often, and beside the thread's work: what comes meanwhile outlives that
+ * collection, and is old from then on. Old garbage waits for a full collection, which is due when there is as much of it
+ * as is in use, and the kernel's memory counts as in use twice. With thousands of connections, of which every read is a
+ * chunk of its own, that is some 40 MiB a worker, and as much again after connections have come and gone.
+ *
+ * So the heap is measured at a tick, and where it has grown it is collected, while the thread waits: a collection beside
+ * the work would keep what comes meanwhile.
+ *
+ * Bounds: nothing is collected below `quietBytes` over the least, nor before `grownBytesMin` are new, and collecting takes
+ * about one part in `restsPerCollection` of the time at most.
+ *
+ * @module
+ */
+import type { Heap } from "../runtime/collect.ts";
+
+/** A heap that is larger by this than it was at its smallest is left to the runtime: few connections never get there. */
+export const quietBytes = 12 * 1024 * 1024;
+/** Since the last collection it has grown by this, or by a quarter of what is over the least. */
+export const grownBytesMin = 4 * 1024 * 1024;
+/** After a collection follows a rest of so many times what it took. */
+export const restsPerCollection = 16;
+
+/** What the watch needs. */
+export interface HeapWatchParts {
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  /** Garbage was collected since `sinceMs`, for `ms`. */
+  collected(sinceMs: number, ms: number, freedBytes: number): void;
+}
+
+/** Watches the heap of one thread. */
+export class HeapWatch {
+  readonly #heap: Heap;
+  readonly #parts: HeapWatchParts;
+  /** The smallest that was seen: what the worker has without connections. */
+  #leastBytes = Infinity;
+  /** What the last collection left, ours or the runtime's. */
+  #leftBytes = Infinity;
+  #notBeforeMs = 0;
+
+  constructor(heap: Heap, parts: HeapWatchParts) {
+    this.#heap = heap;
+    this.#parts = parts;
+  }
+
+  /** Collects where it is worth it. Call it few times a second. */
+  look(): void {
+    const bytes = this.#heap.bytes();
+    this.#leastBytes = Math.min(this.#leastBytes, bytes);
+    this.#leftBytes = Math.min(this.#leftBytes, bytes);
+    const usedBytes = this.#leftBytes - this.#leastBytes;
+    if (bytes - this.#leastBytes < quietBytes) return;
+    if (bytes - this.#leftBytes < Math.max(grownBytesMin, usedBytes / 4)) return;
+    const fromMs = this.#parts.nowMs();
+    if (fromMs < this.#notBeforeMs) return;
+    this.#leftBytes = this.#heap.collect();
+    const tookMs = this.#parts.nowMs() - fromMs;
+    this.#notBeforeMs = fromMs + tookMs * (1 + restsPerCollection);
+    this.#parts.collected(fromMs, tookMs, Math.max(0, bytes - this.#leftBytes));
+  }
+}

@@ -36,8 +36,6 @@ export interface FoldersOptions {
   /** Another process uses folders of this worker, and will leave them. */
   readonly succeeds?: boolean;
   readonly sync: boolean;
-  /** Files of segments that are done with are written over by the next ones. */
-  readonly reuses: boolean;
   readonly segmentBytesMax: number;
   newId(): number;
   log(level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
@@ -278,7 +276,8 @@ export class Folders {
       clock,
       sync,
       segmentBytesMax,
-      reuses: this.#options.reuses && !isForeign && topic === undefined,
+      // Without sync a power cut could leave a file that has an older segment's header under its new name.
+      reuses: sync && !isForeign && topic === undefined,
       newId,
       freed: () => this.freed(),
       problem: (message) => this.problem(message),

@@ -100,7 +100,6 @@ async function openFolders(options: OpenSpoolOptions, bytesMax: number): Promise
       workers,
       succeeds: options.succeeds ?? false,
       sync: settings.durability === "fsync",
-      reuses: settings.durability !== "none",
       segmentBytesMax: options.segmentBytesMax ?? Math.min(segmentBytesMost, share),
       newId: options.newId ?? randomId,
       log: (level, event, fields) => events.log?.(level, event, fields),

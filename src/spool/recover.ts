@@ -127,11 +127,6 @@ class Recovery {
       this.damages.push({ reason: "newer_version", file: segmentName(number), region: undefined, message });
       return undefined;
     }
-    // Its file was to become this one, and a power cut took the new header with it: nobody wants what it held.
-    if (header.ok && header.header.number !== number && header.header.number < this.#options.cursor.oldest) {
-      if (this.#options.mend) await this.#options.disk.unlink(path).catch(() => {});
-      return undefined;
-    }
     const id = header.ok ? header.header.id : undefined;
     const reusedBytes = header.ok ? header.header.reusedBytes : 0;
     return await this.#indexed(number, file, size, id) ??

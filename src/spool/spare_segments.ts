@@ -7,10 +7,8 @@
  * system has no page to find, and a sync no journal to write. What the file held before belongs to no segment: each
  * batch names the segment that it is in (format.ts), and the header says how much of the file was there before.
  *
- * A file is offered after its new name is durable, so that at a power cut no segment has another one's bytes. Without
- * syncs (`os`) the name of the next segment may be kept and its header not: the old header names another number then,
- * which recover.ts knows to be done with. Nobody looks for spare files after a crash: they are removed at the next
- * start, and when nothing was written for a while.
+ * A file is offered after its new name is durable, so that at a power cut no segment has another one's bytes. Nobody
+ * looks for them after a crash: they are removed at the next start, and when nothing was written for a while.
  *
  * @module
  */

@@ -70,14 +70,15 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
       };
+      // Requests too are no news to the process when the outage begins.
+      const senders = await Promise.all(
+        [0, 1].map(() => HttpSender.start(corndog.port("http"), acknowledged, "disk", 10)),
+      );
       await send(4, () => {});
       await corndog.statsWhen("a warm start", (s) => s.ledger.delivered > linesPerS);
       const before = residentBytes(corndog.pid);
       let most = 0;
       await kafka.kill(0);
-      const senders = await Promise.all(
-        [0, 1].map(() => HttpSender.start(corndog.port("http"), acknowledged, "disk", 10)),
-      );
       await send(outageS, () => most = Math.max(most, residentBytes(corndog.pid)));
       const away = await corndog.statsWhen("a backlog", (s) => s.ledger.spooled > linesPerS);
       assert.ok(away.ledger.balanced);

@@ -1,7 +1,7 @@
 /**
  * A process that commits to a spool on the real disk and kills itself at a named point, for `kill_test.ts`.
  *
- *     killed_child.ts DIR POINT COUNT DURABILITY       at the COUNTth time that the disk is asked for POINT, before or after it
+ *     killed_child.ts DIR POINT COUNT       at the COUNTth time that the disk is asked for POINT, before or after it
  *
  * Points: `segment-create`, `commit-write`, `commit-half` (a part of the write is done), `commit-sync`,
  * `folder-sync`, `cursor-write`, `cursor-sync`, `segment-unlink`, `index-write`, `segment-spare` (a segment's file is
@@ -15,10 +15,9 @@ import process from "node:process";
 import { nodeDisk } from "../../../src/spool/disk.ts";
 import type { Disk, DiskFile } from "../../../src/spool/disk.ts";
 import { openSpool } from "../../../src/spool/open_spool.ts";
-import type { Durability } from "../../../src/spool/spool.ts";
 import { BatchMemory, CountedEvents, settings } from "./support.ts";
 
-const [dir = "", point = "", countText = "1", durability = "fsync"] = process.argv.slice(2);
+const [dir = "", point = "", countText = "1"] = process.argv.slice(2);
 let left = Number(countText);
 
 /** Ends this process at once, as a crash would. */
@@ -92,7 +91,8 @@ const disk: Disk = {
 
 const memory = new BatchMemory(4 * 1024 * 1024);
 const spool = await openSpool({
-  settings: settings(dir, { durability: durability as Durability }),
+  // With sync, files of segments are used again.
+  settings: settings(dir, { durability: point === "segment-unlink" ? "os" : "fsync" }),
   worker: 0,
   workers: 1,
   memory: memory.kernel,

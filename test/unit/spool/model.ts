@@ -148,7 +148,7 @@ class Model {
     const records = wish.taken.reduce((sum, { batch }) => sum + batch.count, 0);
     const setAside = this.#setAside();
     const opened = this.#spool.opened.records - setAside;
-    if (this.#mayLose ? opened < records : opened !== records) {
+    if (opened !== records) {
       this.#explain(`${opened} records at the start, ${records} came: ${JSON.stringify(this.#events)}`);
     }
     const last = new Map<string, number>();
@@ -176,14 +176,13 @@ class Model {
     const back = new Set(this.#live.map(({ entry }) => entry));
     for (const entry of this.#entries) {
       if (entry.state === "committed" && !back.has(entry)) {
-        if (!this.#mayLose) this.#explain(`${entry.topic} ${entry.id} was lost`);
-        entry.state = "withdrawn";
+        this.#explain(`${entry.topic} ${entry.id} was lost`);
       }
       // Written or not, nobody was told.
       if (entry.state === "pending") entry.state = "withdrawn";
     }
     for (const { reason, message } of this.#events.damages) {
-      if (reason !== "torn" && reason !== "cursor_damaged" && !this.#mayLose) {
+      if (reason !== "torn" && reason !== "cursor_damaged") {
         this.#explain(`damage where there was none: ${message}`);
       }
     }
@@ -201,12 +200,6 @@ class Model {
       records += count;
     }
     return records;
-  }
-
-  /** A power cut, and nothing was synced: what comes back is whole and in order, but need not be all. */
-  get #mayLose(): boolean {
-    const { durability, power } = this.#options;
-    return power && durability !== "fsync";
   }
 
   #found(taken: readonly SpooledBatch[]): number {

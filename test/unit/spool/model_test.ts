@@ -28,11 +28,6 @@ const kinds: { name: string; share: number; options: ModelOptions }[] = [
   { name: "the power is cut", share: 0.4, options: base },
   { name: "the power is cut and old batches go first", share: 0.1, options: { ...base, replay: "ordered" } },
   { name: "the power is cut and the disk fails", share: 0.2, options: { ...base, faults: true } },
-  {
-    name: "the power is cut and nothing was synced, as far as the disk had it",
-    share: 0.1,
-    options: { ...base, durability: "os" },
-  },
   { name: "the process is killed", share: 0.2, options: { ...base, durability: "os", power: false } },
   {
     name: "the process is killed and the disk fails",

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { segmentHeaderBytes, segmentName } from "../../../src/spool/format.ts";
 import { spareIdleMs } from "../../../src/spool/home.ts";
 import { SpareSegments } from "../../../src/spool/spare_segments.ts";
-import type { Durability } from "../../../src/spool/spool.ts";
 import { Random } from "./random.ts";
 import { SimDisk } from "./sim_disk.ts";
 import { SimMachine } from "./sim_machine.ts";
@@ -17,27 +16,15 @@ const spares = ({ disk }: SimMachine) => disk.paths().filter((path) => path.ends
 const segments = ({ disk }: SimMachine) => disk.paths().filter((path) => path.endsWith(".seg"));
 
 /** A machine that wrote some segments, all of which are done with but the last batches. */
-async function worn(durability: Durability = "fsync"): Promise<SimMachine> {
+async function worn(): Promise<SimMachine> {
   const machine = new SimMachine();
-  await machine.open({ durability }, { segmentBytesMax: segmentBytes });
+  await machine.open({}, { segmentBytesMax: segmentBytes });
   for (let i = 0; i < 13; i++) {
     const spooled = await machine.append("t", `old${i % 10}${body}`);
     machine.spool.settle(spooled, "delivered");
   }
   await machine.until("files are spare", () => spares(machine).length === 2);
   return machine;
-}
-
-/** A machine whose newest segment is what its file was before: all of that is done with. */
-async function powerCutBeforeHeader(): Promise<{ machine: SimMachine; path: string }> {
-  const machine = await worn("os");
-  const before = spares(machine).map((path) => ({ path, bytes: machine.disk.bytesOf(path)! }));
-  for (let i = 0; i < 5; i++) await machine.append("t", `new${i}${body}`);
-  const [taken] = before.filter(({ path }) => !spares(machine).includes(path));
-  const path = segments(machine).sort().at(-1)!;
-  machine.die();
-  machine.disk.replace(path, taken!.bytes);
-  return { machine, path };
 }
 
 test("append() writes over the file of a segment that is done with when commits are synced", async () => {
@@ -96,32 +83,12 @@ test("spare files go when nothing was written for a while, when there is no room
   assert.deepEqual(spares(closed), []);
 });
 
-test("append() writes over files that are done with when commits are not synced, and makes new ones with none", async () => {
-  for (const durability of ["os", "none"] as const) {
-    const machine = new SimMachine();
-    await machine.open({ durability }, { segmentBytesMax: segmentBytes });
-    for (let i = 0; i < 13; i++) machine.spool.settle(await machine.append("t", `old${body}`), "delivered");
-    await machine.until("segments go", () => segments(machine).length === 1);
-    assert.equal(spares(machine).length, durability === "os" ? 2 : 0, durability);
-  }
-});
-
-test("openSpool() sends nothing that is done with when a power cut kept a file's new name and not its header", async () => {
-  const { machine, path } = await powerCutBeforeHeader();
+test("append() makes new files when commits are not synced", async () => {
+  const machine = new SimMachine();
   await machine.open({ durability: "os" }, { segmentBytesMax: segmentBytes });
-  assert.equal(machine.disk.bytesOf(path), undefined, "the file goes");
-  const texts = machine.texts(await machine.take()).map((text) => text.slice(0, 3));
-  assert.deepEqual(texts.filter((text) => text !== "new"), []);
-  assert.deepEqual(machine.events.damages, []);
-});
-
-test("openSpool() sends what a file holds once more when no cursor says that it is done with", async () => {
-  const { machine, path } = await powerCutBeforeHeader();
-  for (const slot of ["a", "b"]) machine.disk.replace(`/s/w0/cursor.${slot}`, undefined);
-  await machine.open({ durability: "os" }, { segmentBytesMax: segmentBytes });
-  assert.ok(machine.disk.bytesOf(path) !== undefined, "rather twice than never");
-  const texts = machine.texts(await machine.take()).map((text) => text.slice(0, 3));
-  assert.ok(texts.filter((text) => text === "old").length >= 4, texts.join());
+  for (let i = 0; i < 13; i++) machine.spool.settle(await machine.append("t", `old${body}`), "delivered");
+  await machine.until("segments go", () => segments(machine).length === 1);
+  assert.deepEqual(spares(machine), []);
 });
 
 test("drop() knows the spare files that stay when the disk refuses to remove one", async () => {

@@ -4,10 +4,7 @@
  * worker (the system's buffers, Kafka's connection) is paid after its turn.
  *
  *     alone                       |chunk|chunk|chunk|chunk|chunk|
- *     beside who sends little     |chunk|· · · ·|chunk|· · · ·|chunk|
- *
- * The rest is as many times as long as the chunk took, from the end of the rest before to here, with the wait for a
- * core: so it grows by itself where the processors are busy, and nothing has to know how fast they are.
+ *     beside who sends little     |chunk|· ·|chunk|· ·|chunk|· ·|
  *
  * Who sends little is decided here, by connection, for the turns of the intake too: a request of RELP or HTTP is a new
  * stream there, and the last piece of much would be one that sends little. Nor does the first piece of much count: the
@@ -25,20 +22,14 @@ export const thinBytesMax = 16 * 1024;
 const thinLatelyMs = 100;
 /** Who sent much is one who does for so many sweeps, a second or so. */
 const muchSweeps = 4;
-/** The rest, in times of what the chunk took: those who send much have a part in so many of the worker, and one more. */
-const restTimes = 4;
-/** What the timers of both runtimes can keep. */
-const restMsMin = 1;
-/** The longest rest. A chunk that took longer had no worker to wait for, but its sender. */
-const restMsMax = 8;
+/** A moment: what the timers of both runtimes can keep. A longer one lets more come meanwhile, and at once. */
+const restMs = 1;
 
 /** The connections of one worker that rest. */
 export class Rests {
   readonly #nowMs: () => number;
   readonly #resting = new Set<Tracked<unknown>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the last rest was over. */
-  #overMs = -Infinity;
   /** One that sent little since the last look, whether others did too, and when a look found any. */
   #thin: Tracked<unknown> | undefined;
   #thinOthers = false;
@@ -66,11 +57,10 @@ export class Rests {
       }
       return;
     }
-    const nowMs = this.#nowMs();
-    if (!this.besideThin(nowMs)) return;
+    if (!this.besideThin(this.#nowMs())) return;
     tracked.rest();
     this.#resting.add(tracked);
-    this.#timer ??= setTimeout(this.#over, this.#restMs(nowMs));
+    this.#timer ??= setTimeout(this.#over, restMs);
   }
 
   /** True where connections that send little were here lately. */
@@ -83,14 +73,8 @@ export class Rests {
     return nowMs - this.#thinMs < thinLatelyMs;
   }
 
-  #restMs(nowMs: number): number {
-    const tookMs = nowMs - this.#overMs;
-    return tookMs > restMsMax ? restMsMin : Math.min(Math.max(restMsMin, restTimes * tookMs), restMsMax);
-  }
-
   readonly #over = (): void => {
     this.#timer = undefined;
-    this.#overMs = this.#nowMs();
     const resting = [...this.#resting];
     this.#resting.clear();
     for (const tracked of resting) tracked.goOn();

@@ -185,24 +185,6 @@ describe("Connections", () => {
       assert.deepEqual([fat.connection.calls, beginsSmall.connection.calls], [[], []]);
     });
 
-    it("lets it rest several times as long as its chunk took", async () => {
-      const { open, clock } = setUp({ max: 10, idleMs: 0 });
-      const [fat, thin] = [open("fat"), open("thin")];
-      const restOf = async () => {
-        thin.receive(little);
-        fat.receive(much);
-        const sinceMs = performance.now();
-        assert.equal(fat.connection.calls.at(-1), "pause");
-        await until("the end of its rest", () => fat.connection.calls.at(-1) === "resume" || undefined);
-        return performance.now() - sinceMs;
-      };
-      await restOf();
-      clock.nowMs += 2;
-      // Timers may be a millisecond early, and late by any time.
-      const restMs = await restOf();
-      assert.ok(restMs > 6, `${restMs} ms behind a chunk that took 2`);
-    });
-
     it("lets it rest for a moment behind each large chunk when others send little", async () => {
       const { open } = setUp({ max: 10, idleMs: 0 });
       const [fat, thin] = [open("fat"), open("thin")];

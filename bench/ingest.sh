@@ -18,6 +18,7 @@ http=28380
 relp=28381
 udp=28382
 tcp=28383
+bare=28384
 admin=28585
 pids=
 finish() {
@@ -82,6 +83,14 @@ for round in 1 2 3; do
   row "500 thin HTTP, beside a fat TCP ($round)" "$(load thin "$http" "$seconds" 500 5000)"
   wait "$fat" 2>/dev/null || :
   row "the fat TCP beside them ($round)" "$(sed -n 's/.*"lines_per_s":\([0-9]*\).*/\1 lines\/s/p' "$dir/fat")"
+  # The same sender into a reader that does nothing: what the others wait for the processors alone.
+  ./ingestload drain "$bare" 20 >"$dir/bare" &
+  reader=$!
+  sleep 0.2
+  ./sendlines --port "$bare" --conns 1 --lines 1e9 --size 200 --seconds "$seconds" >"$dir/fat" 2>&1 &
+  fat=$!
+  row "500 thin HTTP, beside a fat one elsewhere ($round)" "$(load thin "$http" "$seconds" 500 5000)"
+  wait "$fat" "$reader" 2>/dev/null || :
 done
 ./sendlines --port "$tcp" --conns 1 --lines 1e9 --size 200 --seconds "$seconds" >"$dir/fat" 2>&1
 row "the fat TCP alone" "$(sed -n 's/.*"lines_per_s":\([0-9]*\).*/\1 lines\/s/p' "$dir/fat")"

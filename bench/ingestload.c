@@ -6,6 +6,7 @@
  *     ingestload thin PORT SECONDS CONNECTIONS RATE     HTTP requests of one event, RATE a second over all, keep-alive;
  *                                                       latency from when one was due
  *     ingestload churn PORT SECONDS RATE                a connection for each HTTP request, RATE a second
+ *     ingestload drain PORT SECONDS                     listens: reads one connection to its end and looks at nothing
  *
  * Only to 127.0.0.1. Prints one line.
  */
@@ -226,14 +227,30 @@ static void churn(double seconds, double rate) {
          percentile(.5), percentile(.99), latency_max / 1e6, (unsigned long long)bad, (unsigned long long)made);
 }
 
+/* A reader that does nothing with what it reads: what a sender costs the machine without a forwarder. */
+static void drain(double seconds) {
+  static char buffer[512 * 1024];
+  struct timeval most = { .tv_sec = (time_t)seconds };
+  int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1, from;
+  uint64_t bytes = 0;
+  if (fd < 0) die("socket");
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+  if (bind(fd, (struct sockaddr *)&target, sizeof target) < 0 || listen(fd, 1) < 0) die("listen");
+  if ((from = accept(fd, NULL, NULL)) < 0) die("accept");
+  for (ssize_t n; (n = read(from, buffer, sizeof buffer)) > 0;) bytes += n;
+  printf("%.0f MB read\n", bytes / 1e6);
+}
+
 int main(int argc, char **argv) {
-  if (argc < 4) { fprintf(stderr, "usage: ingestload relp|udp|thin|churn PORT SECONDS ...\n"); return 2; }
+  if (argc < 4) { fprintf(stderr, "usage: ingestload relp|udp|thin|churn|drain PORT SECONDS ...\n"); return 2; }
   target = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argv[2])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
   double seconds = atof(argv[3]), a = argc > 4 ? atof(argv[4]) : 0, b = argc > 5 ? atof(argv[5]) : 0;
   if (!strcmp(argv[1], "relp")) relp(seconds, a, b);
   else if (!strcmp(argv[1], "udp")) udp(seconds, a);
   else if (!strcmp(argv[1], "thin")) thin(seconds, a, b);
   else if (!strcmp(argv[1], "churn")) churn(seconds, a);
+  else if (!strcmp(argv[1], "drain")) drain(seconds);
   else return 2;
   return 0;
 }

@@ -7,7 +7,8 @@
  * chunk of its own, that is some 40 MiB a worker, and as much again after connections have come and gone.
  *
  * So the heap is measured at a tick, and where it has grown it is collected, while the thread waits: a collection beside
- * the work would keep what comes meanwhile.
+ * the work would keep what comes meanwhile. The wait is some ten milliseconds, in which others' lines wait too: with fewer
+ * than `connectionsMin` connections the memory is not worth it.
  *
  * Bounds: nothing is collected below `quietBytes` over the least, nor before `grownBytesMin` are new, and collecting takes
  * about one part in `restsPerCollection` of the time at most.
@@ -16,7 +17,9 @@
  */
 import type { Heap } from "../runtime/collect.ts";
 
-/** A heap that is larger by this than it was at its smallest is left to the runtime: few connections never get there. */
+/** With fewer connections the heap is left to the runtime. */
+export const connectionsMin = 1_000;
+/** A heap that is not larger by this than it was at its smallest is left to the runtime. */
 export const quietBytes = 12 * 1024 * 1024;
 /** Since the last collection it has grown by this, or by a quarter of what is over the least. */
 export const grownBytesMin = 4 * 1024 * 1024;
@@ -27,6 +30,8 @@ export const restsPerCollection = 16;
 export interface HeapWatchParts {
   /** Monotonic milliseconds. */
   nowMs(): number;
+  /** Connections that are open. */
+  connections(): number;
   /** Garbage was collected since `sinceMs`, for `ms`. */
   collected(sinceMs: number, ms: number, freedBytes: number): void;
 }
@@ -52,7 +57,7 @@ export class HeapWatch {
     this.#leastBytes = Math.min(this.#leastBytes, bytes);
     this.#leftBytes = Math.min(this.#leftBytes, bytes);
     const usedBytes = this.#leftBytes - this.#leastBytes;
-    if (bytes - this.#leastBytes < quietBytes) return;
+    if (bytes - this.#leastBytes < quietBytes || this.#parts.connections() < connectionsMin) return;
     if (bytes - this.#leftBytes < Math.max(grownBytesMin, usedBytes / 4)) return;
     const fromMs = this.#parts.nowMs();
     if (fromMs < this.#notBeforeMs) return;

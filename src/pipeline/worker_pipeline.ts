@@ -347,6 +347,7 @@ export class WorkerPipeline {
     this.ticks.watchHeap(
       new HeapWatch(heap, {
         nowMs: () => performance.now(),
+        connections: () => this.#counters.value(counter.connections_open),
         collected: (sinceMs, ms, freedBytes) => this.#flight.record(kind, sinceMs, ms, freedBytes, 0),
       }),
     );

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  connectionsMin,
   grownBytesMin,
   HeapWatch,
   quietBytes,
@@ -16,10 +17,18 @@ function rig(): {
   bytes: number;
   left: number;
   nowMs: number;
+  connections: number;
   readonly collected: { sinceMs: number; ms: number; freedBytes: number }[];
   look(): number;
 } {
-  const state = { bytes: base, left: base, nowMs: 1_000, collected: [] as never[] as Collected[], look };
+  const state = {
+    bytes: base,
+    left: base,
+    nowMs: 1_000,
+    connections: connectionsMin,
+    collected: [] as never[] as Collected[],
+    look,
+  };
   const watch = new HeapWatch({
     bytes: () => state.bytes,
     collect: () => {
@@ -28,6 +37,7 @@ function rig(): {
     },
   }, {
     nowMs: () => state.nowMs,
+    connections: () => state.connections,
     collected: (sinceMs, ms, freedBytes) => state.collected.push({ sinceMs, ms, freedBytes }),
   });
   function look(): number {
@@ -45,6 +55,15 @@ describe("HeapWatch", () => {
     const state = rig();
     state.bytes = base + quietBytes - 1;
     assert.equal(state.look(), 0);
+  });
+
+  it("collects nothing while there are few connections", () => {
+    const state = rig();
+    state.bytes = base + 100 * mib;
+    state.connections = connectionsMin - 1;
+    assert.equal(state.look(), 0);
+    state.connections = connectionsMin;
+    assert.equal(state.look(), 1);
   });
 
   it("collects when it is over that, and tells how long it took and what it freed", () => {

@@ -376,8 +376,8 @@ for folder in test/*/; do
   [ -n "$(tests_in "test/$folder")" ] || continue
   pair "$folder" "test/$folder"
 done
-# They wait for brokers more than they compute: those that start clusters of their own and measure nothing run beside.
-beside="harness|security|authorization|dead_letter_crash|dead_letter|records"
+# They wait for brokers more than they compute: about half of them, which measure nothing, run beside the others.
+beside="harness|security|authorization|dead_letter_crash|dead_letter|records|records_through|secrets|http|compression"
 # shellcheck disable=SC2046
 [ "$kafka" = none ] || {
   begin_suite kafka bun $(tests_in test/kafka | grep -Ev "/($beside)_test.ts$")

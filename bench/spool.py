@@ -147,16 +147,22 @@ class Corndog:
             raise RuntimeError("the sink did not start")
 
     def start(self):
-        """Returns the seconds until it takes lines."""
+        """Returns the seconds until it takes lines. A port that is open may be the look whether it is free."""
         begin = time.monotonic()
         self.process = self._start([self.args.corndog, "run", "-c", f"{self.run}/conf"], "corndog")
-        if not host.wait_for(lambda: bench.port_open(self.port) or self.process.poll() is not None, 30, 0.005) or self.process.poll() is not None:
+        if not host.wait_for(lambda: bench.port_open(self.port) and self.state() == "running" or self.process.poll() is not None, 30, 0.005) or self.process.poll() is not None:
             raise RuntimeError("corndog did not start: " + open(f"{self.run}/corndog.out", errors="replace").read()[-500:])
         return time.monotonic() - begin
 
     def stats(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{ADMIN}/admin/stats", timeout=5) as r:
             return json.load(r)
+
+    def state(self):
+        try:
+            return self.stats()["state"]
+        except OSError:
+            return None
 
     def rests(self):
         """Nothing is left to deliver."""

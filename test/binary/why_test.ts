@@ -95,11 +95,14 @@ describe("corndog without its broker", () => {
   });
 
   it("corndog why names both causes and what the sink lacks, and ends with 1", async () => {
+    let seen: ConnectionList | undefined;
     await until("five seconds of waiting", async () => {
-      const { waiting, half_lines_long } = await ask<ConnectionList>("/admin/connections");
-      return (waiting.room.long === 1 && half_lines_long === 1) || undefined;
+      seen = await ask<ConnectionList>("/admin/connections");
+      return (seen.waiting.room.long === 1 && seen.half_lines_long === 1) || undefined;
       // It counts from when the spool is full, which takes its time on a busy machine.
-    }, 40_000);
+    }, 40_000).catch((error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(seen)}`);
+    });
     const [command, ...first] = corndogCommand();
     const why = spawnSync(command!, [...first, "why", "--admin", corndog.admin], { encoding: "utf8" });
     assert.equal(why.status, 1, why.stderr);

@@ -15,7 +15,9 @@
  *
  * @module
  */
-import type { Heap } from "../runtime/collect.ts";
+import { flightKind, type FlightRecorder } from "../observe/flight.ts";
+import { counter, type CounterRow } from "../observe/row.ts";
+import { type Heap, openHeap } from "../runtime/collect.ts";
 
 /** With fewer connections the heap is left to the runtime. */
 export const connectionsMin = 1_000;
@@ -66,4 +68,19 @@ export class HeapWatch {
     this.#notBeforeMs = fromMs + tookMs * (1 + restsPerCollection);
     this.#parts.collected(fromMs, tookMs, Math.max(0, bytes - this.#leftBytes));
   }
+}
+
+/** The watch of this thread; undefined where the runtime shows no heap. The flight recorder has each collection. */
+export async function openHeapWatch(
+  counters: CounterRow,
+  flight: Pick<FlightRecorder, "record">,
+): Promise<HeapWatch | undefined> {
+  const heap = await openHeap();
+  if (heap === undefined) return undefined;
+  const kind = flightKind["garbage collected"];
+  return new HeapWatch(heap, {
+    nowMs: () => performance.now(),
+    connections: () => counters.value(counter.connections_open),
+    collected: (sinceMs, ms, freedBytes) => flight.record(kind, sinceMs, ms, freedBytes, 0),
+  });
 }

@@ -17,13 +17,12 @@ import { createKernel } from "../kernel/instance.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { activityOf, Pulse } from "../observe/activity.ts";
 import { BlindFlight, BlindLatencyRows, BlindStageTable } from "../observe/blind.ts";
-import { flightKind, FlightRecorder } from "../observe/flight.ts";
+import { FlightRecorder } from "../observe/flight.ts";
 import { counter, CounterRow, endRow } from "../observe/row.ts";
 import { LatencyRows } from "../observe/stage_latency.ts";
 import { stage, StageTable } from "../observe/stage_table.ts";
 import { countGarbagePauses } from "../runtime/garbage_pauses.ts";
 import { noteThread } from "../observe/thread_facts.ts";
-import { openHeap } from "../runtime/collect.ts";
 import { DeadLetter } from "../sink/dead_letter.ts";
 import type { Sink } from "../sink/sink.ts";
 import { BatchEnds } from "./batch_ends.ts";
@@ -31,7 +30,7 @@ import { BatchWaits, watchedSink } from "./batch_waits.ts";
 import { type Chaos, chaosOf } from "./chaos.ts";
 import type { Compression } from "./compression.ts";
 import { connectionRows } from "./connection_rows.ts";
-import { HeapWatch } from "./heap_watch.ts";
+import { openHeapWatch } from "./heap_watch.ts";
 import { HeldOnPurpose } from "./held_on_purpose.ts";
 import { HttpListeners } from "./http_listener.ts";
 import { Intake } from "./intake.ts";
@@ -333,24 +332,11 @@ export class WorkerPipeline {
   /** Connects the sink and binds the listeners. @throws ForwarderError */
   async start(): Promise<void> {
     await joinSpool(this.#stage, this.#start, this.#kernel, this.#chaos?.diskMs ?? 0);
-    await this.#watchHeap();
+    this.ticks.watchHeap(await openHeapWatch(this.#counters, this.#flight));
     this.#sink.start();
     this.#letters.start();
     await this.#listeners.start();
     this.ticks.start();
-  }
-
-  async #watchHeap(): Promise<void> {
-    const heap = await openHeap();
-    if (heap === undefined) return;
-    const kind = flightKind["garbage collected"];
-    this.ticks.watchHeap(
-      new HeapWatch(heap, {
-        nowMs: () => performance.now(),
-        connections: () => this.#counters.value(counter.connections_open),
-        collected: (sinceMs, ms, freedBytes) => this.#flight.record(kind, sinceMs, ms, freedBytes, 0),
-      }),
-    );
   }
 
   /** The listeners, for those who change them. */

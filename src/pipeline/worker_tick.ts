@@ -96,8 +96,8 @@ export class WorkerTick {
     this.#tellAwake = awake;
   }
 
-  /** Looks after the heap too, from the next look on. */
-  watchHeap(heap: HeapWatch): void {
+  /** Looks after the heap too, where there is one to look after. */
+  watchHeap(heap: HeapWatch | undefined): void {
     this.#heap = heap;
   }
 

@@ -19,6 +19,8 @@
  */
 import { answer, AnswerList, okAnswers, serverClose } from "./answers.ts";
 import { FrameReader } from "./frame_reader.ts";
+import { foreign, softwareOf } from "./greeting.ts";
+import { LineList, trailerBytesMax, trimmed } from "./line_list.ts";
 
 /** Lines of a connection that are not answered; librelp's own default window is 128. */
 export const windowLinesMax = 16_384;
@@ -30,10 +32,6 @@ export const unsentBytesMax = 512 * 1024;
 
 /** Offers in the answer to `open`; more than this is not answered back. */
 const protocolVersion = 0;
-
-const lf = 0x0a;
-const cr = 0x0d;
-const nul = 0x00;
 
 /** The lines of a chunk. Line i is `bytes[ranges[2 i] .. ranges[2 i + 1])` and answers transaction `txnrs[i]`. */
 export interface RelpLines {
@@ -357,59 +355,9 @@ export class RelpSession {
   }
 }
 
-/** Ranges and transactions of a chunk, grown as needed. */
-class LineList {
-  ranges: Uint32Array = new Uint32Array(128);
-  txnrs: Uint32Array = new Uint32Array(64);
-  count = 0;
-
-  add(start: number, end: number, txnr: number): void {
-    if (this.count === this.txnrs.length) {
-      const [ranges, txnrs] = [this.ranges, this.txnrs];
-      this.ranges = new Uint32Array(ranges.length * 2);
-      this.ranges.set(ranges);
-      this.txnrs = new Uint32Array(txnrs.length * 2);
-      this.txnrs.set(txnrs);
-    }
-    this.ranges[2 * this.count] = start;
-    this.ranges[2 * this.count + 1] = end;
-    this.txnrs[this.count] = txnr;
-    this.count++;
-  }
-}
-
-/** CR and LF. */
-const trailerBytesMax = 2;
-
-/** Where a line ends without what senders put behind it: one LF with or without CR, or one NUL. */
-function trimmed(bytes: Uint8Array, start: number, end: number): number {
-  if (end === start) return end;
-  const last = bytes[end - 1];
-  if (last === nul) return end - 1;
-  if (last !== lf) return end;
-  return end - 1 > start && bytes[end - 2] === cr ? end - 2 : end - 1;
-}
-
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(first.length + second.length);
   bytes.set(first);
   bytes.set(second, first.length);
   return bytes;
-}
-
-/** Bytes of a sender's name that are looked at. */
-const softwareBytesMax = 256;
-
-/** What the sender of `open` says that it is. */
-function softwareOf(offers: Uint8Array): string {
-  const text = new TextDecoder("latin1").decode(offers.subarray(0, softwareBytesMax));
-  return /^relp_software=(.*)$/m.exec(text)?.[1]?.trim() ?? "";
-}
-
-/** What else is spoken to a RELP port, if it can be told by the first bytes. */
-function foreign(bytes: Uint8Array): string | undefined {
-  if (bytes[0] === 0x16 && bytes[1] === 0x03) return "it speaks TLS to a plain RELP port";
-  if (bytes[0] === 0x3c) return "it speaks syslog to a RELP port";
-  const text = String.fromCharCode(...bytes.subarray(0, 8));
-  return /^(?:GET|POST|PUT|HEAD|OPTIONS) /.test(text) ? "it speaks HTTP to a RELP port" : undefined;
 }

@@ -5,11 +5,14 @@
  * handed out, at most `watchedMax` at a time, and crossed out when they are settled or have been out for
  * `survivalMs` without harm. Who is still noted at the next start was there at the crash:
  *
- *     out at a crash, in company       it goes alone the next time
- *     out at two more in a row, alone  quarantined
+ *     out at a crash, in company  it goes alone the next time
+ *     out at the next one, alone  alone again, after the process has lived for `survivalMs` while nobody was out
+ *     out at the next one too     quarantined
  *
- * A kill from outside does not convict a batch: it would have to hit the same one, alone and within `survivalMs`,
- * twice in a row. The file is written in place, without sync: only the process dies, not the machine.
+ * The rest before the last try is the proof: a process that something else ends soon after its start, again and again,
+ * does not survive it, and then the batch stays where it is. A kill from outside would have to hit the same batch
+ * alone twice in a row, the second time after the rest. The file is written in place, without sync: only the process
+ * dies, not the machine.
  *
  * @module
  */
@@ -60,10 +63,13 @@ export class SuspectNotes {
   readonly #out = new Map<string, Suspect & { readonly sinceMs: number }>();
   #file: DiskFile | undefined;
   #timer: unknown;
+  #restTimer: unknown;
+  /** The process has lived for long enough without the suspects. */
+  #rested = false;
   /** Writes take turns. */
   #written: Promise<void> = Promise.resolve();
 
-  /** `before`: who was out at the last crash; `acquitted` is called when others may go. */
+  /** `before`: who was out at the last crash; `acquitted` is called when some may go. */
   constructor(
     disk: Disk,
     folder: string,
@@ -86,8 +92,10 @@ export class SuspectNotes {
   /** True if the batch may be handed out now: a suspect goes alone, others a few at a time. */
   mayGo(segmentId: number, batch: number): boolean {
     const outside = [...this.#out.values()];
-    if (this.crashesOf(segmentId, batch) > 0) return outside.length === 0;
-    return outside.length < watchedMax && outside.every(({ crashes }) => crashes === 1);
+    const crashes = this.crashesOf(segmentId, batch);
+    if (crashes === 0) return outside.length < watchedMax && outside.every(({ crashes }) => crashes === 1);
+    if (outside.length > 0) return false;
+    return crashes < crashesMax - 1 || this.#hasRested();
   }
 
   /** Notes a batch before it is handed out. @throws the system's error */
@@ -108,6 +116,7 @@ export class SuspectNotes {
   async close(): Promise<void> {
     try {
       this.#clock.clear(this.#timer);
+      this.#clock.clear(this.#restTimer);
       if (this.#file !== undefined || this.#before.size > 0) {
         this.#out.clear();
         await this.#write();
@@ -119,14 +128,27 @@ export class SuspectNotes {
     this.#file = undefined;
   }
 
-  /** Crosses out who has been out for long enough. */
+  /** Whether the process has lived for `survivalMs` since this was asked first, while nobody is out. */
+  #hasRested(): boolean {
+    if (!this.#rested) {
+      this.#restTimer ??= this.#clock.set(() => {
+        this.#rested = true;
+        this.#acquitted();
+      }, survivalMs);
+    }
+    return this.#rested;
+  }
+
+  /** Crosses out who has been out for long enough, for good. */
   #acquit(): void {
     this.#timer = undefined;
     let restMs = Infinity;
     const nowMs = this.#clock.monoMs();
     for (const [name, { sinceMs }] of this.#out) {
-      if (nowMs - sinceMs >= survivalMs) this.#out.delete(name);
-      else restMs = Math.min(restMs, sinceMs + survivalMs - nowMs);
+      if (nowMs - sinceMs >= survivalMs) {
+        this.#out.delete(name);
+        this.#before.delete(name);
+      } else restMs = Math.min(restMs, sinceMs + survivalMs - nowMs);
     }
     if (restMs < Infinity) this.#timer = this.#clock.set(() => this.#acquit(), restMs);
     this.#write().catch(() => {});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32c } from "../../../src/batch/crc32c.ts";
 import { segmentHeaderBytes } from "../../../src/spool/format.ts";
+import type { SpooledBatch } from "../../../src/spool/spool.ts";
 import { SimMachine } from "./sim_machine.ts";
 
 /** Head of a batch of topic "t", and its text. */
@@ -232,6 +233,48 @@ test("next() sets a batch aside when the process died twice in a row while it wa
   machine.die();
   await machine.open();
   assert.deepEqual(machine.texts(await machine.take()), []);
+});
+
+/** What may go now, without waiting for others. */
+async function takeNow(machine: SimMachine): Promise<readonly SpooledBatch[]> {
+  const wish = machine.memory.wish();
+  while ((await machine.done(machine.spool.next(wish))).kind === "batch");
+  return wish.taken;
+}
+
+for (const lifeMs of [0, 20, 500, 900]) {
+  test(`next() convicts nobody when each process is killed ${lifeMs} ms after its start`, async () => {
+    const machine = await filled(3, false);
+    for (let life = 0; life < 8; life++) {
+      await machine.open();
+      await takeNow(machine);
+      await machine.rest(lifeMs);
+      await takeNow(machine);
+      assert.deepEqual(machine.events.damages, [], `life ${life}`);
+      machine.die();
+    }
+    await machine.open();
+    assert.deepEqual(await takeNow(machine), [], "the suspect waits, and who is behind it");
+    await machine.rest(1000);
+    assert.deepEqual(machine.texts(await takeNow(machine)), [ten(0)]);
+    assert.deepEqual(machine.texts(await machine.take()), [1, 2].map(ten));
+    assert.deepEqual(machine.events.damages, []);
+  });
+}
+
+test("next() counts no crash against a batch that was out for a second without harm", async () => {
+  const machine = await filled(2, false);
+  await machine.open();
+  assert.deepEqual(machine.texts(await takeNow(machine)), [0, 1].map(ten));
+  machine.die();
+  await machine.open();
+  const [suspect] = await takeNow(machine);
+  await machine.rest(1000);
+  machine.spool.giveUp(suspect!);
+  assert.deepEqual(machine.texts(await takeNow(machine)), [ten(0)]);
+  machine.die();
+  await machine.open();
+  assert.deepEqual(machine.texts(await takeNow(machine)), [ten(0)], "at once: this crash was its first");
 });
 
 test("next() convicts nobody when the process is killed again and again after a while", async () => {

@@ -120,7 +120,7 @@ export interface ConnectionCensus {
   readonly open: number;
   /** By what they wait for: how many, and how many of them for over five seconds. */
   readonly waiting: Readonly<Record<ConnectionWait, { readonly count: number; readonly long: number }>>;
-  /** With a line half sent for over five seconds. */
+  /** With a line half sent for over five seconds; of those alone that wait for nothing, so that none is counted twice. */
   readonly half_lines_long: number;
 }
 

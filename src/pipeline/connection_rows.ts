@@ -78,8 +78,8 @@ export function connectionRows(
     if (wait !== undefined) {
       waiting[wait.what].count++;
       if (waitMs > longMs) waiting[wait.what].long++;
-    }
-    if (halfMs > longMs) halfLinesLong++;
+      // One that waits for us may hold a part of its line too; the rest has come, or would, if it were read.
+    } else if (halfMs > longMs) halfLinesLong++;
     if (!isWanted(connection, wait, query, nowMs)) continue;
     const rank = rankOf(waitMs, halfMs, nowMs - connection.receivedAtMs);
     found.push({

@@ -40,9 +40,10 @@ describe("corndog without its broker", () => {
     silent = await dial(corndog.port("tcp"));
     silent.write("<13>half a li");
     silent.on("close", () => ended++);
-    const line = `<13>1 - h a - - - ${"x".repeat(200)}\n`;
+    // So long that the line at which it comes to wait has mostly come in two pieces: a part of it is held.
+    const line = `<13>1 - h a - - - ${"x".repeat(60_000)}\n`;
     const full = await dial(corndog.port("tcp"));
-    full.write(line.repeat(400_000));
+    full.write(line.repeat(1_500));
     await until("a wait for room", async () => {
       const { waiting } = await ask<ConnectionList>("/admin/connections");
       return waiting.room.count === 1 || undefined;
@@ -72,7 +73,7 @@ describe("corndog without its broker", () => {
     const full = waiting(list);
     const half = list.connections.find((one) => one !== full);
     assert.deepEqual([full!.state, full!.verdict], ["waiting", "kafka"]);
-    assert.ok(full!.lines > 1000);
+    assert.ok(full!.lines > 100);
     if (process.platform === "linux") {
       for (const { tcp, retransmits } of list.connections) {
         assert.ok(tcp!.rtt_ms > 0 && tcp!.received_ms_ago < 60_000, JSON.stringify(tcp));

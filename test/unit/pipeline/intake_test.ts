@@ -9,10 +9,12 @@ import { Batcher } from "../../../src/batch/batcher.ts";
 import { openBatch } from "../../../src/batch/decode.ts";
 import type { ClosedBatch } from "../../../src/batch/record_batch.ts";
 import { parseRuleFile } from "../../../src/config/rule_files.ts";
+import type { ConnectionInfo } from "../../../src/io/tracked.ts";
 import { createKernel } from "../../../src/kernel/instance.ts";
 import { ledgerOf } from "../../../src/observe/ledger.ts";
 import { counter, CounterRow, CounterRowReader, createCounterRows } from "../../../src/observe/row.ts";
 import { createStageTables, StageTable } from "../../../src/observe/stage_table.ts";
+import { connectionRows, longMs } from "../../../src/pipeline/connection_rows.ts";
 import { Intake } from "../../../src/pipeline/intake.ts";
 import { Letters } from "../../../src/pipeline/letters.ts";
 import type { Stream } from "../../../src/pipeline/stream.ts";
@@ -163,10 +165,11 @@ class Sender {
   #paused = false;
   #ended = false;
 
-  constructor(bench: Bench, chunks: Uint8Array[]) {
+  constructor(bench: Bench, chunks: Uint8Array[], id = 0) {
     this.#bench = bench;
     this.#queue = chunks;
-    const connection: Connection = {
+    const connection: Connection & { readonly id: number } = {
+      id,
       peer: "192.0.2.1:5140",
       pause: () => this.#paused = true,
       resume: () => this.#paused = false,
@@ -522,6 +525,37 @@ describe("Intake", () => {
     }
     assert.deepEqual(ended, [0, 1]);
     assert.deepEqual(bench.events, ["half_lines_full", "half_lines_full"]);
+  });
+
+  it("holds a part of the line at which a connection waits for room, and that connection counts once", async () => {
+    const bench = new Bench(compile(catchAll), letterPath());
+    // Each line begins in one chunk and ends in the next.
+    const text = encoder.encode(`<13>1 - h a - - - ${"w".repeat(900)}\n`.repeat(500));
+    const cuts = Array.from({ length: 500 }, (_, index) => (index + 0.5) / 500);
+    const waits = new Sender(bench, cut(text, cuts), 1);
+    const silent = new Sender(bench, [encoder.encode("<13>half a li")], 2);
+    silent.step();
+    for (let steps = 0; steps < 500 && waits.stream.wait !== "room"; steps++) {
+      waits.step();
+      await turn();
+    }
+    assert.ok(waits.stream.halfBytes > 0 && silent.stream.halfBytes === 13);
+
+    const connections = [1, 2].map((id): ConnectionInfo => ({
+      id,
+      listener: "l",
+      peer: "192.0.2.1:5140",
+      tlsPeer: undefined,
+      openedAtMs: 0,
+      receivedAtMs: 0,
+      bytes: 0,
+      paused: false,
+      pausedBy: undefined,
+    }));
+    const nowMs = performance.now() + longMs + 1_000;
+    const { rows, census } = connectionRows(0, connections, bench.intake.streams, { limit: 2 }, nowMs);
+    assert.deepEqual(rows.map(({ id, waits_for }) => [id, waits_for]), [["0-1", "room"], ["0-2", undefined]]);
+    assert.deepEqual([census.waiting.room, census.half_lines_long], [{ count: 1, long: 1 }, 1]);
   });
 
   it("counts what waiting streams hold when a drain gives them up", async () => {

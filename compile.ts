@@ -75,6 +75,7 @@ function bunCommand(target: string, file: string): string[] {
       "--compile",
       "--minify",
       "--bytecode",
+      "--splitting",
       "--format=esm",
       "--sourcemap=inline",
       "--env=disable",
@@ -115,8 +116,8 @@ bun compile.ts`;
 function build(runtime: "bun" | "deno", target: string): string {
   const directory = join(root, "dist", runtime === "bun" ? target : `${target}-deno`);
   const file = join(directory, "corndog");
+  rmSync(directory, { recursive: true, force: true }); // what is left over must not pass for a new one
   mkdirSync(directory, { recursive: true });
-  rmSync(file, { force: true }); // what is left over must not pass for a new one
   const [program, ...args] = (runtime === "bun" ? bunCommand : denoCommand)(target, file);
   const done = spawnSync(program!, args, {
     cwd: root,

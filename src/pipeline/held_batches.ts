@@ -6,6 +6,7 @@
  *     place lacking, sink ready and prompt   -> held, in order per topic
  *     a place is free                        -> to the sink
  *     the sink is late                       -> given up, all of them: the disk takes what comes
+ *     nothing of a topic moves               -> its own are given up, those of others stay
  *
  * @module
  */

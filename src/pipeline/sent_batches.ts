@@ -21,9 +21,9 @@ export class SentBatches {
     return this.#batches.size;
   }
 
-  /** When the oldest of them was sent; undefined where there is none. */
-  get oldestMs(): number | undefined {
-    for (const { atMs } of this.#batches.values()) return atMs;
+  /** When the oldest of them was sent, of topics that are not left out; undefined where there is none. */
+  oldestMs(isLeftOut: (topic: string) => boolean): number | undefined {
+    for (const [{ topic }, { atMs }] of this.#batches) if (!isLeftOut(topic)) return atMs;
     return undefined;
   }
 

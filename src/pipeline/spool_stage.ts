@@ -200,9 +200,9 @@ export class SpoolStage {
   /** Called now and then: a wake that was missed costs a tick, never a hang. */
   tick(): void {
     if (this.#closed) return;
+    if (this.#spool !== undefined) this.#stalled.look();
     if (!this.#sinkIsPrompt()) this.#giveUpHeld();
     this.#datagramsAtTick = this.#parts.counters.value(counter.datagrams);
-    if (this.#spool !== undefined) this.#stalled.look();
     this.#parts.counters.publish();
     this.#sendHeld();
     if (this.full) this.#passBy();
@@ -300,9 +300,9 @@ export class SpoolStage {
     return this.#parts.sink.status().ready && this.#sinkIsPrompt();
   }
 
-  /** The oldest batch in the sink is not late. */
+  /** The oldest batch in the sink is not late, but for topics of which nothing moves: others do not wait for them. */
   #sinkIsPrompt(): boolean {
-    const { oldestMs } = this.#inSink;
+    const oldestMs = this.#inSink.oldestMs((topic) => this.#places.of(topic).stalls);
     return oldestMs === undefined || this.#parts.nowMs() - oldestMs < lateMs;
   }
 

@@ -372,6 +372,32 @@ describe("SpoolStage", () => {
     });
   }
 
+  it("holds what others have while nothing of a topic moves, however late that is", async () => {
+    const rig = new Rig({ sinkBytesMax: 64 * 1024, holds: true });
+    const fill = "x".repeat(1000);
+    rig.batch("stuck", `0 ${fill}`);
+    rig.spool.commit();
+    rig.stalled.add("stuck");
+    rig.nowMs += 10 * lateMs;
+    rig.stage.tick();
+    for (let i = 0; i < 16; i++) {
+      rig.batch("fine", `${i} ${fill}`);
+      rig.spool.commit();
+    }
+    rig.stage.tick();
+    const { held, givenUp } = rig.stage.stats();
+    assert.ok(held > 3, `${held} are held`);
+    assert.equal(givenUp, 0);
+    rig.nowMs += lateMs;
+    rig.stage.tick();
+    assert.equal(rig.stage.stats().held, 0, "what moves is late too");
+    rig.stalled.clear();
+    await rig.finish();
+    const fine = rig.delivered.filter((value) => value.startsWith("fine"));
+    assert.deepEqual(fine, Array.from({ length: 16 }, (_, i) => `fine: ${i} ${fill}`));
+    assert.equal(rig.delivered.length, 17);
+  });
+
   it("answers who waits for Kafka when a batch is given up, as far as it came", () => {
     for (const [durability, reached] of [["fsync", "disk"], ["none", "memory"]] as const) {
       const rig = new Rig({ durability, sinkBytesMax: 32 * 1024 });

@@ -28,7 +28,7 @@ export const clientRetryMs = 5000;
 /** Where a lane stands. */
 export type LaneState =
   | { readonly kind: "idle" }
-  | { readonly kind: "connecting" }
+  | { readonly kind: "connecting"; readonly sinceMs: number }
   | { readonly kind: "ready"; readonly connection: BrokerConnection }
   | { readonly kind: "paused"; readonly cancel: CancelTimer; readonly cause: ForwarderError }
   | { readonly kind: "closed" };
@@ -113,16 +113,20 @@ export class BrokerLane {
     return this.#state.connection;
   }
 
-  /** No answer for so long that its partitions should not wait for it, should they have another leader. */
+  /**
+   * No answer for so long that its partitions should not wait for it, should they have another leader. A host that is
+   * gone refuses nothing: each try to connect takes all its time.
+   */
   isStalled(nowMs: number): boolean {
+    if (this.#state.kind === "connecting") return this.#isLost || nowMs - this.#state.sinceMs >= stallMs;
     return this.#requests.size > 0 && nowMs - this.#progressAtMs >= stallMs;
   }
 
   /** Connects, unless it does or waits for the next try already. */
   want(): void {
     if (this.#state.kind !== "idle") return;
-    this.#state = { kind: "connecting" };
-    const { carrier } = this.#options;
+    const { carrier, clock } = this.#options;
+    this.#state = { kind: "connecting", sinceMs: clock.nowMs() };
     let made: BrokerConnection | undefined;
     const events = {
       closed: (cause: ForwarderError) => this.#lost(cause, made),

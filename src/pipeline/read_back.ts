@@ -69,7 +69,7 @@ export class ReadBack {
     ) {
       return;
     }
-    if (!this.#parts.places.halfFree) return;
+    if (!this.#parts.places.quarterFree) return;
     this.#reading = this.#readOne(this.#spool).then((again) => {
       this.#reading = undefined;
       if (again) this.pump();

@@ -65,12 +65,15 @@ export class SinkPlaces {
   /** Whether a topic has place for some batch. */
   hasFor(topic: string): boolean {
     const books = this.#topics.get(topic);
-    return books === undefined || this.has(0, books);
+    return books === undefined || this.has(1, books);
   }
 
-  /** Half of what topics that move may have is free. */
-  get halfFree(): boolean {
-    return this.#moving * 2 <= this.#movingMax;
+  /**
+   * A quarter of what topics that move may have is free: more than what one topic alone leaves, of which nothing moves
+   * and nobody knows it yet.
+   */
+  get quarterFree(): boolean {
+    return this.#moving * 4 <= this.#movingMax * 3;
   }
 
   get #moving(): number {

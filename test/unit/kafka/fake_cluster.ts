@@ -65,6 +65,8 @@ export class FakeCluster implements KafkaCarrier {
   readonly requests: { broker: number; request: WireRequest }[] = [];
   readonly metadataAsked: { topics: readonly string[]; create: boolean }[] = [];
   readonly connections = new Set<FakeConnection>();
+  /** Hosts that are gone: they refuse nothing, and each try to connect takes its five seconds. */
+  readonly gone = new Set<number>();
   /** Decides about each request. */
   fault: (request: WireRequest, broker: number) => Fault = () => ({});
   /** Refuses connections and metadata with this error. */
@@ -145,9 +147,11 @@ export class FakeCluster implements KafkaCarrier {
   }
 
   async connect(broker: BrokerAddress, events: ConnectionEvents): Promise<BrokerConnection> {
-    await this.#pause(1);
+    await this.#pause(this.gone.has(broker.id) ? 5000 : 1);
     if (this.denial !== undefined) throw this.denial;
-    if (!this.brokers.get(broker.id)!.isUp) throw unreachable(`${broker.host}:${broker.port}`);
+    if (this.gone.has(broker.id) || !this.brokers.get(broker.id)!.isUp) {
+      throw unreachable(`${broker.host}:${broker.port}`);
+    }
     const connection = new FakeConnection(this, broker.id, events);
     this.connections.add(connection);
     return connection;

@@ -629,6 +629,28 @@ describe("KafkaSink rejections", () => {
     await bench.sink.close();
   });
 
+  it("stalls() is true of a topic whose leader's host is gone, while it is tried to connect to it too", async () => {
+    const bench = await new BenchSink({ brokers: 2 }).started();
+    bench.cluster.create("logs", 1);
+    const [far] = bench.cluster.create("far", 1);
+    far!.leader = 2;
+    bench.cluster.gone.add(2);
+    bench.send("logs", ["x"]);
+    bench.send("far", ["y"]);
+    await bench.clock.advance(1000);
+    assert.equal(bench.sink.stalls("far"), false, "a connection may take a second");
+    await bench.clock.advance(1500);
+    for (let step = 0; step < 100; step++) {
+      assert.equal(bench.sink.stalls("far"), true, `after ${2500 + 250 * step} ms`);
+      assert.equal(bench.sink.stalls("logs"), false);
+      await bench.clock.advance(250);
+    }
+    bench.cluster.gone.delete(2);
+    await bench.settled();
+    assert.equal(bench.sink.stalls("far"), false);
+    await bench.sink.close();
+  });
+
   it("stalls() is false for every topic while the whole cluster is away", async () => {
     const bench = await new BenchSink().started();
     bench.cluster.create("logs", 1);

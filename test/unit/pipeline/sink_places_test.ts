@@ -23,7 +23,7 @@ test("SinkPlaces leaves half of the place to what moves when a stopped topic has
   assert.equal(places.hasFor("moving"), true);
   assert.equal(places.has(800, moving), true, "one batch of any size, as in an empty sink");
   places.add(moving, 100);
-  assert.equal(places.halfFree, true);
+  assert.equal(places.quarterFree, true);
   assert.equal(places.has(100, moving), true);
   places.add(moving, 100);
   assert.equal(places.has(100, moving), false, "300 of the half are left for others");
@@ -37,4 +37,13 @@ test("SinkPlaces gives one topic no more than it leaves for the others", () => {
   assert.equal(places.has(101, own!), false);
   assert.equal(places.has(600, places.of("another")), true);
   assert.equal(places.has(601, places.of("another")), false);
+});
+
+test("SinkPlaces lets the backlog be read for others while one topic has all that it may, of batches of any size", () => {
+  for (const batch of [50, 100, 144, 190, 240]) {
+    const { places, books: [own] } = placesOf({ own: batch });
+    while (places.hasFor("own")) places.add(own!, batch);
+    assert.equal(places.quarterFree, true, `${places.bytes} of 1000 by ${batch}`);
+    assert.equal(places.hasFor("another"), true);
+  }
 });

@@ -11,6 +11,7 @@ import type { Endpoint } from "../../src/http/endpoint.ts";
 import type { Events } from "../../src/http/events.ts";
 import { readHead } from "../../src/http/head.ts";
 import { protoMessage } from "../../src/http/proto.ts";
+import { read } from "../../src/http/read_body.ts";
 import { routeOf } from "../../src/http/routes.ts";
 import { snappyDecompress } from "../../src/core/snappy.ts";
 import { isWholeZstd } from "../../src/http/zstd_frames.ts";
@@ -162,7 +163,7 @@ function run({ path, type, body }: Input): void {
     assert.ok(result.bytes.length <= bodyBytesMax);
     bytes = result.bytes;
   }
-  const events = endpoint.read(bytes);
+  const events = read(endpoint, bytes);
   if ("status" in events) {
     endpoint.refuse(events);
     return;

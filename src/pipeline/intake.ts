@@ -386,6 +386,8 @@ export class Intake {
       // Parked again: its connection is paused still. One that is closed hears that its chunk is not needed any more.
       const goesOn = before === "waiting" && stream.state === "reading";
       if (goesOn || stream.state === "ended" && stream.wait === undefined) stream.connection.resume();
+      // Its chunk is given back; the next one would be held beside those that wait.
+      if (goesOn && this.#held.allPaused) stream.connection.pause();
     }
     this.#held.resume();
   }

@@ -261,6 +261,29 @@ describe("Intake", () => {
     );
   });
 
+  it("holds no more chunks than it may, also where who goes on sends larger ones", async () => {
+    const bench = new Bench(compile(noRules), letterPath());
+    const line = `<13>1 - h a - - - ${"x".repeat(1000)}\n`;
+    const chunkOf = (bytes: number) => encoder.encode(line.repeat(Math.ceil(bytes / line.length)));
+    const [small, large] = [chunkOf(64 * 1024), chunkOf(512 * 1024)];
+    let most = 0;
+    let left = Array.from({ length: 100 }, () => new Sender(bench, [small, large]));
+    while (left.length > 0) {
+      left = left.filter((sender) => {
+        const goesOn = sender.step();
+        most = Math.max(most, bench.intake.waiting.heldBytes);
+        return goesOn;
+      });
+      while (bench.settle());
+      bench.intake.wake();
+      await turn();
+    }
+    await bench.finish();
+    assert.equal(bench.ledger().delivered, 100 * (small.length + large.length) / line.length);
+    assert.ok(most > 4 * 1024 * 1024, `${most} bytes: the bound was met`);
+    assert.ok(most <= 5 * 1024 * 1024, `${most} bytes: a chunk over the bound, and no more`);
+  });
+
   it("keeps what rules merged for a line that waits while other streams go on", async () => {
     const bench = new Bench(compile(several), letterPath());
     const merged = (sender: number, n: number, head: string) =>

@@ -121,8 +121,8 @@ export class TlsConnection<State> implements Connection {
     else handle.readStop();
   }
 
-  pause(): void {
-    this.#gate.pause();
+  pause(isDone?: boolean): void {
+    this.#gate.pause(isDone);
   }
 
   resume(): void {

@@ -2,7 +2,8 @@
  * A connection with its books, as `Connections` gives it to the handler behind it.
  *
  * Three may hold its reading up: the handler, which waits for room, the books, where the sender is over its rate, and
- * others that send little beside one that sends much. It is read while none does.
+ * others that send little beside one that sends much. It is read while none does. The handler alone needs the chunk in
+ * which it paused: hundreds of connections that are over their rate would keep half a megabyte each.
  *
  * @module
  */
@@ -88,13 +89,15 @@ export class Tracked<State> implements Connection {
 
   resume(): void {
     this.#handlerPaused = false;
-    this.#resume();
+    // With this the chunk in which the handler paused is given back, whoever else holds the reading up.
+    this.#connection.resume();
+    if (this.heldUntilMs > 0 || this.#rests) this.#connection.pause(true);
   }
 
   /** Stops reading until `release`, whatever the handler wants. */
   hold(untilMs: number): void {
     this.heldUntilMs = untilMs;
-    this.#connection.pause();
+    this.#connection.pause(true);
   }
 
   release(): void {
@@ -105,7 +108,7 @@ export class Tracked<State> implements Connection {
   /** Stops reading until `goOn`, for a moment. */
   rest(): void {
     this.#rests = true;
-    this.#connection.pause();
+    this.#connection.pause(true);
   }
 
   goOn(): void {

@@ -70,8 +70,8 @@ class BunConnection<State> implements Connection {
     this.gate = new Gate(handler, new BunGated(socket));
   }
 
-  pause(): void {
-    this.gate.pause();
+  pause(isDone?: boolean): void {
+    this.gate.pause(isDone);
   }
 
   resume(): void {

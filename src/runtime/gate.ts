@@ -6,8 +6,8 @@
  *   a record was being decrypted) is held until `resume`, and `closed` waits behind it.
  * - `closed` is called once, never inside another call of the handler.
  * - A handler that throws loses its connection, and nobody else's.
- * - A chunk goes back to the socket when the handler is done with it: after `received`, and where it paused in it with
- *   `resume`, also that of a connection that ended meanwhile.
+ * - A chunk goes back to the socket when the handler is done with it: after `received`, and where it paused in it, and
+ *   did not say that it is done, with `resume`, also that of a connection that ended meanwhile.
  *
  * @module
  */
@@ -31,6 +31,8 @@ export class Gate<State> {
   readonly #socket: GatedSocket;
   #state: State | undefined;
   #paused = false;
+  /** Who paused in the delivery of a chunk looks at it until `resume`. */
+  #keeps = false;
   /** Nothing is delivered any more. */
   #ended = false;
   /** `closed` was called, or is about to be. */
@@ -93,13 +95,14 @@ export class Gate<State> {
       this.#held.push(chunk);
       return;
     }
+    this.#keeps = false;
     try {
       this.#handler.received(this.#state!, chunk);
     } catch (error) {
       reportFault("connection.received", error);
       this.fail(error instanceof Error ? error : new Error(String(error)));
     }
-    if (this.#paused) this.#lent = chunk;
+    if (this.#paused && this.#keeps) this.#lent = chunk;
     else this.#socket.release?.(chunk);
   }
 
@@ -148,7 +151,8 @@ export class Gate<State> {
     });
   }
 
-  pause(): void {
+  pause(isDone = false): void {
+    if (!isDone) this.#keeps = true;
     if (this.#ended || this.#paused) return;
     this.#paused = true;
     if (this.#closing === undefined) this.#socket.pause();

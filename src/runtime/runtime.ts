@@ -9,8 +9,11 @@
 export interface Connection {
   /** `127.0.0.1:53211`, `[::1]:53211`, or `unix`. */
   readonly peer: string;
-  /** Stops reading. No `received` comes after it returns, until `resume`. */
-  pause(): void;
+  /**
+   * Stops reading. No `received` comes after it returns, until `resume`. In `received` it keeps the chunk; with `isDone`
+   * nobody looks at it any more, and its memory may go.
+   */
+  pause(isDone?: boolean): void;
   resume(): void;
   /**
    * Sends bytes, which must not change any more. What the peer does not take yet waits in memory: whoever answers

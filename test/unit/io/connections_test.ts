@@ -18,8 +18,8 @@ class FakeConnection implements Connection {
   constructor(peer: string) {
     this.peer = peer;
   }
-  pause(): void {
-    this.calls.push("pause");
+  pause(isDone = false): void {
+    this.calls.push(isDone ? "pause, done" : "pause");
   }
   unsentBytes = 0;
   write(): void {}
@@ -191,7 +191,7 @@ describe("Connections", () => {
       for (let chunk = 1; chunk <= 3; chunk++) {
         thin.receive(little);
         fat.receive(much);
-        assert.equal(fat.connection.calls.at(-1), "pause");
+        assert.equal(fat.connection.calls.at(-1), "pause, done");
         await until("the end of its rest", () => fat.connection.calls.at(-1) === "resume" || undefined);
       }
       assert.deepEqual(thin.connection.calls, []);
@@ -203,7 +203,7 @@ describe("Connections", () => {
       other.receive(little);
       clock.nowMs += 1;
       fat.receive(much);
-      assert.deepEqual(fat.connection.calls, ["pause"]);
+      assert.deepEqual(fat.connection.calls, ["pause, done"]);
       clock.nowMs += 1000;
       fat.connection.calls.length = 0;
       fat.receive(much);
@@ -344,20 +344,33 @@ describe("Connections, limits", () => {
     fast.receive(1000);
     assert.deepEqual(fast.connection.calls, [], "a second's worth at once is fine");
     fast.receive(500);
-    assert.deepEqual(fast.connection.calls, ["pause"]);
+    assert.deepEqual(fast.connection.calls, ["pause, done"]);
     other.receive(900);
     assert.deepEqual(other.connection.calls, []);
     clock.nowMs += 499;
     books.sweep();
-    assert.deepEqual(fast.connection.calls, ["pause"]);
+    assert.deepEqual(fast.connection.calls, ["pause, done"]);
     assert.equal(books.list()[0]!.pausedBy, "rate");
     seen[0]!.tracked.pause();
     clock.nowMs += 2;
     books.sweep();
-    assert.deepEqual(fast.connection.calls, ["pause", "pause"]);
+    assert.deepEqual(fast.connection.calls, ["pause, done", "pause"]);
     seen[0]!.tracked.resume();
-    assert.deepEqual(fast.connection.calls, ["pause", "pause", "resume"]);
+    assert.deepEqual(fast.connection.calls, ["pause, done", "pause", "resume"]);
     assert.equal(books.counts().held, 1);
+  });
+
+  it("gives the chunk of a handler that waited back when it goes on, over its rate too", () => {
+    const policy = { ...openPolicy, bytesPerSecond: 1000 };
+    const { clock, books, open, seen } = setUp({ max: 10, idleMs: 0, policy });
+    const fast = open("192.0.2.1:1");
+    fast.receive(1500);
+    seen[0]!.tracked.pause();
+    seen[0]!.tracked.resume();
+    assert.deepEqual(fast.connection.calls, ["pause, done", "pause", "resume", "pause, done"]);
+    clock.nowMs += 501;
+    books.sweep();
+    assert.equal(fast.connection.calls.at(-1), "resume");
   });
 
   it("shares a sender's rate over its connections", () => {
@@ -366,7 +379,7 @@ describe("Connections, limits", () => {
     const [a, b] = [open("192.0.2.1:1"), open("192.0.2.1:2")];
     a.receive(900);
     b.receive(200);
-    assert.deepEqual(b.connection.calls, ["pause"]);
+    assert.deepEqual(b.connection.calls, ["pause, done"]);
   });
 });
 

@@ -114,6 +114,26 @@ describe("Gate", () => {
     assert.deepEqual(calls, ["received a", "destroy", "returned", "closed cleanly"]);
   });
 
+  it("take() releases a chunk at once where who paused in it is done with it, unless somebody else is not", () => {
+    const { gate, released, take } = setUp((text) => {
+      if (text.includes("kept")) gate.pause();
+      if (text.includes("done")) gate.pause(true);
+      if (text.includes("last")) gate.pause();
+    });
+    take("done");
+    assert.deepEqual([released, gate.paused], [["done"], true]);
+    gate.resume();
+    for (const text of ["kept done", "done last"]) {
+      take(text);
+      assert.equal(released.at(-1) === text, false, "it is the handler's still");
+      gate.resume();
+      assert.equal(released.at(-1), text);
+    }
+    gate.pause(true);
+    gate.resume();
+    assert.deepEqual(released, ["done", "kept done", "done last"]);
+  });
+
   it("take() releases a chunk when the handler is done with it: after received(), or with resume() if it paused", () => {
     const { gate, released, take } = setUp((text) => text.startsWith("paused") && gate.pause());
     take("a");

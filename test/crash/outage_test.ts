@@ -26,7 +26,7 @@ const linesPerS = isLong ? 50_000 : 25_000;
 const outageS = isLong ? 300 : 8;
 const timeout = 120_000 + outageS * 5_000;
 const padding = "x".repeat(170);
-/** What an outage may add to the resident memory. */
+/** What an outage may add to the resident memory for good; garbage comes and goes. */
 const growthMax = 50 * 1024 * 1024;
 
 /** Resident bytes of a process, without file pages that it shares. */
@@ -52,6 +52,7 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
     const small = "limits: { memory: 64MiB }";
     const text = siteConfig(kafka.bootstrap, topic, "os", small).replace("workers: 2", "workers: 1");
     const corndog = await (await Corndog.start(text)).started();
+    let isAway = false;
     try {
       const socket = await dial(corndog.port("tcp"));
       const acknowledged = new Acknowledged();
@@ -77,14 +78,16 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
       await send(4, () => {});
       await corndog.statsWhen("a warm start", (s) => s.ledger.delivered > linesPerS);
       const before = residentBytes(corndog.pid);
-      let most = 0;
+      const during: number[] = [];
       await kafka.kill(0);
-      await send(outageS, () => most = Math.max(most, residentBytes(corndog.pid)));
+      isAway = true;
+      await send(outageS, () => during.push(residentBytes(corndog.pid)));
       const away = await corndog.statsWhen("a backlog", (s) => s.ledger.spooled > linesPerS);
       assert.ok(away.ledger.balanced);
       assert.equal(away.totals.pauses, 0, "nobody was slowed");
-      const grown = Math.round((most - before) / 1024 / 1024);
-      assert.ok(most - before < growthMax, `resident memory grew by ${grown} MiB`);
+      const later = during.slice(during.length / 2).sort((one, other) => one - other);
+      const grown = later[later.length >> 1]! - before;
+      assert.ok(grown < growthMax, `resident memory grew by ${Math.round(grown / 1024 / 1024)} MiB`);
       const answered = acknowledged.ids.length;
       await until("answers in the outage", () => acknowledged.ids.length > answered || undefined);
       const ready = await fetch(`${corndog.admin}/readyz`);
@@ -92,6 +95,7 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
       assert.match((await ready.json() as { warnings: string[] }).warnings.join(), /Kafka|broker/);
       await Promise.all(senders.map((sender) => sender.stop()));
       await kafka.restart(0);
+      isAway = false;
       await finish(socket);
       const all = line + acknowledged.sent;
       // The spool's own figures and the ledger's are not of the same moment.
@@ -110,6 +114,8 @@ describe("corndog without its Kafka for a while", { skip: needs.ownRealBroker },
       assert.equal(await corndog.stop(), 0);
     } finally {
       await corndog.dispose();
+      // Others need it.
+      if (isAway) await kafka.restart(0);
     }
   });
 

@@ -62,7 +62,7 @@ export class SinkPlaces {
     return left >= 0 && (books.sinkBytes === 0 || books.sinkBytes + bytes <= left);
   }
 
-  /** Whether a topic has place for some batch. */
+  /** Whether a topic has place for some batch, of a byte at least. */
   hasFor(topic: string): boolean {
     const books = this.#topics.get(topic);
     return books === undefined || this.has(1, books);

@@ -57,6 +57,11 @@ export class Gate<State> {
     return this.#paused;
   }
 
+  /** Whether the handler has a chunk until `resume`. */
+  get lends(): boolean {
+    return this.#lent !== undefined;
+  }
+
   /** Whether nothing will be delivered any more. */
   get ended(): boolean {
     return this.#ended;

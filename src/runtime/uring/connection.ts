@@ -45,7 +45,7 @@ export class UringConnection<State> implements Connection, RingUser {
   #hadSome = false;
   #awaitsWritable = false;
   #reminded = false;
-  /** The buffer of the chunk in whose delivery the handler paused; -1 where there is none. */
+  /** The buffer of the chunk that the handler has until `resume`; -1 where there is none. */
   #lent = -1;
   #waiting: Waiting[] = [];
   /** Nothing more will be received, and why. */
@@ -90,8 +90,8 @@ export class UringConnection<State> implements Connection, RingUser {
     return this.#closed;
   }
 
-  pause(): void {
-    this.#gate.pause();
+  pause(isDone?: boolean): void {
+    this.#gate.pause(isDone);
   }
 
   resume(): void {
@@ -183,7 +183,7 @@ export class UringConnection<State> implements Connection, RingUser {
   #deliver(chunk: Uint8Array, buffer: number): void {
     this.#gate.take(chunk);
     if (buffer < 0) return;
-    if (this.#gate.paused) this.#lent = buffer;
+    if (this.#gate.lends) this.#lent = buffer;
     else this.#loop.buffers.give(buffer);
   }
 

@@ -166,6 +166,24 @@ if (uringVerdict.ok) {
       assert.ok(source.buffersWhole);
     });
 
+    it("gives the buffer of a chunk back where who paused in it is done with it", async () => {
+      const source = await openUringTcp(receiveMemory(4));
+      const handler = recorder((record) => record.connection.pause(record.text === "done"));
+      const listener = await source.listenTcp({ hostname: "127.0.0.1", port: 0, reusePort: false }, handler);
+      const [done, kept] = [await dial(listener.port), await dial(listener.port)];
+      done.write("done");
+      await until("the chunk", () => handler.records[0]!.text === "done");
+      assert.ok(source.buffersWhole, "nobody has it");
+      kept.write("kept");
+      await until("the chunk", () => handler.records[1]!.text === "kept");
+      assert.equal(source.buffersWhole, false);
+      for (const socket of [done, kept]) socket.end();
+      for (const { connection } of handler.records) connection.resume();
+      await until("all closed", () => handler.records.every((record) => record.closed === 1));
+      await source.close();
+      assert.ok(source.buffersWhole);
+    });
+
     it("keeps a chunk unchanged until resume() when its connection was destroyed meanwhile", async () => {
       const source = await openUringTcp(receiveMemory(4));
       let held: Uint8Array | undefined;
